@@ -1,0 +1,1 @@
+"""Optimus: a memory system for AI chat that belongs to its user."""

@@ -1,0 +1,291 @@
+"""The vocabulary of Optimus: domain values that every layer shares.
+
+Values are frozen. Times are timezone-aware UTC. Ids are UUID strings made by the server; nothing that a
+person typed is ever used as an id or as a tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from pydantic import BaseModel, ConfigDict, Field
+
+UserId = NewType("UserId", str)
+SessionId = NewType("SessionId", str)
+ConversationId = NewType("ConversationId", str)
+MessageId = NewType("MessageId", str)
+MemoryId = NewType("MemoryId", str)
+
+Clock = Callable[[], datetime]
+
+MAX_MESSAGE_CHARS = 32_000
+MAX_TITLE_CHARS = 120
+MAX_MEMORY_CHARS = 4_000
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "optimus")
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware, in UTC: the default `Clock`."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return a random UUID string."""
+    return str(uuid4())
+
+
+def stable_id(*natural_key: str) -> str:
+    """Return the UUIDv5 of a natural key, so that writing the same thing twice writes one record."""
+    return str(uuid5(_NAMESPACE, "\x1f".join(natural_key)))
+
+
+def is_uuid(value: object) -> bool:
+    """Tell whether `value` is a UUID in its canonical, lower-case, dashed form."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+class Value(BaseModel):
+    """Base of all domain values: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Role(StrEnum):
+    """What an account may do."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class UserStatus(StrEnum):
+    """Whether an account may sign in."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+
+
+class User(Value):
+    """An account as other layers see it: no credential inside."""
+
+    id: UserId
+    username: str
+    role: Role
+    status: UserStatus = UserStatus.ACTIVE
+    created_at: datetime
+
+
+class Principal(Value):
+    """Who acts in this run: proven from the cookie and the stored session, never from session state."""
+
+    user_id: UserId
+    username: str
+    role: Role
+    session_id: SessionId
+
+
+class MemoryType(StrEnum):
+    """What kind of thing is remembered."""
+
+    CONVERSATION = "conversation"
+    NOTE = "note"
+    DOCUMENT = "document"
+    PREFERENCE = "preference"
+    FACT = "fact"
+    RELATIONSHIP = "relationship"
+
+
+class MemoryStatus(StrEnum):
+    """Where a memory stands; only `ACTIVE` ones count as true now."""
+
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    ARCHIVED = "archived"
+    QUARANTINED = "quarantined"
+    DELETED = "deleted"
+
+
+class SourceKind(StrEnum):
+    """Who or what said it; only `USER` is trusted as it is."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    IMPORT = "import"
+    FILE = "file"
+    TOOL = "tool"
+
+
+class Provenance(Value):
+    """Where a memory comes from."""
+
+    source: SourceKind = SourceKind.USER
+    conversation_id: ConversationId | None = None
+    message_id: MessageId | None = None
+    extractor: str = "manual"
+    """`manual`, `episode`, `rules` or the name of the extraction model."""
+
+
+class MemoryVersion(Value):
+    """How a memory stood before a change, and what the change was."""
+
+    version: int
+    text: str
+    status: MemoryStatus
+    changed_at: datetime
+    reason: str
+    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw` or `undo`."""
+    undoes: int | None = None
+    """The version that an `undo` took back, so that it is taken back once."""
+
+
+class Memory(Value):
+    """One remembered thing, in the user's own words (`I'm allergic to peanuts`)."""
+
+    id: MemoryId
+    user_id: UserId
+    text: str = Field(min_length=1, max_length=MAX_MESSAGE_CHARS)
+    type: MemoryType
+    status: MemoryStatus = MemoryStatus.ACTIVE
+    slot: str | None = None
+    """The question that this memory answers once at a time (`home`, `employer`); a new answer replaces the old."""
+    importance: float = Field(default=0.5, ge=0, le=1)
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    entities: tuple[str, ...] = ()
+    language: str = "en"
+    provenance: Provenance = Provenance()
+    pinned: bool = False
+    confirmations: int = 1
+    """How often the user said it."""
+    recorded_at: datetime
+    updated_at: datetime
+    valid_from: datetime
+    valid_to: datetime | None = None
+    superseded_by: MemoryId | None = None
+    supersedes: MemoryId | None = None
+    sources: tuple[MessageId, ...] = ()
+    """Every message that said it, the first one first; none where it was written by hand."""
+    derived: tuple[MemoryId, ...] = ()
+    """Of an episode: the memories that its message made, confirmed or ended."""
+    version: int = 1
+    history: tuple[MemoryVersion, ...] = ()
+
+
+class ScorePart(StrEnum):
+    """The signals that a ranking mixes."""
+
+    DENSE = "dense"
+    CONTEXT = "context"
+    KEYWORD = "keyword"
+    KEYWORD_CONTEXT = "keyword_context"
+    RECENCY = "recency"
+    IMPORTANCE = "importance"
+    CONFIDENCE = "confidence"
+    ENTITY = "entity"
+    PIN = "pin"
+
+
+class RecalledMemory(Value):
+    """A memory found for a query, with its score in 0-1 and what the score is made of."""
+
+    memory: Memory
+    score: float
+    parts: dict[ScorePart, float] = {}
+    """Weighted contribution of each signal; they sum to `score`."""
+
+
+class ChangeKind(StrEnum):
+    """What the update phase did with a candidate."""
+
+    ADD = "add"
+    MERGE = "merge"
+    SUPERSEDE = "supersede"
+    SKIP = "skip"
+    FORGET = "forget"
+
+
+class MemoryChange(Value):
+    """One change that a message caused: what the "Saved" card shows and Undo reverts."""
+
+    kind: ChangeKind
+    memory_id: MemoryId
+    text: str
+    replaced_id: MemoryId | None = None
+    replaced_text: str | None = None
+    version: int = 1
+    """The version of the memory that the change made: Undo takes back this one and no later one."""
+    undone: bool = False
+
+
+class MemoryUse(Value):
+    """A memory that was given to the model for an answer, as it read at that moment."""
+
+    memory_id: MemoryId
+    text: str
+    type: MemoryType
+    recorded_at: datetime
+    score: float
+
+
+class MessageRole(StrEnum):
+    """Who wrote a message."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class MessageState(StrEnum):
+    """How a message ended; `WRITING` after a restart means that it was interrupted."""
+
+    COMPLETE = "complete"
+    WRITING = "writing"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class Usage(Value):
+    """What one model call took."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    first_token_ms: float | None = None
+    duration_ms: float | None = None
+
+
+class Message(Value):
+    """One message of a conversation."""
+
+    id: MessageId
+    conversation_id: ConversationId
+    user_id: UserId
+    role: MessageRole
+    text: str
+    created_at: datetime
+    state: MessageState = MessageState.COMPLETE
+    model: str | None = None
+    """`provider:model` that wrote it; None for the user's own."""
+    saved: tuple[MemoryChange, ...] = ()
+    used: tuple[MemoryUse, ...] = ()
+    usage: Usage | None = None
+    error: str | None = None
+    """What to tell the user where `state` is `FAILED`."""
+    version: int = 1
+
+
+class Conversation(Value):
+    """A conversation without its messages."""
+
+    id: ConversationId
+    user_id: UserId
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1

@@ -1,0 +1,178 @@
+"""Settings, read once at start: `OPTIMUS_*` (and `OPTIMUS_*_FILE`), then `.streamlit/secrets.toml`.
+
+Nothing else in Optimus reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from optimus.errors import ConfigurationError
+
+PREFIX = "OPTIMUS_"
+SECRETS_FILE = Path(".streamlit/secrets.toml")
+MIN_SECRET_CHARS = 32
+MIN_SECRET_VARIETY = 8
+MIN_SETUP_CODE_CHARS = 8
+_EXAMPLE_WORDS = ("example", "change-me", "changeme", "your-", "insert", "secret-key", "xxxx")
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured; the field descriptions are the README's table."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded store, made with mode 0700.")
+    key_dir: Path | None = Field(None, description="Folder of the key files; `keys` in the data folder by default.")
+    setup_code: SecretStr | None = Field(None, description="Set-up code of the first start; random by default.")
+    allow_http: bool = Field(False, description="Allow sign-in over plain http from other hosts than this one.")
+    session_profile: Literal["default", "strict"] = Field(
+        "default", description="`default`: 7 days idle, 30 in all; `strict`: 30 minutes idle, 12 hours in all."
+    )
+    max_sessions: int = Field(5, ge=1, le=100, description="Sessions that one user may have; the oldest ends.")
+
+    jwt_secret: SecretStr | None = Field(None, description="Key of the session tokens, 32 characters or more.")
+    pepper: SecretStr | None = Field(None, description="Key mixed into password hashes, 32 characters or more.")
+    master_key: SecretStr | None = Field(
+        None, description="Key that wraps the users' data keys, 32 characters or more."
+    )
+
+    qdrant_url: str | None = Field(None, description="Address of a Qdrant server; without it the store is embedded.")
+    qdrant_api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
+    qdrant_prefer_grpc: bool = Field(True, description="Talk to the Qdrant server by gRPC instead of REST.")
+    qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="gRPC port of the Qdrant server.")
+    qdrant_timeout_s: int = Field(10, ge=1, le=300, description="Seconds that one call to the server may take.")
+    collection_prefix: str = Field(
+        "optimus_", pattern=r"^[a-z0-9_]{0,32}$", description="Start of every collection's name."
+    )
+
+    embedding_dir: Path | None = Field(None, description="Folder with another copy of the embedding model.")
+
+    default_model: str | None = Field(
+        None, description="`provider:model` of new chats; the first connected by default."
+    )
+    request_timeout_s: int = Field(120, ge=5, le=3600, description="Seconds that one answer may take.")
+    openai_api_key: SecretStr | None = Field(None, description="Key of OpenAI.")
+    openai_base_url: str | None = Field(None, description="Another address of OpenAI's interface.")
+    anthropic_api_key: SecretStr | None = Field(None, description="Key of Anthropic.")
+    anthropic_base_url: str | None = Field(None, description="Another address of Anthropic's interface.")
+    google_api_key: SecretStr | None = Field(None, description="Key of Google (Gemini).")
+    google_base_url: str | None = Field(None, description="Another address of Google's interface.")
+    groq_api_key: SecretStr | None = Field(None, description="Key of Groq.")
+    groq_base_url: str | None = Field(None, description="Another address of Groq's interface.")
+    mistral_api_key: SecretStr | None = Field(None, description="Key of Mistral.")
+    mistral_base_url: str | None = Field(None, description="Another address of Mistral's interface.")
+    xai_api_key: SecretStr | None = Field(None, description="Key of xAI.")
+    xai_base_url: str | None = Field(None, description="Another address of xAI's interface.")
+    together_api_key: SecretStr | None = Field(None, description="Key of Together.")
+    together_base_url: str | None = Field(None, description="Another address of Together's interface.")
+    compatible_base_url: str | None = Field(
+        None, description="Address of an OpenAI-compatible server (Ollama, LM Studio, vLLM, llama.cpp)."
+    )
+    compatible_api_key: SecretStr | None = Field(None, description="Key of that server, where it wants one.")
+
+    @property
+    def keys_folder(self) -> Path:
+        """The folder of the key files."""
+        return self.key_dir or self.data_dir / "keys"
+
+    @field_validator("jwt_secret", "pepper", "master_key")
+    @classmethod
+    def _refuse_weak_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        secret = value.get_secret_value()
+        if len(secret) < MIN_SECRET_CHARS or len(set(secret)) < MIN_SECRET_VARIETY:
+            raise ValueError(
+                f"is too short or too simple: use {MIN_SECRET_CHARS} random characters or more "
+                "(`openssl rand -base64 48` makes one), or remove it and Optimus makes one"
+            )
+        if any(word in secret.lower() for word in _EXAMPLE_WORDS):
+            raise ValueError("is the example's value: replace it, or remove it and Optimus makes one")
+        return value
+
+    @field_validator("setup_code")
+    @classmethod
+    def _refuse_short_code(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SETUP_CODE_CHARS:
+            raise ValueError("is too short: use 8 characters or more, or remove it and Optimus makes one")
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if self.qdrant_api_key and not self.qdrant_url:
+            raise ValueError("OPTIMUS_QDRANT_API_KEY is set without OPTIMUS_QDRANT_URL: set the address too")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by `_FileVariables`
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, files named by the environment, secrets file."""
+        return (init_settings, env_settings, _FileVariables(settings_cls), _SecretsFile(settings_cls))
+
+
+class _FileVariables(PydanticBaseSettingsSource):
+    """`OPTIMUS_X_FILE` names a file whose text is the value of `OPTIMUS_X` (container secrets)."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigurationError(
+                f"{PREFIX}{field_name.upper()}_FILE names {path}, which cannot be read: {type(exc).__name__}"
+            ) from exc
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class _SecretsFile(_FileVariables):
+    """The `[optimus]` table of `.streamlit/secrets.toml`."""
+
+    def __call__(self) -> dict[str, Any]:
+        if not SECRETS_FILE.is_file():
+            return {}
+        try:
+            table = tomllib.loads(SECRETS_FILE.read_text(encoding="utf-8")).get("optimus", {})
+        except (OSError, ValueError) as exc:
+            raise ConfigurationError(f"{SECRETS_FILE} cannot be read: {exc}") from exc
+        unknown = sorted(set(table) - set(self.settings_cls.model_fields))
+        if unknown:
+            raise ConfigurationError(f"{SECRETS_FILE}: unknown setting {', '.join(unknown)} in [optimus]")
+        return dict(table)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over every source.
+
+    Raises:
+        ConfigurationError: a value is missing, weak or contradictory; the text names the setting and the way out,
+            never the value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        raise ConfigurationError("; ".join(_sentence(error) for error in exc.errors())) from None
+
+
+def _sentence(error: Any) -> str:
+    name = PREFIX + str(error["loc"][0]).upper() + " " if error["loc"] else ""
+    return name + str(error["msg"]).removeprefix("Value error, ")
