@@ -1,0 +1,140 @@
+"""Accounts: users, the first set-up, model connections, and (by inheritance) what signing in leaves behind."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
+from qdrant_client import QdrantClient
+
+from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError
+from optimus.models import Clock, UserId, stable_id
+from optimus.storage.filters import equals, has_ids, owned_by
+from optimus.storage.records import Connection, StoredUser
+from optimus.storage.signins import SignInRecords
+from optimus.storage.table import VERSION, Row, Table
+
+SETUP_ID = stable_id("setup")
+
+
+class AccountRepository(SignInRecords):
+    """The `accounts` collection. Every method that changes a credential or a right returns after a sync to disk."""
+
+    def __init__(self, *, client: QdrantClient, collection: str, sync: Callable[[], None], clock: Clock) -> None:
+        super().__init__(client=client, collection=collection, sync=sync, clock=clock)
+        self._users = Table(client=client, collection=collection, kind="user", sync=sync)
+        self._setups = Table(client=client, collection=collection, kind="setup", sync=sync)
+        self._connections = Table(client=client, collection=collection, kind="connection", sync=sync)
+
+    def add_user(self, user: StoredUser) -> None:
+        """Store a new account.
+
+        The record's id is made of the folded name, so that of two accounts with one name only one can exist.
+
+        Raises:
+            AlreadyExistsError: the name is taken.
+        """
+        if not self._users.insert(_name_id(user.username), _user_payload(user), critical=True):
+            raise AlreadyExistsError("the username is taken")
+
+    def user(self, user_id: UserId) -> StoredUser | None:
+        """Return an account by its id."""
+        rows = self._users.find(owned_by(user_id), limit=1)
+        return _stored_user(rows[0]) if rows else None
+
+    def user_by_name(self, username: str) -> StoredUser | None:
+        """Return an account by its name; case and compatibility forms of letters do not matter."""
+        row = self._users.get(_name_id(username))
+        return _stored_user(row) if row else None
+
+    def users(self) -> list[StoredUser]:
+        """Return all accounts, the oldest first."""
+        return sorted((_stored_user(row) for row in self._users.find()), key=lambda user: user.created_at)
+
+    def count_users(self) -> int:
+        """Return how many accounts there are."""
+        return self._users.count()
+
+    def update_user(self, user: StoredUser) -> StoredUser:
+        """Store a changed account over the version that was read, and return it with its new version.
+
+        Raises:
+            ConflictError: the account was changed or removed in between.
+        """
+        changed = user.model_copy(update={"version": user.version + 1})
+        unchanged = (equals(VERSION, user.version), owned_by(user.id))
+        if not self._users.replace(_name_id(user.username), _user_payload(changed), *unchanged, critical=True):
+            raise ConflictError("the account is not at this version")
+        return changed
+
+    def claim_setup(self, token: str, ttl_s: int) -> bool:
+        """Claim the making of the first account for `ttl_s` seconds; exactly one live claimant gets True.
+
+        A claim that has expired (its process died) can be taken over. Claiming again with the same token renews.
+        """
+        row = self._setups.get(SETUP_ID)
+        now = self._clock()
+        payload = {"token": token, "expires_at": (now + timedelta(seconds=ttl_s)).isoformat()}
+        if row is None:
+            return self._setups.insert(SETUP_ID, {**payload, VERSION: 1}, critical=True)
+        if row.payload["token"] != token and datetime.fromisoformat(row.payload["expires_at"]) > now:
+            return False
+        version = int(row.payload[VERSION])
+        return self._setups.replace(
+            SETUP_ID, {**payload, VERSION: version + 1}, equals(VERSION, version), critical=True
+        )
+
+    def release_setup(self, token: str) -> None:
+        """Give a claim back; somebody else's claim stays."""
+        row = self._setups.get(SETUP_ID)
+        if row is not None and row.payload["token"] == token:
+            self._setups.delete(has_ids(SETUP_ID), equals(VERSION, int(row.payload[VERSION])), critical=True)
+
+    def save_connection(self, connection: Connection) -> None:
+        """Store a user's model connection, new or changed; its API key is sealed on the way.
+
+        Raises:
+            NotFoundError: the id belongs to somebody else.
+        """
+        payload = connection.model_dump(mode="json", exclude={"id", "api_key"})
+        if connection.api_key is not None:
+            payload["api_key"] = connection.api_key.get_secret_value()
+        if not self._connections.put(connection.id, payload, owned_by(connection.user_id), critical=True):
+            raise NotFoundError("connection")
+
+    def connections(self, owner: UserId) -> list[Connection]:
+        """Return a user's model connections, the oldest first."""
+        found = [_connection(row) for row in self._connections.find(owned_by(owner))]
+        return sorted(found, key=lambda connection: connection.created_at)
+
+    def delete_connection(self, owner: UserId, connection_id: str) -> None:
+        """Delete a user's model connection.
+
+        Raises:
+            NotFoundError: it is missing or somebody else's.
+        """
+        mine = (has_ids(connection_id), owned_by(owner))
+        if not self._connections.count(*mine):
+            raise NotFoundError("connection")
+        self._connections.delete(*mine, critical=True)
+
+
+def _name_id(username: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+    return stable_id("username", folded)
+
+
+def _user_payload(user: StoredUser) -> dict[str, object]:
+    return user.model_dump(mode="json", exclude={"id"}) | {"user_id": user.id}
+
+
+def _stored_user(row: Row) -> StoredUser:
+    return Row(str(row.payload["user_id"]), row.payload).decode(StoredUser)
+
+
+def _connection(row: Row) -> Connection:
+    api_key = row.payload.get("api_key")
+    payload = {**row.payload, "api_key": SecretStr(api_key) if api_key is not None else None}
+    return Row(row.id, payload).decode(Connection)

@@ -1,0 +1,201 @@
+"""The seven collections: their names, vectors, indexes, and which of their fields are sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from qdrant_client import QdrantClient, models
+
+from optimus.errors import ConfigurationError
+from optimus.storage.filters import OWNER_FIELD
+from optimus.storage.sealing import SealedFields
+
+DENSE, CTX, BM25, BM25_CTX = "", "ctx", "bm25", "bm25_ctx"
+NO_VECTOR = "none"
+"""The sparse vector that no record uses: a collection needs at least one vector."""
+TENANT_M = 16
+"""Links of a point in its tenant's own graph; there is no graph over all tenants."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionNames:
+    """The names of the collections under one prefix."""
+
+    prefix: str = "optimus_"
+
+    @property
+    def memories(self) -> str:
+        """Episodes and derived memories with their vectors."""
+        return f"{self.prefix}memories"
+
+    @property
+    def memories_entities(self) -> str:
+        """Mem0's entity records; Mem0 makes the name by itself."""
+        return f"{self.prefix}memories_entities"
+
+    @property
+    def relations(self) -> str:
+        """Edges between entities."""
+        return f"{self.prefix}relations"
+
+    @property
+    def conversations(self) -> str:
+        """Conversations and their messages."""
+        return f"{self.prefix}conversations"
+
+    @property
+    def accounts(self) -> str:
+        """Users, sessions, tickets, limits, keys, connections."""
+        return f"{self.prefix}accounts"
+
+    @property
+    def events(self) -> str:
+        """Usage and audit."""
+        return f"{self.prefix}events"
+
+    @property
+    def work(self) -> str:
+        """Jobs, intents and system settings."""
+        return f"{self.prefix}work"
+
+    @property
+    def unowned(self) -> frozenset[str]:
+        """The collections outside the tenancy wall; their repositories name the owner themselves."""
+        return frozenset({self.accounts, self.events, self.work})
+
+    @property
+    def sealed(self) -> dict[str, SealedFields]:
+        """Which payload fields are sealed, by collection."""
+        memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities"})
+        message = frozenset({"title", "text", "saved", "used", "error"})
+        return {
+            self.memories: SealedFields("memories", memory),
+            self.memories_entities: SealedFields("memories_entities", memory),
+            self.relations: SealedFields("relations", memory | {"subject", "predicate", "object"}),
+            self.conversations: SealedFields("conversations", message),
+            self.accounts: SealedFields("accounts", frozenset({"api_key"})),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSpec:
+    """How a collection is made."""
+
+    name: str
+    indexes: Mapping[str, models.PayloadSchemaType]
+    dense: tuple[str, ...] = ()
+    sparse: tuple[str, ...] = (NO_VECTOR,)
+    quantized: bool = field(default=False)
+
+
+def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
+    """Return how every collection is made; each field that is filtered or sorted by has an index."""
+    word, number, time = (
+        models.PayloadSchemaType.KEYWORD,
+        models.PayloadSchemaType.INTEGER,
+        models.PayloadSchemaType.DATETIME,
+    )
+    memory = dict.fromkeys(
+        ("type", "status", "slot", "conversation_id", "message_id", "agent_id", "run_id", "actor_id"), word
+    ) | dict.fromkeys(("created_at", "updated_at", "valid_from", "valid_to"), time)
+    record = {"kind": word, "version": number}
+    return (
+        CollectionSpec(
+            name=names.memories,
+            indexes=memory | {"version": number},
+            dense=(DENSE, CTX),
+            sparse=(BM25, BM25_CTX),
+            quantized=True,
+        ),
+        CollectionSpec(
+            name=names.memories_entities,
+            indexes=dict.fromkeys(("entity_type", "agent_id", "run_id", "actor_id"), word) | {"created_at": time},
+            dense=(DENSE,),
+            sparse=(BM25,),
+            quantized=True,
+        ),
+        CollectionSpec(name=names.relations, indexes=record | {"source_id": word, "target_id": word}),
+        CollectionSpec(
+            name=names.conversations,
+            indexes=record | {"conversation_id": word, "state": word, "created_at": time, "updated_at": time},
+        ),
+        CollectionSpec(name=names.accounts, indexes=record | {"expires_at": time}),
+        CollectionSpec(name=names.events, indexes=record | {"type": word, "at": time}),
+        CollectionSpec(name=names.work, indexes=record | {"status": word}),
+    )
+
+
+def create_collections(client: QdrantClient, names: CollectionNames, vector_size: int) -> None:
+    """Create what is missing of the collections and their indexes; what exists is kept.
+
+    Raises:
+        ConfigurationError: an existing collection holds vectors of another size.
+    """
+    existing = {collection.name for collection in client.get_collections().collections}
+    for spec in collection_specs(names):
+        if spec.name in existing:
+            _check_size(client, spec, vector_size)
+        else:
+            _create(client, spec, vector_size)
+        _create_indexes(client, spec)
+
+
+def _create(client: QdrantClient, spec: CollectionSpec, vector_size: int) -> None:
+    client.create_collection(
+        spec.name,
+        vectors_config={name: _dense(vector_size) for name in spec.dense},
+        sparse_vectors_config={name: _sparse(name) for name in spec.sparse},
+        hnsw_config=models.HnswConfigDiff(m=0, payload_m=TENANT_M),
+        quantization_config=_quantization() if spec.quantized else None,
+        on_disk_payload=True,
+    )
+
+
+def _dense(size: int) -> models.VectorParams:
+    return models.VectorParams(size=size, distance=models.Distance.COSINE, on_disk=True)
+
+
+def _sparse(name: str) -> models.SparseVectorParams:
+    return models.SparseVectorParams(modifier=None if name == NO_VECTOR else models.Modifier.IDF)
+
+
+def _quantization() -> models.BinaryQuantization:
+    return models.BinaryQuantization(
+        binary=models.BinaryQuantizationConfig(always_ram=True, encoding=models.BinaryQuantizationEncoding.TWO_BITS)
+    )
+
+
+def _create_indexes(client: QdrantClient, spec: CollectionSpec) -> None:
+    known = client.get_collection(spec.name).payload_schema
+    if OWNER_FIELD not in known:
+        tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+        client.create_payload_index(spec.name, OWNER_FIELD, field_schema=tenant)
+    for name, kind in spec.indexes.items():
+        if name not in known:
+            client.create_payload_index(spec.name, name, field_schema=_without_links(kind))
+
+
+def _without_links(kind: models.PayloadSchemaType) -> Any:
+    """Return index parameters without a search graph of their own: only the tenant field has one."""
+    if kind is models.PayloadSchemaType.KEYWORD:
+        return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, enable_hnsw=False)
+    if kind is models.PayloadSchemaType.INTEGER:
+        return models.IntegerIndexParams(
+            type=models.IntegerIndexType.INTEGER, lookup=True, range=True, enable_hnsw=False
+        )
+    return models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME, enable_hnsw=False)
+
+
+def _check_size(client: QdrantClient, spec: CollectionSpec, vector_size: int) -> None:
+    vectors = client.get_collection(spec.name).config.params.vectors or {}
+    named = vectors if isinstance(vectors, dict) else {DENSE: vectors}
+    for name in spec.dense:
+        size = named[name].size if name in named else 0
+        if size != vector_size:
+            raise ConfigurationError(
+                f"The collection {spec.name} holds vectors of size {size}, but the embedding model makes "
+                f"{vector_size}: go back to the model that made them, or use another OPTIMUS_COLLECTION_PREFIX or "
+                "OPTIMUS_DATA_DIR."
+            )

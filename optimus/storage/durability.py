@@ -1,0 +1,115 @@
+"""Group commit: one sync to disk serves every write before it.
+
+A write survives the death of the process at once; only power loss needs the sync. Critical writes wait for it, all
+others are covered within a second by the same thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from optimus.errors import StoreError, StoreUnavailableError
+
+WINDOW_S = 0.9
+"""Leaves the rest of the second to the sync itself."""
+IDLE_S = 30.0
+"""Without a write for so long, the engine's log is trimmed: that pauses the process, so it waits for a quiet moment."""
+
+
+class GroupCommit:
+    """One thread that syncs, and flushes when nobody writes; any number of threads that wait for it.
+
+    A failed sync is final: the system may have dropped the pages that it could not write and report success next
+    time, so nothing after it counts as durable until the store is opened anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        sync: Callable[[], None],
+        flush: Callable[[], None],
+        window_s: float = WINDOW_S,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self._sync = sync
+        self._flush = flush
+        self._window_s = window_s
+        self._idle_s = idle_s
+        self._is_unflushed = False
+        self._state = Condition()
+        self._wanted = 0
+        self._done = 0
+        self._error: str | None = None
+        self._is_dirty = False
+        self._is_closed = False
+        self._thread = Thread(target=self._run, name="optimus-commit", daemon=True)
+        self._thread.start()
+
+    def mark(self) -> None:
+        """Note a write; it is synced within the window."""
+        if self._is_dirty:
+            return
+        with self._state:
+            self._is_dirty = True
+            self._state.notify_all()
+
+    def wait(self) -> None:
+        """Return once a sync that began after this call is over.
+
+        Raises:
+            StoreUnavailableError: a sync failed, or the store is closed.
+        """
+        with self._state:
+            self._wanted += 1
+            ticket = self._wanted
+            self._state.notify_all()
+            self._state.wait_for(lambda: self._done >= ticket or self._error is not None)
+            if self._error is not None:
+                raise StoreUnavailableError(f"writes cannot be synced to disk: {self._error}")
+
+    def close(self) -> None:
+        """Sync what is open and end the thread; closing twice does nothing."""
+        with self._state:
+            self._is_closed = True
+            self._state.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        error = "the store is closed"
+        try:
+            while self._next_round():
+                pass
+        except (OSError, StoreError) as exc:
+            error = str(exc)
+        finally:
+            with self._state:
+                self._error = error
+                self._state.notify_all()
+
+    def _next_round(self) -> bool:
+        """Wait for work, sync once, and tell whether another round may come."""
+        if self._is_unflushed and not self._comes_work_soon():
+            self._flush()
+            self._is_unflushed = False
+        with self._state:
+            self._state.wait_for(self._has_work)
+            self._state.wait_for(self._is_urgent, timeout=self._window_s)
+            covered, closing = self._wanted, self._is_closed
+            self._is_dirty = False
+        self._sync()
+        self._is_unflushed = True
+        with self._state:
+            self._done = covered
+            self._state.notify_all()
+        return not closing
+
+    def _comes_work_soon(self) -> bool:
+        with self._state:
+            return self._state.wait_for(self._has_work, timeout=self._idle_s)
+
+    def _has_work(self) -> bool:
+        return self._is_dirty or self._is_urgent()
+
+    def _is_urgent(self) -> bool:
+        return self._is_closed or self._wanted > self._done

@@ -1,0 +1,243 @@
+"""The folder of the embedded store: one folder per collection, one process at a time.
+
+    root/.lock                         held while the store is open
+    root/<collection>/collection.json  the REST configuration
+    root/<collection>/shard/           the engine's own files
+    root/.passing-<uuid>/              a collection that is being made or deleted
+
+A collection comes and goes by one rename, after everything in it is on the disk: a crash or a power loss at any point
+leaves the whole collection or none. What is left on the way is cleared at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from threading import Lock
+from uuid import uuid4
+
+import qdrant_edge as edge
+from qdrant_client.http import models
+
+from optimus.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    StoreBrokenError,
+    StoreError,
+    StoreLockedError,
+    StoreRejectedError,
+    StoreUnavailableError,
+)
+from optimus.storage.edge_schema import to_edge_config
+from optimus.storage.edge_shard import EdgeCollection, engine_errors, sync_path, sync_tree
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+FORMAT = 1
+_CONFIG = "collection.json"
+_SHARD = "shard"
+_PASSING = ".passing-"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+
+class EdgeRegistry:
+    """The open collections of one folder."""
+
+    def __init__(self, root: Path, *, search_threads: int) -> None:
+        self.root = root
+        self._search_threads = search_threads
+        self._changing = Lock()
+        self._is_closed = False
+        self._lock = _lock_folder(root)
+        self._collections: dict[str, EdgeCollection] = {}
+        try:
+            _clear_leftovers(root)
+            for folder in sorted(path.parent for path in root.glob(f"*/{_SHARD}")):
+                self._collections[folder.name] = self._open(folder)
+        except BaseException as exc:
+            self.close()
+            if isinstance(exc, OSError):
+                raise _unusable(root, exc) from exc
+            raise
+
+    def get(self, name: str) -> EdgeCollection:
+        """Return an open collection.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            StoreUnavailableError: the store is closed.
+        """
+        found = self._collections.get(name)
+        if found is None:
+            if self._is_closed:
+                raise StoreUnavailableError("the store is closed")
+            raise NotFoundError(f"no collection {name!r}")
+        return found
+
+    def all(self) -> list[EdgeCollection]:
+        """Return every open collection, by name."""
+        return sorted(self._collections.values(), key=lambda collection: collection.name)
+
+    def create(self, name: str, config: models.CreateCollection) -> None:
+        """Make an empty collection; after a crash on the way there is none.
+
+        Raises:
+            AlreadyExistsError: the name is taken.
+            StoreRejectedError: the name cannot be a folder's.
+            StoreUnavailableError: the folder cannot be written, or the store is closed.
+        """
+        if not _NAME.fullmatch(name):
+            raise StoreRejectedError("a collection's name has 1-128 letters, digits, _ and -")
+        with self._changing:
+            if self._is_closed:
+                raise StoreUnavailableError("the store is closed")
+            if name in self._collections:
+                raise AlreadyExistsError(f"collection {name!r} exists")
+            folder = self.root / name
+            try:
+                self._collections[name] = self._make(folder, config)
+            except OSError as exc:
+                raise _unusable(folder, exc) from exc
+
+    def delete(self, name: str) -> bool:
+        """Remove a collection with all its points; tell whether there was one.
+
+        Raises:
+            StoreUnavailableError: the folder cannot be written.
+        """
+        with self._changing:
+            collection = self._collections.pop(name, None)
+            if collection is None:
+                return False
+            collection.close()
+            gone = self._passing()
+            try:
+                collection.folder.rename(gone)
+                sync_path(self.root)
+            except OSError as exc:
+                raise _unusable(collection.folder, exc) from exc
+            shutil.rmtree(gone, ignore_errors=True)
+            return True
+
+    def save_config(self, collection: EdgeCollection, config: models.CreateCollection) -> None:
+        """Replace a collection's configuration, in memory and on disk."""
+        _write_config(collection.folder, config, self._search_threads)
+        collection.config = config
+
+    def close(self) -> None:
+        """Close every collection and let other processes have the folder; a second call does nothing."""
+        with self._changing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            for collection in self._collections.values():
+                collection.close()
+            self._collections = {}
+            os.close(self._lock)
+
+    def _make(self, folder: Path, config: models.CreateCollection) -> EdgeCollection:
+        engine_config = to_edge_config(config, search_threads=self._search_threads)
+        making = self._passing()
+        making.mkdir()
+        try:
+            with engine_errors(folder.name):
+                edge.EdgeShard.create(str(making / _SHARD), engine_config).close()
+            _write_config(making, config, self._search_threads)
+            sync_tree(making)
+            making.rename(folder)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+        sync_path(self.root)
+        return self._open(folder, is_synced=True)
+
+    def _passing(self) -> Path:
+        return self.root / f"{_PASSING}{uuid4()}"
+
+    def _open(self, folder: Path, *, is_synced: bool = False) -> EdgeCollection:
+        config, threads = _read_config(folder)
+        path = folder / _SHARD
+        try:
+            with engine_errors(folder.name):
+                shard = edge.EdgeShard.load(str(path))
+                if threads != self._search_threads:
+                    shard.close()
+                    shard = edge.EdgeShard.load(str(path), to_edge_config(config, search_threads=self._search_threads))
+                    _write_config(folder, config, self._search_threads)
+        except StoreLockedError:
+            raise
+        except StoreError as exc:
+            raise StoreBrokenError(f"collection {folder.name} cannot be opened: {exc}") from exc
+        if not (path / "wal").is_dir():
+            shard.close()
+            raise StoreBrokenError(f"collection {folder.name} keeps no log, so a killed process would lose its writes")
+        return EdgeCollection(name=folder.name, folder=folder, config=config, shard=shard, is_synced=is_synced)
+
+
+def _lock_folder(root: Path) -> int:
+    """Make the folder and take its lock, which the system releases when the process ends, however it ends."""
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as exc:
+        raise _unusable(root, exc) from exc
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(handle)
+        raise StoreLockedError(f"{root} is in use") from exc
+    return handle
+
+
+def _clear_leftovers(root: Path) -> None:
+    for path in root.glob(f"{_PASSING}*"):
+        shutil.rmtree(path)
+
+
+def _write_config(folder: Path, config: models.CreateCollection, search_threads: int) -> None:
+    text = json.dumps(
+        {
+            "format": FORMAT,
+            "search_threads": search_threads,
+            "config": config.model_dump(mode="json", exclude_none=True, by_alias=True),
+        },
+        indent=1,
+    )
+    fresh = folder / f"{_CONFIG}.new"
+    fresh.write_text(text, encoding="utf-8")
+    sync_path(fresh)
+    fresh.replace(folder / _CONFIG)
+    sync_path(folder)
+
+
+def _read_config(folder: Path) -> tuple[models.CreateCollection, int]:
+    path = folder / _CONFIG
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        found, threads = int(stored["format"]), int(stored["search_threads"])
+        config = models.CreateCollection.model_validate(stored["config"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise _unusable(path, exc) from exc
+    if found != FORMAT:
+        raise _unusable(path, ValueError(found))
+    return config, threads
+
+
+def _unusable(path: Path, exc: Exception) -> StoreUnavailableError:
+    reason = (
+        exc.strerror
+        if isinstance(exc, OSError) and exc.strerror
+        else "it is damaged, or another version of Optimus wrote it"
+    )
+    sentence = f"The memory store cannot use {path}: {reason}. Check that it exists and belongs to the user of Optimus."
+    return StoreUnavailableError(sentence, user_message=sentence)

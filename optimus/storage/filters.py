@@ -1,0 +1,40 @@
+"""Small builders for Qdrant filters, so that repositories read as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from qdrant_client import models
+
+OWNER_FIELD = "user_id"
+
+
+def equals(key: str, value: str | int | bool) -> models.FieldCondition:
+    """Return the condition `key` == `value`."""
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+def one_of(key: str, values: Iterable[str]) -> models.FieldCondition:
+    """Return the condition that `key` has one of `values`."""
+    return models.FieldCondition(key=key, match=models.MatchAny(any=sorted(values)))
+
+
+def between(key: str, since: datetime | None, until: datetime | None) -> models.FieldCondition:
+    """Return the condition `since` <= `key` < `until`; a bound that is None is open."""
+    return models.FieldCondition(key=key, range=models.DatetimeRange(gte=since, lt=until))
+
+
+def has_ids(*ids: str) -> models.HasIdCondition:
+    """Return the condition that a point has one of `ids`."""
+    return models.HasIdCondition(has_id=list(ids))
+
+
+def owned_by(owner: str) -> models.FieldCondition:
+    """Return the condition that a point belongs to `owner`."""
+    return equals(OWNER_FIELD, owner)
+
+
+def all_of(*conditions: models.Condition) -> models.Filter:
+    """Return the filter that wants every condition."""
+    return models.Filter(must=list(conditions))

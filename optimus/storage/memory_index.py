@@ -1,0 +1,250 @@
+"""What the memory engine needs of the store: memories with their vectors, and the four legs of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from qdrant_client import models
+from qdrant_client.client_base import QdrantBase
+
+from optimus.errors import ConflictError, NotFoundError
+from optimus.models import Memory, MemoryId, ScorePart, UserId, is_uuid
+from optimus.storage.bm25 import SparseWeights
+from optimus.storage.collections import BM25, BM25_CTX, CTX, DENSE
+from optimus.storage.filters import OWNER_FIELD, all_of, has_ids, owned_by
+from optimus.storage.memory_filter import RECORDED, at_version, memory_conditions, moment
+from optimus.storage.memory_payload import memory_to_payload, payload_to_memory, recorded_at
+from optimus.storage.records import MemoryFilter, MemoryPage, MemoryPoint, QueryVectors, StoredVectors
+from optimus.storage.table import PAGE, WRITE_ID, StripedLocks
+from optimus.storage.tenancy import acting_as
+
+WANTED = models.PayloadSelectorExclude(exclude=["hash", "text_lemmatized"])
+"""A memory's payload without what only Mem0 reads: opening sealed fields is most of a search's cost."""
+OVERSAMPLING = 4.0
+"""Candidates of the two-bit vectors that are scored again with the originals, per wanted result."""
+
+
+class MemoryIndex:
+    """The `memories` collection. Every method takes the owner; what is another's looks missing.
+
+    It talks to the tenancy wall, not to the client in front of it, which copies every query vector by vector.
+    """
+
+    def __init__(self, *, backend: QdrantBase, collection: str, sync: Callable[[], None]) -> None:
+        self._backend = backend
+        self._collection = collection
+        self._sync = sync
+        self._locks = StripedLocks()
+
+    def put(self, owner: UserId, points: Sequence[MemoryPoint], *, expected_version: int | None = None) -> None:
+        """Write memories with their vectors in one atomic write.
+
+        With an `expected_version`, memories that exist already are replaced only at that version, and new ones are
+        added; if one of the existing ones is at another, the write is taken back as far as it went.
+
+        Raises:
+            ConflictError: an existing memory is not at the expected version, or its id is somebody else's.
+        """
+        if not points:
+            return
+        token = uuid4().hex
+        ids = [point.memory.id for point in points]
+        guard = None if expected_version is None else all_of(at_version(expected_version))
+        with acting_as(owner), self._locks.of(owner):
+            existing = {str(record.id) for record in self._retrieve(ids, payload=[OWNER_FIELD])}
+            self._backend.upsert(
+                self._collection, points=[_point(point, token) for point in points], update_filter=guard
+            )
+            written = self._written(ids, token)
+            if len(written) < len(set(ids)):
+                added = sorted(written - existing)
+                if added:
+                    self._delete(owner, added)
+                raise ConflictError("a memory is not at the expected version")
+
+    def replace(self, owner: UserId, memory: Memory, expected_version: int) -> None:
+        """Write a changed memory over the version that was read, in one step; its vectors stay.
+
+        Raises:
+            ConflictError: the memory was changed in between.
+            NotFoundError: it is missing or somebody else's.
+        """
+        token = uuid4().hex
+        payload = memory_to_payload(memory) | {WRITE_ID: token}
+        where = all_of(owned_by(owner), has_ids(memory.id), at_version(expected_version))
+        with acting_as(owner), self._locks.of(owner):
+            self._backend.overwrite_payload(
+                self._collection, payload=payload, points=models.FilterSelector(filter=where)
+            )
+            won = memory.id in self._written([memory.id], token)
+        if not won:
+            if not self.get(owner, [memory.id]):
+                raise NotFoundError("memory")
+            raise ConflictError("the memory is not at the expected version")
+
+    def get(self, owner: UserId, ids: Sequence[MemoryId]) -> list[Memory]:
+        """Return those of the memories that exist and are the owner's, in the order asked for."""
+        wanted = list(dict.fromkeys(point_id for point_id in ids if is_uuid(point_id)))
+        with acting_as(owner):
+            found = {str(record.id): _memory(record) for record in self._retrieve(wanted)}
+        return [found[point_id] for point_id in wanted if point_id in found]
+
+    def vectors(self, owner: UserId, ids: Sequence[MemoryId]) -> dict[MemoryId, StoredVectors]:
+        """Return the dense vectors of those of the memories that exist and are the owner's."""
+        wanted = [point_id for point_id in ids if is_uuid(point_id)]
+        with acting_as(owner):
+            records = self._retrieve(wanted, payload=[OWNER_FIELD], vectors=[DENSE, CTX])
+        return {MemoryId(str(record.id)): _vectors(record.vector) for record in records}
+
+    def page(
+        self, owner: UserId, where: MemoryFilter | None = None, limit: int = 50, offset: int | None = None
+    ) -> MemoryPage:
+        """Return one page of memories, the newest recorded first; `limit` is at most 256."""
+        limit, start = min(limit, PAGE), offset or 0
+        conditions = memory_conditions(owner, where or MemoryFilter())
+        with acting_as(owner):
+            total = self._count(conditions)
+            items = self._window(conditions, start, limit) if start < total else []
+        end = start + len(items)
+        return MemoryPage(items=tuple(items), next_offset=end if items and end < total else None, total=total)
+
+    def count(self, owner: UserId, where: MemoryFilter | None = None) -> int:
+        """Return how many memories match, exactly."""
+        with acting_as(owner):
+            return self._count(memory_conditions(owner, where or MemoryFilter()))
+
+    def delete(self, owner: UserId, ids: Sequence[MemoryId]) -> None:
+        """Purge memories for good; those that are missing or somebody else's are passed over."""
+        wanted = [point_id for point_id in ids if is_uuid(point_id)]
+        if wanted:
+            with acting_as(owner):
+                self._delete(owner, wanted)
+
+    def legs(
+        self, owner: UserId, query: QueryVectors, where: MemoryFilter | None = None, limit: int = 100
+    ) -> dict[ScorePart, list[tuple[Memory, float]]]:
+        """Search four ways in one round trip: by the text and by its surroundings, by meaning and by words.
+
+        Word statistics are those of the owner's own memories. A query without words leaves the keyword legs empty.
+        """
+        conditions = all_of(*memory_conditions(owner, where or MemoryFilter()))
+        requests = _requests(owner, query, conditions, limit)
+        with acting_as(owner):
+            answers = self._backend.query_batch_points(self._collection, requests=list(requests.values()))
+        known: dict[str, Memory] = {}
+        found: dict[ScorePart, list[tuple[Memory, float]]] = {part: [] for part in _LEGS}
+        for part, answer in zip(requests, answers, strict=True):
+            for point in answer.points:
+                if str(point.id) not in known:
+                    known[str(point.id)] = _memory(point)
+                found[part].append((known[str(point.id)], point.score))
+        return found
+
+    def _count(self, conditions: list[models.Condition]) -> int:
+        return self._backend.count(self._collection, count_filter=all_of(*conditions), exact=True).count
+
+    def _window(self, conditions: list[models.Condition], start: int, limit: int) -> list[Memory]:
+        """Return the memories at `start` and after, those of one moment by id.
+
+        The engine sorts by time but leaves open who comes first at one moment, so it only tells from when to when;
+        the moments at both ends are then read whole.
+        """
+        between_pages = self._backend.query_points(
+            self._collection,
+            query=models.OrderByQuery(order_by=models.OrderBy(key=RECORDED, direction=models.Direction.DESC)),
+            query_filter=all_of(*conditions),
+            limit=limit,
+            offset=start,
+            with_payload=[RECORDED],
+        ).points
+        if not between_pages:
+            return []
+        newest, oldest = (recorded_at(point.payload or {}) for point in (between_pages[0], between_pages[-1]))
+        newer = self._count([*conditions, moment(after=newest)])
+        found = self._scroll([*conditions, moment(since=oldest, until=newest)])
+        found.sort(key=lambda memory: memory.id)
+        found.sort(key=lambda memory: memory.recorded_at, reverse=True)
+        return found[start - newer : start - newer + limit]
+
+    def _scroll(self, conditions: list[models.Condition]) -> list[Memory]:
+        found: list[Memory] = []
+        offset: Any = None
+        while True:
+            records, offset = self._backend.scroll(
+                self._collection,
+                scroll_filter=all_of(*conditions),
+                limit=PAGE,
+                offset=offset,
+                with_payload=WANTED,
+            )
+            found += [_memory(record) for record in records]
+            if offset is None:
+                return found
+
+    def _retrieve(self, ids: Sequence[str], *, payload: Any = WANTED, vectors: Any = False) -> list[models.Record]:
+        if not ids:
+            return []
+        return self._backend.retrieve(self._collection, ids=list(ids), with_payload=payload, with_vectors=vectors)
+
+    def _written(self, ids: Sequence[str], token: str) -> set[str]:
+        records = self._retrieve(ids, payload=[WRITE_ID])
+        return {str(record.id) for record in records if (record.payload or {}).get(WRITE_ID) == token}
+
+    def _delete(self, owner: UserId, ids: Sequence[str]) -> None:
+        where = all_of(owned_by(owner), has_ids(*ids))
+        self._backend.delete(self._collection, points_selector=models.FilterSelector(filter=where))
+
+
+_LEGS = {
+    ScorePart.DENSE: DENSE,
+    ScorePart.CONTEXT: CTX,
+    ScorePart.KEYWORD: BM25,
+    ScorePart.KEYWORD_CONTEXT: BM25_CTX,
+}
+
+
+def _requests(
+    owner: UserId, query: QueryVectors, conditions: models.Filter, limit: int
+) -> dict[ScorePart, models.QueryRequest]:
+    rescored = models.SearchParams(
+        quantization=models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
+    )
+    own_words = models.SearchParams(idf=models.IdfCorpusParams(corpus=all_of(owned_by(owner))))
+    requests = {}
+    for part, using in _LEGS.items():
+        is_dense = using in (DENSE, CTX)
+        if not is_dense and not query.sparse.indices:
+            continue
+        requests[part] = models.QueryRequest(
+            query=models.NearestQuery(nearest=query.dense if is_dense else _sparse(query.sparse)),
+            using=using,
+            filter=conditions,
+            params=rescored if is_dense else own_words,
+            limit=limit,
+            with_payload=WANTED,
+        )
+    return requests
+
+
+def _point(point: MemoryPoint, token: str) -> models.PointStruct:
+    vectors: dict[str, Any] = {DENSE: point.dense, CTX: point.ctx}
+    for name, weights in ((BM25, point.bm25), (BM25_CTX, point.bm25_ctx)):
+        if weights.indices:
+            vectors[name] = _sparse(weights)
+    payload = memory_to_payload(point.memory) | {WRITE_ID: token}
+    return models.PointStruct(id=point.memory.id, vector=vectors, payload=payload)
+
+
+def _sparse(weights: SparseWeights) -> models.SparseVector:
+    return models.SparseVector(indices=list(weights.indices), values=list(weights.values))
+
+
+def _vectors(stored: Any) -> StoredVectors:
+    named = stored if isinstance(stored, dict) else {DENSE: stored}
+    return StoredVectors(dense=named[DENSE], ctx=named.get(CTX))
+
+
+def _memory(record: Any) -> Memory:
+    return payload_to_memory(str(record.id), record.payload or {})

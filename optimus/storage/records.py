@@ -1,0 +1,169 @@
+"""What the repositories take and return, where the domain vocabulary is not enough.
+
+Stored types are apart from shown ones: a `StoredUser` holds a password hash and is turned into a `User` before it
+leaves the sign-in service.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from pydantic import Field, SecretStr
+
+from optimus.models import (
+    ConversationId,
+    Memory,
+    MemoryStatus,
+    MemoryType,
+    MessageId,
+    Role,
+    SessionId,
+    User,
+    UserId,
+    UserStatus,
+    Value,
+)
+from optimus.storage.bm25 import SparseWeights
+
+EventData = dict[str, str | int | float | bool | None]
+Engine = Literal["embedded", "server", "memory"]
+
+
+class StoredUser(Value):
+    """An account with its credential; `version` guards every change."""
+
+    id: UserId
+    username: str
+    role: Role
+    status: UserStatus = UserStatus.ACTIVE
+    created_at: datetime
+    password_hash: str = Field(repr=False)
+    pepper_id: str
+    """Which pepper went into the hash, so that a changed pepper is noticed."""
+    password_changed_at: datetime
+    version: int = 1
+
+    def to_user(self) -> User:
+        """Return the account without its credential."""
+        return User(id=self.id, username=self.username, role=self.role, status=self.status, created_at=self.created_at)
+
+
+class StoredSession(Value):
+    """A signed-in browser; `expires_at` is the absolute end, the idle end counts from `seen_at`."""
+
+    id: SessionId
+    user_id: UserId
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    user_agent: str = ""
+    """A short label for the list of sessions ("Firefox on Linux"), never the raw header."""
+
+
+class Ticket(Value):
+    """A one-time right to open a session; only the hash of its secret is stored."""
+
+    hash: str
+    session_id: SessionId
+    user_id: UserId
+    expires_at: datetime
+
+
+class LimitRecord(Value):
+    """Failures counted against one key; `version` 0 means that nothing is stored yet."""
+
+    key: str
+    failures: tuple[datetime, ...] = ()
+    version: int = 0
+
+
+class CaptchaRecord(Value):
+    """A check question that was asked; only the hash of its answer is stored."""
+
+    id: str
+    answer_hash: str
+    key: str = ""
+    """The limiter's key that it was made for."""
+    expires_at: datetime
+
+
+class Connection(Value):
+    """A user's own model provider; the API key is sealed in the store."""
+
+    id: str
+    user_id: UserId
+    provider: str
+    label: str
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    models: tuple[str, ...] = ()
+    created_at: datetime
+
+
+class Event(Value):
+    """Something that happened: usage or audit. `data` holds numbers and names, never message text."""
+
+    id: str
+    user_id: UserId | None
+    kind: str
+    at: datetime
+    data: EventData = Field(default={})
+
+
+class MemoryPoint(Value):
+    """A memory with everything that makes it searchable; the dense vectors have unit length."""
+
+    memory: Memory
+    dense: list[float] = Field(repr=False)
+    ctx: list[float] = Field(repr=False)
+    """The memory in its surroundings."""
+    bm25: SparseWeights
+    bm25_ctx: SparseWeights
+
+
+class StoredVectors(NamedTuple):
+    """The dense vectors of a stored memory; `ctx` is None where a plain Mem0 dropped it."""
+
+    dense: list[float]
+    ctx: list[float] | None
+
+
+class QueryVectors(Value):
+    """A query as the four legs need it; empty `sparse` weights skip the keyword legs."""
+
+    dense: list[float] = Field(repr=False)
+    sparse: SparseWeights
+
+
+class MemoryFilter(Value):
+    """Which memories; None means any. Without words about status only true ones are meant."""
+
+    types: frozenset[MemoryType] | None = None
+    statuses: frozenset[MemoryStatus] | None = frozenset({MemoryStatus.ACTIVE})
+    conversation_id: ConversationId | None = None
+    message_id: MessageId | None = None
+    slot: str | None = None
+    since: datetime | None = None
+    """Recorded at this moment or later."""
+    until: datetime | None = None
+    """Recorded before this moment."""
+
+
+class MemoryPage(Value):
+    """One page, newest first; `next_offset` is None on the last one."""
+
+    items: tuple[Memory, ...]
+    next_offset: int | None
+    total: int
+
+
+class StoreHealth(Value):
+    """What a probe record went through."""
+
+    engine: Engine
+    write_ms: float
+    read_ms: float
+    sync_ms: float
+    collections: dict[str, int]
+    """Number of records by collection."""

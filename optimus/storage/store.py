@@ -1,0 +1,185 @@
+"""Open the store: engine, guard, walls, client, collections, repositories, in this order."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from uuid import uuid4
+
+from qdrant_client import QdrantClient
+from qdrant_client.client_base import QdrantBase
+
+from optimus.errors import ConfigurationError, StoreUnavailableError
+from optimus.keys import Keys
+from optimus.models import Clock, utc_now
+from optimus.settings import Settings
+from optimus.storage.accounts import AccountRepository
+from optimus.storage.client import EngineClient, memory_backend, server_backend
+from optimus.storage.collections import CollectionNames, collection_specs, create_collections
+from optimus.storage.conversations import ConversationRepository
+from optimus.storage.durability import GroupCommit
+from optimus.storage.edge import EdgeBackend
+from optimus.storage.events import EventRepository
+from optimus.storage.filters import has_ids
+from optimus.storage.guard import MarkingGuard, MemoryGuard, ServerGuard
+from optimus.storage.keyring import Keyring
+from optimus.storage.memory_index import MemoryIndex
+from optimus.storage.records import Engine, StoreHealth
+from optimus.storage.sealing import SealingWall
+from optimus.storage.table import Table
+from optimus.storage.tenancy import TenancyWall, across_tenants
+from optimus.storage.work import WorkRepository
+
+VECTOR_SIZE = 384
+STORE_FOLDER = "store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """The open store. `client` has the walls inside and may be given to Mem0."""
+
+    client: QdrantClient
+    engine: Engine
+    names: CollectionNames
+    keyring: Keyring
+    accounts: AccountRepository
+    conversations: ConversationRepository
+    events: EventRepository
+    work: WorkRepository
+    memories: MemoryIndex
+    probe: Table
+    commit: GroupCommit | None
+
+    def sync(self) -> None:
+        """Return once all writes so far survive power loss; a server or memory needs nothing.
+
+        Raises:
+            StoreUnavailableError: the disk refuses.
+        """
+        if self.commit is not None:
+            self.commit.wait()
+
+    def check(self) -> StoreHealth:
+        """Write, sync, read and delete a probe record, and count the collections.
+
+        Raises:
+            StoreError: any of it fails.
+        """
+        point_id, started = str(uuid4()), perf_counter()
+        if not self.probe.insert(point_id, {"name": "probe"}):
+            raise StoreUnavailableError("a probe record was not written")
+        written = perf_counter()
+        self.sync()
+        synced = perf_counter()
+        if self.probe.get(point_id) is None:
+            raise StoreUnavailableError("a probe record was not found again")
+        read = perf_counter()
+        self.probe.delete(has_ids(point_id))
+        return StoreHealth(
+            engine=self.engine,
+            write_ms=(written - started) * 1000,
+            sync_ms=(synced - written) * 1000,
+            read_ms=(read - synced) * 1000,
+            collections=self._counts(),
+        )
+
+    def close(self) -> None:
+        """Sync, flush and close; closing twice does nothing."""
+        if self.commit is not None:
+            self.commit.close()
+        self.client.close()
+
+    def _counts(self) -> dict[str, int]:
+        with across_tenants():
+            return {spec.name: self.client.count(spec.name, exact=True).count for spec in collection_specs(self.names)}
+
+
+def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector_size: int = VECTOR_SIZE) -> Store:
+    """Open the store that the settings name: a Qdrant server, or the embedded engine in the data folder.
+
+    Raises:
+        ConfigurationError: the folder cannot be used, the vectors have another size, or the master key is not the
+            store's own.
+        StoreLockedError: another process holds the data folder.
+        StoreUnavailableError: the server does not answer.
+    """
+    names = CollectionNames(prefix=settings.collection_prefix)
+    if settings.qdrant_url:
+        guard = ServerGuard(server_backend(settings))
+        return _assemble(guard, "server", names=names, keys=keys, clock=clock, vector_size=vector_size, commit=None)
+    with ExitStack() as undo:
+        engine = _embedded(settings.data_dir)
+        undo.callback(engine.close)
+        commit = GroupCommit(sync=engine.sync, flush=engine.flush)
+        undo.callback(commit.close)
+        guarded = MarkingGuard(engine, mark=commit.mark)
+        store = _assemble(
+            guarded, "embedded", names=names, keys=keys, clock=clock, vector_size=vector_size, commit=commit
+        )
+        undo.pop_all()
+    return store
+
+
+def open_memory_store(keys: Keys | None = None, *, clock: Clock = utc_now, vector_size: int = VECTOR_SIZE) -> Store:
+    """Open an empty store in memory behind the same walls, for tests."""
+    keys = keys or Keys(jwt=os.urandom(32), pepper=os.urandom(32), master=os.urandom(32))
+    guard = MemoryGuard(memory_backend())
+    return _assemble(
+        guard, "memory", names=CollectionNames(), keys=keys, clock=clock, vector_size=vector_size, commit=None
+    )
+
+
+def _assemble(
+    guard: QdrantBase,
+    engine: Engine,
+    *,
+    names: CollectionNames,
+    keys: Keys,
+    clock: Clock,
+    vector_size: int,
+    commit: GroupCommit | None,
+) -> Store:
+    sync = commit.wait if commit is not None else _nothing
+    keyring = Keyring(backend=guard, collection=names.accounts, master=keys.master, sync=sync, clock=clock)
+    sealing = SealingWall(guard, keyring=keyring, sealed=names.sealed)
+    wall = TenancyWall(sealing, unowned=names.unowned)
+    client = EngineClient(wall)
+    create_collections(client, names, vector_size)
+    keyring.check_master()
+    return Store(
+        client=client,
+        engine=engine,
+        names=names,
+        keyring=keyring,
+        accounts=AccountRepository(client=client, collection=names.accounts, sync=sync, clock=clock),
+        conversations=ConversationRepository(client=client, collection=names.conversations, sync=sync, clock=clock),
+        events=EventRepository(client=client, collection=names.events, sync=sync),
+        work=WorkRepository(client=client, collection=names.work, sync=sync),
+        memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
+        probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
+        commit=commit,
+    )
+
+
+def _nothing() -> None:
+    """Stand in for a sync where the engine needs none."""
+
+
+def _embedded(data_dir: Path) -> EdgeBackend:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+        (data_dir / STORE_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        next((data_dir / STORE_FOLDER).iterdir(), None)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"The data folder {data_dir} cannot be used: {exc.strerror or type(exc).__name__}. "
+            "Give it to the user that runs Optimus, or set OPTIMUS_DATA_DIR to another folder."
+        ) from exc
+    try:
+        return EdgeBackend(data_dir / STORE_FOLDER)
+    except StoreUnavailableError as exc:
+        raise ConfigurationError(exc.user_message) from exc

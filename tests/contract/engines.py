@@ -1,0 +1,103 @@
+"""The engines under contract, behind one small face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from qdrant_client import QdrantClient
+from qdrant_client.http import models
+
+from optimus.storage.client import EngineClient
+from optimus.storage.edge import EdgeBackend
+
+SERVER_URL = "OPTIMUS_TEST_QDRANT_URL"
+
+
+class Engine:
+    """A client with the collections that a test made on it."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.client = self.open()
+        self._made: list[str] = []
+
+    def open(self) -> QdrantClient:
+        """Connect."""
+        return QdrantClient(":memory:")
+
+    def make(self, **config: Any) -> str:
+        """Create a collection of a name that nobody else uses."""
+        name = f"contract_{uuid4().hex}"
+        self.client.create_collection(name, **config)
+        self._made.append(name)
+        return name
+
+    def reopen(self) -> None:
+        """Close the engine and open it again, where that means something."""
+
+    def clear(self) -> None:
+        """Delete what was made."""
+        while self._made:
+            self.client.delete_collection(self._made.pop())
+
+    def close(self) -> None:
+        """Clear and disconnect."""
+        self.clear()
+        self.client.close()
+
+
+class EdgeEngine(Engine):
+    """The embedded engine in a folder."""
+
+    name = "edge"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        super().__init__()
+
+    def open(self) -> QdrantClient:
+        """Open the folder."""
+        return EngineClient(EdgeBackend(self.root))
+
+    def reopen(self) -> None:
+        """Close the folder and open it again: what a restart would find."""
+        self.client.close()
+        self.client = self.open()
+
+
+class ServerEngine(Engine):
+    """A real server."""
+
+    name = "server"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__()
+
+    def open(self) -> QdrantClient:
+        """Connect over REST."""
+        return QdrantClient(url=self.url, timeout=30)
+
+
+def plain(vector: Any) -> Any:
+    """Return a vector, or vectors by name, in a form that compares: numbers rounded, sparse ones as a mapping."""
+    if isinstance(vector, dict):
+        return {name: plain(value) for name, value in vector.items()}
+    if isinstance(vector, models.SparseVector):
+        return {index: round(value, 4) for index, value in zip(vector.indices, vector.values, strict=True)}
+    return [round(number, 4) for number in vector] if vector is not None else None
+
+
+def contents(client: QdrantClient, collection: str) -> dict[Any, tuple[Any, Any]]:
+    """Return everything that a collection holds: id to payload and vectors."""
+    points, following = client.scroll(collection, limit=1000, with_vectors=True)
+    assert following is None
+    return {point.id: (point.payload or {}, plain(point.vector)) for point in points}
+
+
+def found(points: list[Any], places: int = 3) -> list[tuple[Any, float]]:
+    """Return ids with rounded scores, best first."""
+    return [(point.id, round(point.score, places)) for point in points]

@@ -1,0 +1,130 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
+
+import pytest
+
+from optimus.errors import StoreUnavailableError
+from optimus.storage.durability import GroupCommit
+from tests.unit.storage.conftest import SIZE
+
+
+class CountingDisk:
+    """A disk whose sync waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.syncs = 0
+        self.flushed = Event()
+        self.started = Semaphore(0)
+        self.let_through = Event()
+        self.error: OSError | None = None
+
+    def sync(self) -> None:
+        """Count, wait, and fail if told so."""
+        self.syncs += 1
+        self.started.release()
+        assert self.let_through.wait(10)
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def disk():
+    """A disk that answers at once unless a test holds it."""
+    disk = CountingDisk()
+    disk.let_through.set()
+    return disk
+
+
+@pytest.fixture
+def commit(disk):
+    """A commit thread over the disk, with a window that no test waits for."""
+    commit = GroupCommit(sync=disk.sync, flush=disk.flushed.set, window_s=60)
+    yield commit
+    disk.let_through.set()
+    commit.close()
+
+
+def test_one_sync_serves_all_who_wait(disk, commit):
+    """Writers that wait while a sync runs share the next one."""
+    disk.let_through.clear()
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(commit.wait)
+        assert disk.started.acquire(timeout=10)
+        others = [pool.submit(commit.wait) for _ in range(8)]
+        while commit._wanted < 9:
+            pass
+        assert not any(waiter.done() for waiter in (first, *others))
+        disk.let_through.set()
+        for waiter in (first, *others):
+            waiter.result(timeout=10)
+
+    assert disk.syncs == 2
+
+
+def test_writes_that_nobody_waits_for_are_synced_within_the_window(disk):
+    """A noted write is on disk after the window at the latest."""
+    commit = GroupCommit(sync=disk.sync, flush=disk.flushed.set, window_s=0.01)
+    commit.mark()
+
+    assert disk.started.acquire(timeout=10)
+    commit.close()
+
+
+def test_log_is_trimmed_when_nobody_writes(disk):
+    """After a quiet time the engine flushes, once."""
+    commit = GroupCommit(sync=disk.sync, flush=disk.flushed.set, window_s=60, idle_s=0.01)
+    commit.wait()
+
+    assert disk.flushed.wait(10)
+    disk.flushed.clear()
+    commit.close()
+    assert not disk.flushed.is_set()
+
+
+def test_log_is_not_trimmed_while_somebody_writes(disk):
+    """Without a quiet time nothing pauses the writers."""
+    commit = GroupCommit(sync=disk.sync, flush=disk.flushed.set, window_s=60, idle_s=60)
+    commit.wait()
+    commit.wait()
+    commit.close()
+
+    assert not disk.flushed.is_set()
+
+
+def test_nothing_is_synced_without_a_write(disk, commit):
+    """An idle store leaves the disk alone."""
+    assert not disk.started.acquire(timeout=0.05)
+
+
+def test_closing_syncs_what_is_open(disk):
+    """Closing waits for a last sync; afterwards nobody can wait any more."""
+    commit = GroupCommit(sync=disk.sync, flush=disk.flushed.set, window_s=60)
+    commit.mark()
+    commit.close()
+    commit.close()
+
+    assert disk.syncs == 1
+    with pytest.raises(StoreUnavailableError):
+        commit.wait()
+
+
+def test_failed_sync_is_final(disk, commit):
+    """After one failed sync no later one is believed: the system may have dropped what it could not write."""
+    disk.error = OSError("disk is gone")
+    with pytest.raises(StoreUnavailableError, match="disk is gone"):
+        commit.wait()
+
+    disk.error = None
+    with pytest.raises(StoreUnavailableError):
+        commit.wait()
+
+
+def test_critical_writes_return_after_a_sync(embedded):
+    """Whatever changes a credential or a right is on disk when the call returns."""
+    store = embedded.open()
+    commit = store.commit
+    before = commit._done
+
+    store.work.set_setting("critical", {"size": SIZE})
+
+    assert commit._done == before + 1
