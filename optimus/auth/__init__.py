@@ -1,0 +1,1 @@
+"""Signing in: names and passwords, sessions and their tokens, limits, roles."""

@@ -1,0 +1,196 @@
+"""The face of signing in: everything that pages, routes and commands ask about accounts and sessions."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+from optimus.auth.captcha import CaptchaAnswer, CaptchaChallenge, CaptchaDesk
+from optimus.auth.hashing import DEFAULT_COST, PasswordHasher
+from optimus.auth.limits import AttemptLimiter, Subject
+from optimus.auth.names import check_username, username_key
+from optimus.auth.sessions import LIFETIMES, SessionDesk, SessionInfo, SignedToken
+from optimus.auth.setup import SetupDesk
+from optimus.auth.tokens import TokenSigner
+from optimus.errors import InvalidCredentialsError, InvalidInputError, SignInBusyError
+from optimus.keys import Keys
+from optimus.models import Clock, Principal, SessionId, User, UserId, UserStatus, new_id
+from optimus.settings import Settings
+from optimus.storage.accounts import AccountRepository
+from optimus.storage.records import Event, EventData, StoredUser
+
+_COUNTED_NAME_CHARS = 200
+
+
+class AuthService:
+    """Signs people in and out and proves who acts.
+
+    `record` takes audit events (`store.events.append`); they hold no password, username or address.
+    """
+
+    def __init__(
+        self,
+        *,
+        accounts: AccountRepository,
+        keys: Keys,
+        settings: Settings,
+        clock: Clock,
+        password_cost: int = DEFAULT_COST,
+        record: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._accounts = accounts
+        self._clock = clock
+        self._record = record
+        self._hasher = PasswordHasher(pepper=keys.pepper, cost=password_cost)
+        self._limiter = AttemptLimiter(accounts=accounts, key=_derived(keys, b"limits"), clock=clock)
+        self._captchas = CaptchaDesk(accounts=accounts, key=_derived(keys, b"check questions"), clock=clock)
+        self._sessions = SessionDesk(
+            accounts=accounts,
+            signer=TokenSigner(key=keys.jwt, clock=clock),
+            lifetimes=LIFETIMES[settings.session_profile],
+            max_sessions=settings.max_sessions,
+            clock=clock,
+        )
+        self._setup = SetupDesk(
+            accounts=accounts,
+            hasher=self._hasher,
+            limiter=self._limiter,
+            configured_code=settings.setup_code.get_secret_value() if settings.setup_code else None,
+            clock=clock,
+        )
+
+    def needs_setup(self) -> bool:
+        """Tell whether no account exists yet."""
+        return self._setup.is_needed()
+
+    def setup_code(self) -> str:
+        """Return the code that makes the first administrator; it is dead once an account exists."""
+        return self._setup.code
+
+    def create_admin(self, *, code: str | None, username: str, password: str, network: str = "") -> User:
+        """Make the first administrator with the set-up code, or any administrator with `code=None`.
+
+        `code=None` is for the server's own terminal only. See `SetupDesk.create_admin`.
+
+        Raises:
+            SetupError: the code is wrong, the set-up is over, or another one runs at this moment.
+            TooManyAttemptsError: too many wrong codes from this network.
+            SignInBusyError: the server is busy with other passwords.
+            InvalidInputError: the username cannot be used.
+            PasswordRejectedError: the password is too short or too common.
+            AlreadyExistsError: the username is taken.
+        """
+        user = self._setup.create_admin(code=code, username=username, password=password, network=network)
+        self._note("auth.admin_created", user.id, {"path": "terminal" if code is None else "set-up"})
+        return user
+
+    def sign_in(
+        self, *, username: str, password: str, network: str, captcha: CaptchaAnswer | None, user_agent: str
+    ) -> str:
+        """Return a one-time ticket of 30 seconds, to be exchanged by `open_session`.
+
+        An unknown user, a locked account and a wrong password give the same error after the same work.
+
+        Raises:
+            InvalidCredentialsError: one of the three.
+            CaptchaError: this account and network have failed before, and the check question was not answered.
+            TooManyAttemptsError: they have failed too often; the password was not looked at.
+            SignInBusyError: too many sign in at this moment; the try was not counted.
+        """
+        subject = self._subject(username, network)
+        with self._limiter.turn(subject):
+            user = self._proven_user(subject, username, password, captcha)
+        ticket = self._sessions.issue_ticket(user.id, user_agent=user_agent)
+        self._note("auth.signed_in", user.id, {"source": subject.pair[:16]})
+        return ticket
+
+    def captcha_for(self, username: str, network: str) -> CaptchaChallenge | None:
+        """Return the question that the next try needs; None if it needs none or has to wait anyway.
+
+        Repeated calls return the same question until it is answered or expires.
+        """
+        subject = self._subject(username, network)
+        if self._limiter.wait_s(subject) or not self._limiter.needs_check(subject):
+            return None
+        return self._captchas.ask(subject.pair)
+
+    def retry_after(self, username: str, network: str) -> int:
+        """Return how many seconds the next try has to wait; 0 if it may be made now."""
+        return self._limiter.wait_s(self._subject(username, network))
+
+    def open_session(self, ticket: str) -> SignedToken:
+        """Exchange a ticket for the token of its session; beyond the allowed number the oldest session ends.
+
+        Raises:
+            SessionEndedError: the ticket is unknown, used or too old, or the account was locked meanwhile.
+        """
+        return self._sessions.open(ticket)
+
+    def principal(self, token: str | None) -> Principal | None:
+        """Return who acts with `token`, or None: role, status and session are read from the store at each call.
+
+        Raises:
+            StoreError: the store does not answer; nobody counts as signed in.
+        """
+        found = self._sessions.current(token)
+        if found is None:
+            return None
+        user, session = found
+        return Principal(user_id=user.id, username=user.username, role=user.role, session_id=session.id)
+
+    def sign_out(self, session_id: SessionId) -> None:
+        """End a session; signing out twice is no error."""
+        session = self._accounts.session(session_id)
+        self._accounts.end_session(session_id)
+        if session is not None:
+            self._note("auth.signed_out", session.user_id, {})
+
+    def sessions(self, owner: UserId) -> list[SessionInfo]:
+        """Return the owner's live sessions, the last used first."""
+        return self._sessions.of(owner)
+
+    def end_session(self, owner: UserId, session_id: SessionId) -> None:
+        """End one of the owner's sessions.
+
+        Raises:
+            NotFoundError: it has ended already, or is somebody else's.
+        """
+        self._sessions.end(owner, session_id)
+        self._note("auth.session_ended", owner, {})
+
+    def _proven_user(self, subject: Subject, username: str, password: str, captcha: CaptchaAnswer | None) -> StoredUser:
+        """Return the account whose password it is; the failure is counted before the password is looked at."""
+        self._limiter.refuse_while_waiting(subject)
+        if self._limiter.needs_check(subject):
+            self._captchas.check(captcha, subject.pair)
+        reservation = self._limiter.reserve(subject)
+        user = self._find(username)
+        stored, pepper_id = (user.password_hash, user.pepper_id) if user else (None, None)
+        try:
+            is_right = self._hasher.verify(password, stored=stored, pepper_id=pepper_id)
+        except SignInBusyError:
+            self._limiter.refund(reservation)
+            raise
+        if user is None or not is_right or user.status is not UserStatus.ACTIVE:
+            self._limiter.confirm(subject)
+            self._note("auth.sign_in_failed", user.id if user else None, {"source": subject.pair[:16]})
+            raise InvalidCredentialsError
+        self._limiter.clear(subject)
+        return user
+
+    def _find(self, username: str) -> StoredUser | None:
+        try:
+            return self._accounts.user_by_name(check_username(username))
+        except InvalidInputError:
+            return None
+
+    def _subject(self, username: str, network: str) -> Subject:
+        return self._limiter.subject(username_key(username[:_COUNTED_NAME_CHARS]), network)
+
+    def _note(self, kind: str, user_id: UserId | None, data: EventData) -> None:
+        if self._record is not None:
+            self._record(Event(id=new_id(), user_id=user_id, kind=kind, at=self._clock(), data=data))
+
+
+def _derived(keys: Keys, purpose: bytes) -> bytes:
+    return hmac.digest(keys.pepper, b"optimus " + purpose, "sha256")
