@@ -1,0 +1,1 @@
+"""The memory engine: episodes, derived memories, recall, versions and undo."""

@@ -1,0 +1,256 @@
+"""The memory engine as the product calls it: remember, recall, list, correct, forget, take back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from threading import RLock
+
+from optimus.embedding import Embedder
+from optimus.errors import ConflictError, InvalidInputError, TenancyError
+from optimus.memory_manager import ranking, versions
+from optimus.memory_manager.crud import DirectCrud, MemoryCrud
+from optimus.memory_manager.episodes import clean, hide
+from optimus.memory_manager.handwritten import checked, understood
+from optimus.memory_manager.remembering import Derive, Draft, points_of, remember
+from optimus.memory_manager.revert import Reverter
+from optimus.memory_manager.rules import Candidate
+from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
+from optimus.memory_manager.update import Plan
+from optimus.memory_manager.wording import asks_for_everything, is_small_talk
+from optimus.models import (
+    Clock,
+    Memory,
+    MemoryChange,
+    MemoryId,
+    MemoryStatus,
+    MemoryType,
+    Message,
+    MessageId,
+    MessageRole,
+    Provenance,
+    RecalledMemory,
+    UserId,
+)
+from optimus.storage.bm25 import Bm25Encoder
+from optimus.storage.memory_index import MemoryIndex
+from optimus.storage.records import MemoryFilter, MemoryPage
+
+_LOCKS = 64
+_OVERVIEW_LIMIT = 256
+
+
+class MemoryManager:
+    """One user's memories at a time. A foreign id and a missing one give the same `NotFoundError`.
+
+    Every method may raise `StoreError`, and those that compare texts `EmbeddingError`.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: MemoryIndex,
+        embedder: Embedder,
+        encoder: Bm25Encoder,
+        derive: Derive,
+        clock: Clock,
+        crud: MemoryCrud | None = None,
+    ) -> None:
+        self._shelf = Shelf(index=index, embedder=embedder, encoder=encoder)
+        self._derive = derive
+        self._clock = clock
+        self._crud = crud or DirectCrud(shelf=self._shelf, clock=clock)
+        self._locks = [RLock() for _ in range(_LOCKS)]
+
+    def warm(self) -> None:
+        """Load what is slow to load, so that the first use does not wait for it."""
+        self._crud.warm()
+
+    def remember(self, owner: UserId, message: Message, *, before: Sequence[Message] = ()) -> tuple[MemoryChange, ...]:
+        """Store what a user's message says: the message as an episode, and what the rules derive from it.
+
+        Repeating the call for the same message changes nothing and returns the same changes. Messages of others than
+        the user are not remembered.
+
+        Args:
+            owner: Who wrote it.
+            message: What they wrote.
+            before: The messages before it, oldest first; the last two are its context.
+
+        Raises:
+            TenancyError: somebody else wrote it.
+        """
+        if message.user_id != owner:
+            raise TenancyError("a message is remembered for its writer only")
+        if message.role is not MessageRole.USER:
+            return ()
+        draft = Draft(shelf=self._shelf, message=message, before=before, derive=self._derive)
+        if not draft.text:
+            return ()
+        with self._lock(owner):
+            return remember(self._shelf, draft, now=self._clock(), stems=self._shelf.stems())
+
+    def recall(
+        self, owner: UserId, query: str, *, limit: int = 20, exclude_message: MessageId | None = None
+    ) -> list[RecalledMemory]:
+        """Return what is known and bears on the query, best first; none where nothing does.
+
+        Args:
+            owner: Whose memories.
+            query: A question or message.
+            limit: How many at most.
+            exclude_message: What this message alone says is left out: it needs no recalling.
+        """
+        text = clean(query)
+        if is_small_talk(text):
+            return []
+        wanted = ranking.Query(text=text, now=self._clock(), limit=limit)
+        if asks_for_everything(text):
+            known = self._shelf.index.page(owner, MemoryFilter(types=DERIVED_TYPES), limit=_OVERVIEW_LIMIT).items
+            return ranking.by_weight([m for m in known if m.sources != (exclude_message,)], wanted)
+        legs = self._shelf.search(owner, text, MemoryFilter(), limit=ranking.LEG_LIMIT)
+        others = {
+            part: [(memory, score) for memory, score in found if memory.sources != (exclude_message,)]
+            for part, found in legs.items()
+        }
+        return ranking.rank(others, wanted, stems=self._shelf.stems())
+
+    def list(
+        self,
+        owner: UserId,
+        *,
+        types: Collection[MemoryType] = (),
+        query: str = "",
+        limit: int = 50,
+        offset: int | None = None,
+    ) -> MemoryPage:
+        """Return one page of what is true now: newest first, or what matches `query` best first.
+
+        Args:
+            owner: Whose memories.
+            types: Of which kinds; the derived ones by default, messages are left out.
+            query: Words or a meaning to search for.
+            limit: How many a page has.
+            offset: Where the page begins, from the page before.
+        """
+        where = MemoryFilter(types=frozenset(types) or DERIVED_TYPES)
+        text, start = clean(query), offset or 0
+        if not text:
+            return self._shelf.index.page(owner, where, limit=limit, offset=start)
+        legs = self._shelf.search(owner, text, where, limit=ranking.LEG_LIMIT)
+        wanted = ranking.Query(text=text, now=self._clock(), limit=len(legs) * ranking.LEG_LIMIT)
+        found = [item.memory for item in ranking.match(legs, wanted, stems=self._shelf.stems())]
+        end = start + limit
+        return MemoryPage(
+            items=tuple(found[start:end]), next_offset=end if end < len(found) else None, total=len(found)
+        )
+
+    def get(self, owner: UserId, memory_id: MemoryId) -> Memory:
+        """Return one memory, whatever its status.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+        return self._shelf.get(owner, memory_id)
+
+    def add(self, owner: UserId, text: str, type: MemoryType = MemoryType.NOTE) -> Memory:  # noqa: A002 - the field's name
+        """Store a memory written by hand; a note that the rules understand takes their kind and replaces what it ends.
+
+        Returns the memory that holds it: an older one where it says the same.
+
+        Raises:
+            InvalidInputError: the text is empty, too long, or holds a secret; nothing is stored.
+        """
+        candidate = self._understood(checked(text), type)
+        with self._lock(owner):
+            now = self._clock()
+            stems = self._shelf.stems()
+            plan = Plan(shelf=self._shelf, owner=owner, provenance=Provenance(), said_at=now, now=now, stems=stems)
+            plan.take(candidate)
+            memory = plan.memories[plan.changes[0].memory_id]
+            if len(plan.memories) == 1 and plan.added:
+                self._crud.add(owner, memory)
+            else:
+                self._shelf.index.put(owner, points_of(self._shelf, owner, plan))
+            for ended, successor in plan.ended:
+                hide(self._shelf, owner, ended, by=successor, now=now, stems=stems)
+        return memory
+
+    def edit(self, owner: UserId, memory_id: MemoryId, text: str, *, expected_version: int) -> Memory:
+        """Give a memory another text; the old one stays in its history.
+
+        Raises:
+            ConflictError: it was changed since the version that the user saw.
+            InvalidInputError: the text is empty, too long, or holds a secret; or the memory is a message.
+            NotFoundError: it is missing or not the owner's.
+        """
+        wanted = checked(text)
+        with self._lock(owner):
+            stored = self._shelf.get(owner, memory_id)
+            if stored.type is MemoryType.CONVERSATION:
+                raise InvalidInputError(user_message="A message cannot be edited here, only deleted.")
+            if stored.version != expected_version:
+                raise ConflictError("the memory was changed since it was shown")
+            if stored.text == wanted:
+                return stored
+            candidate = self._understood(wanted, stored.type)
+            edited = versions.changed(
+                stored,
+                now=self._clock(),
+                reason="edit",
+                text=wanted,
+                slot=candidate.slot,
+                entities=candidate.entities,
+            )
+            self._crud.update(owner, edited, expected_version=expected_version)
+            hide(self._shelf, owner, stored, by=stored.id, now=edited.updated_at, stems=self._shelf.stems())
+        return edited
+
+    def forget(self, owner: UserId, memory_id: MemoryId) -> Memory:
+        """Take a memory, and the messages that say it, out of use; `restore` brings them back.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+        with self._lock(owner):
+            stored = self._shelf.get(owner, memory_id)
+            if stored.status is not MemoryStatus.DELETED:
+                self._crud.delete(owner, stored)
+            return self._reverter(owner).forget(memory_id)
+
+    def restore(self, owner: UserId, memory_id: MemoryId) -> Memory:
+        """Bring a forgotten memory back.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+        with self._lock(owner):
+            return self._reverter(owner).restore(memory_id)
+
+    def undo(self, owner: UserId, change: MemoryChange) -> None:
+        """Take one change back as if it had not been; a second time does nothing.
+
+        Raises:
+            NotFoundError: its memory is missing or not the owner's.
+        """
+        with self._lock(owner):
+            self._reverter(owner).undo(change)
+
+    def withdraw(self, owner: UserId, message_ids: Sequence[MessageId], *, derived: bool = True) -> None:
+        """Follow the deletion of messages: purge their episodes, and forget what came only from them.
+
+        Args:
+            owner: Whose messages.
+            message_ids: Which ones.
+            derived: Whether to forget what was derived, too; else it stays.
+        """
+        with self._lock(owner):
+            self._reverter(owner).withdraw(message_ids, derived=derived)
+
+    def _lock(self, owner: UserId) -> RLock:
+        return self._locks[hash(owner) % _LOCKS]
+
+    def _reverter(self, owner: UserId) -> Reverter:
+        return Reverter(shelf=self._shelf, owner=owner, now=self._clock(), stems=self._shelf.stems())
+
+    def _understood(self, text: str, kind: MemoryType) -> Candidate:
+        return understood(text, kind, self._derive(text, now=self._clock()))

@@ -1,0 +1,100 @@
+"""Phase by phase for one message: derive, decide, and store the episode with all that follows from it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from optimus.memory_manager.episodes import clean, episode_of, hide, neighbours
+from optimus.memory_manager.masking import MASK
+from optimus.memory_manager.rules import Candidate
+from optimus.memory_manager.shelf import Shelf, episode_id
+from optimus.memory_manager.update import Plan
+from optimus.memory_manager.wording import Stems
+from optimus.models import ChangeKind, Memory, MemoryChange, MemoryStatus, Message, Provenance, UserId
+from optimus.storage.records import MemoryPoint
+
+Derive = Callable[..., list[Candidate]]
+"""`derive(text, *, now)`: what a message says about its writer."""
+
+
+class Draft:
+    """A message prepared for memory: its clean text, what it says, and all vectors, before the store is asked."""
+
+    def __init__(self, *, shelf: Shelf, message: Message, before: Sequence[Message], derive: Derive) -> None:
+        self.message = message
+        self.text = clean(message.text)
+        self.around = neighbours(before)
+        found = derive(self.text, now=message.created_at) if self.text else []
+        self.candidates = [candidate for candidate in found if MASK not in candidate.text]
+        if self.text:
+            shelf.embed([self.text, *self.around, *(candidate.text for candidate in self.candidates)])
+
+
+def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tuple[MemoryChange, ...]:
+    """Store the episode and what is derived from it; the message's changes, also where it was stored before.
+
+    The messages that repeat something ended are hidden first: a crash before the one write leaves the fact itself
+    findable, and the repetition of the call goes on.
+    """
+    owner, message = draft.message.user_id, draft.message
+    stored = shelf.find(owner, episode_id(message.id))
+    if stored is not None:
+        return _earlier_changes(shelf, stored)
+    provenance = Provenance(conversation_id=message.conversation_id, message_id=message.id, extractor="rules")
+    plan = Plan(shelf=shelf, owner=owner, provenance=provenance, said_at=message.created_at, now=now, stems=stems)
+    for candidate in draft.candidates:
+        plan.take(candidate)
+    for ended, successor in plan.ended:
+        hide(shelf, owner, ended, by=successor, now=now, stems=stems)
+    derived = dict.fromkeys(change.memory_id for change in plan.changes)
+    episode = episode_of(message, draft.text, now=now, derived=derived, forgets=plan.forgets)
+    own, *around = shelf.embed([draft.text, *draft.around])
+    point = shelf.point(episode, own, around, "\n".join(draft.around))
+    shelf.index.put(owner, [point, *points_of(shelf, owner, plan, around=[own], surroundings=draft.text)])
+    return tuple(plan.changes)
+
+
+def points_of(
+    shelf: Shelf, owner: UserId, plan: Plan, *, around: Sequence[Sequence[float]] = (), surroundings: str = ""
+) -> list[MemoryPoint]:
+    """Return a plan's memories ready to be stored: new ones in the context of their message, changed ones in theirs."""
+    changed = [memory for key, memory in plan.memories.items() if key not in plan.added]
+    vectors = shelf.index.vectors(owner, [memory.id for memory in changed]) if changed else {}
+    points = []
+    for memory in plan.memories.values():
+        kept = vectors.get(memory.id)
+        if kept is None or memory.history[-1].text != memory.text:
+            points.append(shelf.point(memory, shelf.embed([memory.text])[0], around, surroundings))
+        else:
+            point = shelf.point(memory, kept.dense)
+            points.append(point.model_copy(update={"ctx": kept.ctx or kept.dense}))
+    return points
+
+
+def _earlier_changes(shelf: Shelf, episode: Memory) -> tuple[MemoryChange, ...]:
+    """Tell again what a message changed when it was stored the first time."""
+    memories = shelf.index.get(episode.user_id, episode.derived)
+    return tuple(_earlier_change(shelf, memory, episode) for memory in memories)
+
+
+def _earlier_change(shelf: Shelf, memory: Memory, episode: Memory) -> MemoryChange:
+    is_own = memory.sources[:1] == episode.sources
+    reason = "merge" if episode.sources[0] in memory.sources else "forget"
+    version = 1
+    if not is_own:
+        made = [entry.version + 1 for entry in memory.history if entry.reason == reason]
+        version = made[-1] if made else memory.version
+    replaced = shelf.find(memory.user_id, memory.supersedes) if is_own and memory.supersedes else None
+    kinds = {"merge": ChangeKind.MERGE, "forget": ChangeKind.FORGET}
+    own_kind = ChangeKind.SUPERSEDE if replaced else ChangeKind.ADD
+    gone = memory.status is MemoryStatus.DELETED
+    return MemoryChange(
+        kind=own_kind if is_own else kinds[reason],
+        memory_id=memory.id,
+        text=memory.text,
+        replaced_id=replaced.id if replaced else None,
+        replaced_text=replaced.text if replaced else None,
+        version=version,
+        undone=gone if is_own else any(entry.undoes == version for entry in memory.history),
+    )

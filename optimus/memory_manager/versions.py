@@ -1,0 +1,77 @@
+"""How a memory changes: each function returns the next version and keeps the one before in its history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from optimus.models import Memory, MemoryId, MemoryStatus, MemoryVersion, MessageId
+
+MAX_VERSIONS = 50
+"""Kept versions: the first and the newest; what lies between is dropped first."""
+
+
+def changed(memory: Memory, *, now: datetime, reason: str, undoes: int | None = None, **fields: Any) -> Memory:
+    """Return the next version with other `fields`."""
+    before = MemoryVersion(
+        version=memory.version,
+        text=memory.text,
+        status=memory.status,
+        changed_at=now,
+        reason=reason,
+        undoes=undoes,
+    )
+    history = (*memory.history, before)
+    if len(history) > MAX_VERSIONS:
+        history = (history[0], *history[-(MAX_VERSIONS - 1) :])
+    update = {**fields, "history": history, "version": memory.version + 1, "updated_at": now}
+    return Memory.model_validate(memory.model_dump() | update)
+
+
+def confirmed(memory: Memory, *, text: str, source: MessageId | None, now: datetime) -> Memory:
+    """Count one more statement of the same thing, in the richer wording `text`."""
+    sources = memory.sources
+    if source and source not in sources:
+        sources = (*sources, source)
+    return changed(memory, now=now, reason="merge", text=text, sources=sources, confirmations=memory.confirmations + 1)
+
+
+def superseded(memory: Memory, *, by: MemoryId, at: datetime, now: datetime) -> Memory:
+    """End the memory's time as the truth; `by` is true from the moment `at` on."""
+    return changed(memory, now=now, reason="supersede", status=MemoryStatus.SUPERSEDED, superseded_by=by, valid_to=at)
+
+
+def reinstated(memory: Memory, *, now: datetime, undoes: int | None = None) -> Memory:
+    """Make a superseded memory true again, as if it had never ended."""
+    return changed(
+        memory,
+        now=now,
+        reason="undo",
+        undoes=undoes,
+        status=MemoryStatus.ACTIVE,
+        superseded_by=None,
+        valid_to=None,
+    )
+
+
+def forgotten(memory: Memory, *, now: datetime, reason: str = "forget", undoes: int | None = None) -> Memory:
+    """Take the memory out of use; its text stays, so that it can be restored."""
+    return changed(memory, now=now, reason=reason, undoes=undoes, status=MemoryStatus.DELETED)
+
+
+def restored(memory: Memory, *, now: datetime, reason: str = "restore", undoes: int | None = None) -> Memory:
+    """Bring a forgotten memory back to the status that it had before."""
+    earlier = next((v.status for v in reversed(memory.history) if v.status is not MemoryStatus.DELETED), None)
+    return changed(memory, now=now, reason=reason, undoes=undoes, status=earlier or MemoryStatus.ACTIVE)
+
+
+def is_undone(memory: Memory, version: int) -> bool:
+    """Tell whether the change that made `version` was already taken back."""
+    return any(entry.undoes == version for entry in memory.history)
+
+
+def text_at(memory: Memory, version: int) -> str | None:
+    """Return how the memory read at a version; None where that version is no longer kept."""
+    if version == memory.version:
+        return memory.text
+    return next((entry.text for entry in memory.history if entry.version == version), None)

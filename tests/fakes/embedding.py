@@ -1,0 +1,33 @@
+"""A stand-in for the embedding model: vectors from hashed words, the same on every machine."""
+
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+
+_WORD = re.compile(r"\w+")
+
+
+class HashEmbedder:
+    """Texts that share words point the same way; nothing is loaded, and every call is counted."""
+
+    name = "hash"
+
+    def __init__(self, dimensions: int = 384) -> None:
+        self.dimensions = dimensions
+        self.calls: list[tuple[str, ...]] = []
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return the normalised sum of the words' own vectors."""
+        self.calls.append(tuple(texts))
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> list[float]:
+        total = [0.0] * self.dimensions
+        for word in _WORD.findall(text.casefold()) or [""]:
+            digest = hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=32).digest()
+            for byte in range(0, 32, 2):
+                place = int.from_bytes(digest[byte : byte + 2], "big")
+                total[place % self.dimensions] += 1.0 if place & 0x8000 else -1.0
+        length = math.sqrt(sum(value * value for value in total)) or 1.0
+        return [value / length for value in total]
