@@ -1,0 +1,1 @@
+"""Measurements: `python -m benchmarks NAME [--json] ...`; each module but the private ones is one."""

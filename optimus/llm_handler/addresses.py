@@ -1,0 +1,116 @@
+"""Which addresses a model server may have.
+
+An address is parsed once, by the parser of the HTTP client that later uses it, and its normalized text is what is
+stored and called. A user may name a server on this machine, or an https server elsewhere; whoever runs Optimus may
+also name a plain http server in the own network through the settings. Nobody may name link-local, metadata,
+multicast or unspecified addresses.
+
+Names are not resolved here: a public name that points into a private network is not caught. Redirects are off and
+keys go only to the address that they were entered with; resolving once and pinning the checked address belongs in
+the transport.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from optimus.errors import InvalidInputError
+
+MAX_ADDRESS_CHARS = 500
+
+_NUMERIC_HOST = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?")
+_METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"})
+_METADATA_ADDRESSES = frozenset(
+    {ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")}  # AWS over IPv6, Alibaba
+)
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def check_base_url(text: str, *, is_trusted: bool = False) -> str:
+    """Return the address in its normal form, without a slash at the end.
+
+    `is_trusted` is for addresses from the settings: they may be plain http and private.
+
+    Raises:
+        InvalidInputError: it is no address, or none that may be called; the sentence says which.
+    """
+    from httpx2 import URL, InvalidURL  # noqa: PLC0415
+
+    entered = text.strip()
+    if not entered or len(entered) > MAX_ADDRESS_CHARS or not entered.isprintable() or "\\" in entered:
+        raise _refusal("That is not an address. An address looks like http://127.0.0.1:11434/v1.")
+    try:
+        url = URL(entered)
+    except InvalidURL as exc:
+        raise _refusal("That is not an address. An address looks like http://127.0.0.1:11434/v1.") from exc
+    if url.scheme not in {"http", "https"} or not url.host or "%" in url.host:
+        raise _refusal("An address starts with http:// or https:// and names a server.")
+    if url.userinfo or "@" in entered:
+        raise _refusal("Put the key into its own field, not into the address.")
+    if url.query or url.fragment or "?" in entered or "#" in entered:
+        raise _refusal("Leave out everything from ? or # in the address.")
+    if is_trusted or _is_permitted(url.scheme, url.host):
+        _refuse_forbidden(url.host)
+        return str(url).rstrip("/")
+    raise _refusal("A server that is not on this machine needs an address with https://.")
+
+
+def is_loopback(base_url: str) -> bool:
+    """Tell whether an address is on this machine."""
+    from httpx2 import URL, InvalidURL  # noqa: PLC0415
+
+    try:
+        return _is_loopback_host(URL(base_url).host)
+    except InvalidURL:
+        return False
+
+
+def _is_permitted(scheme: str, host: str) -> bool:
+    _refuse_forbidden(host)
+    address = _address(host)
+    if _is_loopback_host(host):
+        return True
+    if address is not None and not address.is_global:
+        raise _refusal("An address inside your network can only be set by the person who runs this server.")
+    return scheme == "https"
+
+
+def _refuse_forbidden(host: str) -> None:
+    name = host.rstrip(".").lower()
+    address = _address(host)
+    if address is None and _NUMERIC_HOST.fullmatch(name):
+        raise _refusal("Write the number of the server as four parts, like 127.0.0.1.")
+    forbidden = name in _METADATA_HOSTS
+    if address is not None:
+        forbidden = (
+            address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA_ADDRESSES
+        )
+    if forbidden or (isinstance(address, ipaddress.IPv4Address) and address.packed[0] == 0):
+        raise _refusal("That address cannot be used for a model server.")
+
+
+def _is_loopback_host(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    address = _address(host)
+    return name == "localhost" or (address is not None and address.is_loopback)
+
+
+def _address(host: str) -> IpAddress | None:
+    """Return the host as an address, taken out of any IPv6 form that carries an IPv4 one."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0].strip("[]"))
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    nat64 = ipaddress.IPv6Network("64:ff9b::/96")
+    if address in nat64:
+        return ipaddress.IPv4Address(address.packed[12:])
+    teredo_client = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo_client or address
+
+
+def _refusal(sentence: str) -> InvalidInputError:
+    return InvalidInputError("base url refused", user_message=sentence)

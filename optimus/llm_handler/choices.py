@@ -1,0 +1,165 @@
+"""Which models a user may pick, and with which endpoint and key each is called."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+
+from optimus.errors import OptimusError, ProviderKeyError, ProviderUnreachableError
+from optimus.llm_handler.addresses import check_base_url, is_loopback
+from optimus.llm_handler.catalogue import Catalogue, ProviderEntry
+from optimus.llm_handler.requests import OFFLINE_MODEL, ConnectionInfo, Credentials, ModelChoice, ModelRef
+from optimus.models import Clock
+from optimus.settings import Settings
+
+
+class Endpoints:
+    """Finds address and key of a model: the user's own connections first, then the settings.
+
+    The two are always taken from the same place, so a key never goes to another address than its own.
+    """
+
+    def __init__(self, *, settings: Settings, catalogue: Catalogue) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+
+    def shared(self, entry: ProviderEntry) -> Credentials | None:
+        """Return what the settings say about a provider; None where they say nothing that suffices."""
+        if entry.settings_name is None:
+            return None
+        found = Credentials(
+            base_url=getattr(self._settings, f"{entry.settings_name}_base_url") or None,
+            api_key=getattr(self._settings, f"{entry.settings_name}_api_key"),
+        )
+        suffices = found.api_key is not None if entry.needs_key else found.base_url is not None
+        return found if suffices else None
+
+    def credentials(
+        self, ref: ModelRef, connections: Sequence[ConnectionInfo], connection_id: str | None
+    ) -> Credentials | None:
+        """Return address and key for a model; None for the offline assistant.
+
+        Raises:
+            ModelNotFoundError: the provider is not known.
+            ProviderKeyError: nobody connected the provider, or the connection was removed.
+        """
+        entry = self._catalogue.get(ref.provider)
+        if ref.provider == OFFLINE_MODEL.provider:
+            return None
+        own = [each for each in connections if each.provider == ref.provider]
+        if connection_id is not None:
+            own = [each for each in own if each.id == connection_id]
+        own.sort(key=lambda each: ref.name not in each.models)
+        if own:
+            return own[0].credentials
+        shared = self.shared(entry) if connection_id is None else None
+        if shared is None:
+            raise ProviderKeyError(
+                "not connected", user_message=f"{entry.title} is not connected any more. Connect it, or choose another."
+            )
+        return shared
+
+    def address(self, entry: ProviderEntry, credentials: Credentials) -> str:
+        """Return the checked address that a provider is called at.
+
+        Raises:
+            InvalidInputError: the address may not be used.
+            ProviderUnreachableError: there is none.
+        """
+        if credentials.base_url is None:
+            if entry.base_url is None:
+                raise ProviderUnreachableError("no address", user_message="Enter the address of the model server.")
+            return entry.base_url
+        shared = self.shared(entry)
+        is_trusted = shared is not None and shared.base_url == credentials.base_url
+        return check_base_url(credentials.base_url, is_trusted=is_trusted)
+
+    def choices(self, connections: Sequence[ConnectionInfo], listed: Sequence[str]) -> list[ModelChoice]:
+        """Return what can be picked: own connections, shared providers, and at the end the offline assistant.
+
+        `listed` names the models of the shared server, which the settings do not name.
+        """
+        known = [each for each in connections if each.provider in self._catalogue]
+        found = [choice for each in known for choice in self._of_connection(each)]
+        for entry in self._catalogue.all():
+            credentials = self.shared(entry)
+            if credentials is not None:
+                names = entry.models or (tuple(listed) if entry.base_url is None else ())
+                is_local = _is_local(credentials)
+                found.extend(_choice(entry, name, entry.title, is_local=is_local) for name in names)
+        offline = self._catalogue.get(OFFLINE_MODEL.provider)
+        found.append(_choice(offline, OFFLINE_MODEL.name, offline.title, is_local=True))
+        return found
+
+    def default(self, choices: Sequence[ModelChoice]) -> ModelChoice:
+        """Return the choice for a new chat: the setting's where it is on offer, else the first."""
+        wanted = self._settings.default_model
+        return next((choice for choice in choices if str(choice.ref) == wanted), choices[0])
+
+    def _of_connection(self, connection: ConnectionInfo) -> list[ModelChoice]:
+        entry = self._catalogue.get(connection.provider)
+        is_local = _is_local(connection.credentials)
+        return [
+            _choice(entry, name, connection.label or entry.title, is_local=is_local, connection_id=connection.id)
+            for name in connection.models or entry.models
+        ]
+
+
+def _choice(
+    entry: ProviderEntry, name: str, provider_title: str, *, is_local: bool, connection_id: str | None = None
+) -> ModelChoice:
+    is_offline = entry.key == OFFLINE_MODEL.provider
+    return ModelChoice(
+        ref=ModelRef(provider=entry.key, name=name),
+        title=entry.title if is_offline else name,
+        provider_title=provider_title,
+        free=entry.has_free_tier or is_local,
+        is_local=is_local,
+        connection_id=connection_id,
+    )
+
+
+def _is_local(credentials: Credentials) -> bool:
+    return credentials.base_url is not None and is_loopback(credentials.base_url)
+
+
+class ListedModels:
+    """The models of the shared server, asked for in the background at most once a minute.
+
+    Only the first caller waits, and not for long: a page must not hang on a server that is switched off.
+    """
+
+    MAX_AGE = timedelta(minutes=1)
+
+    def __init__(self, *, ask: Callable[[], Future[tuple[str, ...]]], clock: Clock, first_wait_s: float = 1.0) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._first_wait_s = first_wait_s
+        self._lock = threading.Lock()
+        self._names: tuple[str, ...] = ()
+        self._asked_at: datetime | None = None
+
+    def get(self) -> tuple[str, ...]:
+        """Return the names known now."""
+        with self._lock:
+            is_first = self._asked_at is None
+            if self._asked_at is not None and self._clock() - self._asked_at < self.MAX_AGE:
+                return self._names
+            self._asked_at = self._clock()
+            answer = self._ask()
+        answer.add_done_callback(self._take)
+        if is_first:
+            self._wait(answer)
+        return self._names
+
+    def _take(self, answer: Future[tuple[str, ...]]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            self._names = answer.result()
+
+    def _wait(self, answer: Future[tuple[str, ...]]) -> None:
+        try:
+            self._names = answer.result(self._first_wait_s)
+        except (TimeoutError, OptimusError):
+            return

@@ -1,0 +1,162 @@
+"""Asking a provider for real: which models it has, and what exactly is wrong where it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from optimus.errors import (
+    OptimusError,
+    ProviderBusyError,
+    ProviderKeyError,
+    ProviderPathError,
+    ProviderRateLimitError,
+    ProviderResponseError,
+    ProviderUnreachableError,
+)
+from optimus.llm_handler.catalogue import Listing, ProviderEntry
+from optimus.llm_handler.requests import Credentials, LocalServer
+from optimus.llm_handler.translate import MOVED, translate
+from optimus.llm_handler.wire import HttpClients
+
+LOCAL_PORTS: Mapping[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp"}
+LOCAL_TIMEOUT_S = 0.3
+LISTING_TIMEOUT_S = 10.0
+MAX_LISTED = 500
+_MAX_LISTING_BYTES = 4_000_000
+_ANTHROPIC_VERSION = "2023-06-01"
+_OTHER_TYPES = frozenset({"image", "embedding", "audio", "moderation", "rerank", "video", "transcribe"})
+_NOT_CHAT = ("embed", "whisper", "tts", "dall-e", "moderation", "rerank", "transcribe", "realtime", "imagen", "veo")
+
+
+async def list_models(
+    clients: HttpClients, entry: ProviderEntry, base_url: str, credentials: Credentials, *, timeout_s: float
+) -> tuple[str, ...]:
+    """Return the names of the chat models that the provider offers.
+
+    Raises:
+        ProviderError: the leaf that says what is wrong: key, address, path, limit or answer.
+    """
+    import httpx2  # noqa: PLC0415
+
+    url = base_url.rstrip("/") + entry.listing_path
+    request_timeout = httpx2.Timeout(timeout_s)
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            clients.modern().stream(
+                "GET", url, headers=_headers(entry, credentials), timeout=request_timeout
+            ) as answer,
+        ):
+            body = await _read(answer)
+            status = answer.status_code
+    except Exception as exc:
+        raise translate(exc) from exc
+    _refuse_status(status, entry.listing)
+    return _names(_json(body))
+
+
+async def find_local(clients: HttpClients, entry: ProviderEntry, ports: Mapping[int, str]) -> list[LocalServer]:
+    """Return the model servers that answer on this machine, in the order of `ports`."""
+    found = await asyncio.gather(*(_probe(clients, entry, port, name) for port, name in ports.items()))
+    return [server for server in found if server is not None]
+
+
+async def suggest_address(
+    clients: HttpClients, entry: ProviderEntry, base_url: str, credentials: Credentials
+) -> str | None:
+    """Return the address with `/v1` at its end where a model interface answers there."""
+    longer = base_url.rstrip("/") + "/v1"
+    try:
+        await list_models(clients, entry, longer, credentials, timeout_s=LISTING_TIMEOUT_S)
+    except ProviderKeyError:
+        return longer
+    except OptimusError:
+        return None
+    return longer
+
+
+async def _probe(clients: HttpClients, entry: ProviderEntry, port: int, name: str) -> LocalServer | None:
+    base_url = f"http://127.0.0.1:{port}/v1"
+    try:
+        models = await list_models(clients, entry, base_url, Credentials(), timeout_s=LOCAL_TIMEOUT_S)
+    except OptimusError:
+        return None
+    return LocalServer(name=name, base_url=base_url, models=models)
+
+
+def _headers(entry: ProviderEntry, credentials: Credentials) -> dict[str, str]:
+    if credentials.api_key is None:
+        return {}
+    key = credentials.api_key.get_secret_value()
+    match entry.listing:
+        case Listing.ANTHROPIC:
+            return {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION}
+        case Listing.GOOGLE:
+            return {"x-goog-api-key": key}
+        case _:
+            return {"Authorization": f"Bearer {key}"}
+
+
+async def _read(answer: Any) -> bytes:
+    body = b""
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_LISTING_BYTES:
+            raise ProviderResponseError("listing too long")
+    return body
+
+
+def _refuse_status(status: int, listing: Listing) -> None:
+    if status < 300:  # noqa: PLR2004 - HTTP: success
+        return
+    detail = f"listing status={status}"
+    if status in {401, 403} or (status == 400 and listing is Listing.GOOGLE):  # noqa: PLR2004 - its answer to a wrong key
+        raise ProviderKeyError(detail)
+    if status in {404, 405}:
+        raise ProviderPathError(detail)
+    if status == 429:  # noqa: PLR2004 - HTTP: too many requests
+        raise ProviderRateLimitError(detail)
+    if status < 400:  # noqa: PLR2004 - HTTP: a redirect
+        raise ProviderUnreachableError(detail, user_message=MOVED)
+    raise ProviderBusyError(detail) if status >= 500 else ProviderPathError(detail)  # noqa: PLR2004 - HTTP: its fault
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError as exc:
+        raise ProviderPathError("listing is not JSON") from exc
+
+
+def _names(listing: object) -> tuple[str, ...]:
+    """Read the names out of any of the three shapes: `data`, Google's `models`, or a bare list."""
+    rows = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
+    if rows is None and isinstance(listing, dict) and "data" in listing:
+        rows = []
+    if not isinstance(rows, list):
+        raise ProviderPathError("listing has another shape")
+    names = [name for row in rows[:MAX_LISTED] if (name := _chat_name(row))]
+    return tuple(dict.fromkeys(names))
+
+
+def _chat_name(row: object) -> str | None:
+    if not isinstance(row, dict):
+        return None
+    name = row.get("id") or row.get("name")
+    if not isinstance(name, str) or not name.isprintable() or len(name) > 200:  # noqa: PLR2004 - no name is longer
+        return None
+    return name.removeprefix("models/") if _is_chat(row, name.lower()) else None
+
+
+def _is_chat(row: dict[str, object], name: str) -> bool:
+    """Tell by what the providers say, each in its own field, and by the name where they say nothing."""
+    methods = row.get("supportedGenerationMethods")
+    capabilities = row.get("capabilities")
+    if isinstance(methods, list) and "generateContent" not in methods:
+        return False
+    if isinstance(capabilities, dict) and capabilities.get("completion_chat") is False:
+        return False
+    return row.get("type") not in _OTHER_TYPES and not any(word in name for word in _NOT_CHAT)

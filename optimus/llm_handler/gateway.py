@@ -1,0 +1,286 @@
+"""The face of the model layer: start, find and stop answers, list and test models."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from optimus.errors import ModelNotFoundError, OptimusError, ProviderKeyError, ProviderPathError
+from optimus.llm_handler.agents import ChatAgent
+from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, ProviderEntry
+from optimus.llm_handler.choices import Endpoints, ListedModels
+from optimus.llm_handler.connections import (
+    LISTING_TIMEOUT_S,
+    LOCAL_PORTS,
+    find_local,
+    list_models,
+    suggest_address,
+)
+from optimus.llm_handler.generations import EndCallback, Generation, Generations, conduct
+from optimus.llm_handler.loop import LoopThread
+from optimus.llm_handler.providers import BuiltModels, Endpoint
+from optimus.llm_handler.requests import (
+    OFFLINE_MODEL,
+    ConnectionInfo,
+    ConnectionTest,
+    Credentials,
+    GenerationRequest,
+    LocalServer,
+    ModelChoice,
+    ModelRef,
+)
+from optimus.llm_handler.translate import translate
+from optimus.llm_handler.wire import HttpClients
+from optimus.models import Clock, ConversationId, UserId
+from optimus.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+CLOSE_S = 5.0
+_COMPATIBLE = "compatible"
+
+
+class ModelGateway:
+    """Everything that Optimus asks of language models. Safe from any thread; ended by `close`."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        catalogue: Catalogue = CATALOGUE,
+        local_ports: Mapping[int, str] = LOCAL_PORTS,
+        retries: int = 1,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.catalogue = catalogue
+        self.loop = LoopThread()
+        self._local_ports = local_ports
+        self._endpoints = Endpoints(settings=settings, catalogue=catalogue)
+        self._clients = HttpClients(read_s=float(settings.request_timeout_s))
+        self._built = BuiltModels()
+        self._agent = ChatAgent(timeout_s=float(settings.request_timeout_s), retries=retries, monotonic=monotonic)
+        self._listed = ListedModels(ask=self._ask_shared_server, clock=clock)
+        self._generations = Generations()
+        self._tasks: set[Future[None]] = set()
+        self._settled: set[str] = set()
+
+    def start(self, request: GenerationRequest, on_end: EndCallback) -> Generation:
+        """Begin to write an answer and return at once.
+
+        `on_end` stores the result; it runs in a worker thread, before anybody sees the generation as ended.
+
+        Raises:
+            GenerationBusyError: one is written in this conversation, or the user has as many as allowed.
+        """
+        generation = Generation(request)
+        self._generations.admit(generation)
+        try:
+            task = self.loop.submit(
+                conduct(generation, lambda: self._write(generation, request), on_end, self._generations)
+            )
+        except OptimusError:
+            self._generations.release(generation)
+            raise
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return generation
+
+    def current(self, owner: UserId, conversation_id: ConversationId) -> Generation | None:
+        """Return the answer that is being written in the owner's conversation."""
+        return self._generations.current(owner, conversation_id)
+
+    def choices(self, connections: Sequence[ConnectionInfo] = ()) -> list[ModelChoice]:
+        """Return the models that can be picked, the offline assistant last."""
+        shared = self._endpoints.shared(self.catalogue.get(_COMPATIBLE))
+        return self._endpoints.choices(connections, () if shared is None else self._listed.get())
+
+    def default_choice(self, connections: Sequence[ConnectionInfo] = ()) -> ModelChoice:
+        """Return the model of a new chat: the setting's, else the first connected, else the offline assistant."""
+        return self._endpoints.default(self.choices(connections))
+
+    def credentials(
+        self, ref: ModelRef, connections: Sequence[ConnectionInfo] = (), connection_id: str | None = None
+    ) -> Credentials | None:
+        """Return address and key for a model: the user's own connection first, then the settings.
+
+        Raises:
+            ModelNotFoundError: the provider is not known.
+            ProviderKeyError: nobody connected the provider, or the connection was removed.
+        """
+        return self._endpoints.credentials(ref, connections, connection_id)
+
+    def test(self, provider: str, credentials: Credentials, model: str | None = None) -> ConnectionTest:
+        """Call a provider for real and say what works, or exactly what is wrong; never raises a provider's error."""
+        return self.loop.submit(self._test(provider, credentials, model)).result()
+
+    def discover_local(self) -> list[LocalServer]:
+        """Return the model servers that answer on this machine, within half a second."""
+        return self.loop.submit(self._discover()).result()
+
+    def warm(self) -> Future[None]:
+        """Import in the background what the first answer needs, which costs seconds; nobody has to wait for it."""
+        task = self.loop.submit(asyncio.to_thread(self._load))
+        task.add_done_callback(_ignore)
+        return task
+
+    def close(self) -> None:
+        """Stop all answers, wait shortly until they are stored, and end the loop; a second call does nothing."""
+        deadline = time.monotonic() + CLOSE_S
+        running = self._generations.running()
+        for generation in running:
+            generation.stop()
+        for generation in running:
+            generation.wait(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(OptimusError, TimeoutError):
+            self.loop.submit(self._clients.close()).result(CLOSE_S)
+        self.loop.close()
+
+    async def _write(self, generation: Generation, request: GenerationRequest) -> None:
+        try:
+            model = await asyncio.to_thread(self._model_for, request)
+        except Exception as exc:
+            raise translate(exc) from exc
+        try:
+            await self._agent.write(generation, request, model)
+        finally:
+            self._settle(request.model.provider)
+
+    def _settle(self, provider: str) -> None:
+        """Take the libraries out of the garbage collector's sight once a provider's are all loaded.
+
+        They live as long as the process, and each full collection would hold the loop, and with it every answer,
+        for 100-150 ms (2 cores).
+        """
+        if provider not in self._settled:
+            self._settled.add(provider)
+            gc.freeze()
+
+    def _model_for(self, request: GenerationRequest) -> Model:
+        self._agent.load()
+        if request.model.provider == OFFLINE_MODEL.provider:
+            return _offline(request)
+        return self._model(request.model, request.credentials or Credentials())
+
+    def _model(self, ref: ModelRef, credentials: Credentials) -> Model:
+        entry = self.catalogue.get(ref.provider)
+        key = _usable_key(entry, credentials)
+        if entry.build is None:
+            raise ModelNotFoundError("not callable")
+        endpoint = Endpoint(
+            provider=entry.key,
+            name=ref.name,
+            base_url=self._endpoints.address(entry, credentials),
+            api_key=key,
+            clients=self._clients,
+        )
+        return self._built.get(endpoint, entry.build)
+
+    async def _test(self, provider: str, credentials: Credentials, model: str | None) -> ConnectionTest:
+        try:
+            entry = self.catalogue.get(provider)
+            if entry.build is None:
+                return ConnectionTest(ok=True, message="The offline assistant is always there.", models=entry.models)
+            _usable_key(entry, credentials)
+            base_url = await asyncio.to_thread(self._endpoints.address, entry, credentials)
+            await asyncio.to_thread(self._clients.modern)
+            return await self._examine(entry, base_url, credentials, model)
+        except OptimusError as exc:
+            return ConnectionTest(ok=False, message=exc.user_message)
+
+    async def _examine(
+        self, entry: ProviderEntry, base_url: str, credentials: Credentials, model: str | None
+    ) -> ConnectionTest:
+        try:
+            names = await list_models(self._clients, entry, base_url, credentials, timeout_s=LISTING_TIMEOUT_S)
+        except ProviderPathError as exc:
+            if model is None:
+                return await self._wrong_path(entry, base_url, credentials, exc)
+            names = ()
+        if model is not None and model not in names:
+            return await self._try_model(entry, credentials, model, names)
+        if not names:
+            return ConnectionTest(
+                ok=False, message="The server answers, but it has no model yet. Load one into it first."
+            )
+        count = "1 model" if len(names) == 1 else f"{len(names)} models"
+        return ConnectionTest(ok=True, message=f"Connected. {entry.title} offers {count}.", models=names)
+
+    async def _try_model(
+        self, entry: ProviderEntry, credentials: Credentials, model: str, names: tuple[str, ...]
+    ) -> ConnectionTest:
+        """Ask the model itself: lists leave out other names of a model."""
+        built = await asyncio.to_thread(self._model, ModelRef(provider=entry.key, name=model), credentials)
+        try:
+            await self._agent.ping(built)
+        except ModelNotFoundError:
+            some = f" It offers: {', '.join(names[:5])}." if names else ""
+            return ConnectionTest(ok=False, message=f"There is no model “{model[:100]}” there.{some}", models=names)
+        return ConnectionTest(ok=True, message=f"Connected. {model[:100]} answers.", models=(model, *names))
+
+    async def _wrong_path(
+        self, entry: ProviderEntry, base_url: str, credentials: Credentials, exc: ProviderPathError
+    ) -> ConnectionTest:
+        better = await suggest_address(self._clients, entry, base_url, credentials)
+        if better is None:
+            return ConnectionTest(ok=False, message=exc.user_message)
+        return ConnectionTest(ok=False, message=f"The path is wrong. Use {better} as the address.")
+
+    async def _discover(self) -> list[LocalServer]:
+        await asyncio.to_thread(self._clients.modern)
+        return await find_local(self._clients, self.catalogue.get(_COMPATIBLE), self._local_ports)
+
+    def _ask_shared_server(self) -> Future[tuple[str, ...]]:
+        return self.loop.submit(self._list_shared())
+
+    async def _list_shared(self) -> tuple[str, ...]:
+        entry = self.catalogue.get(_COMPATIBLE)
+        credentials = self._endpoints.shared(entry) or Credentials()
+        base_url = await asyncio.to_thread(self._endpoints.address, entry, credentials)
+        await asyncio.to_thread(self._clients.modern)
+        return await list_models(self._clients, entry, base_url, credentials, timeout_s=LISTING_TIMEOUT_S)
+
+    def _load(self) -> None:
+        from optimus.llm_handler.offline import model  # noqa: F401, PLC0415
+
+        self._agent.load()
+        self._clients.modern()
+        for choice in self.choices():
+            credentials = self.credentials(choice.ref)
+            if credentials is not None:
+                self._model(choice.ref, credentials)
+
+
+def _offline(request: GenerationRequest) -> Model:
+    from optimus.llm_handler.offline.model import OfflineModel  # noqa: PLC0415
+    from optimus.llm_handler.offline.respond import respond  # noqa: PLC0415
+
+    return OfflineModel(prompt=request.prompt, context=request.offline, respond=respond)
+
+
+def _usable_key(entry: ProviderEntry, credentials: Credentials) -> str | None:
+    """Return the key as it is sent.
+
+    Raises:
+        ProviderKeyError: it is missing, or holds signs that no key has.
+    """
+    key = "" if credentials.api_key is None else credentials.api_key.get_secret_value().strip()
+    if not key and entry.needs_key:
+        raise ProviderKeyError(
+            "no key", user_message=f"Paste a key first. {entry.title} gives you one at {entry.key_url}."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ProviderKeyError("odd key", user_message="The key holds signs that no key has. Copy it again.")
+    return key or None
+
+
+def _ignore(task: Future[Any]) -> None:
+    """Take the result: what failed to load says so again when it is needed."""
+    if not task.cancelled():
+        task.exception()

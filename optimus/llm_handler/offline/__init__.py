@@ -1,0 +1,1 @@
+"""The offline assistant: answers from memory by rules, without any language model."""

@@ -1,0 +1,184 @@
+"""What the offline assistant answers: what it saved, what it knows, or plainly that it cannot know.
+
+It never invents: every statement about the user is a memory turned into the second person, with its date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+from optimus.llm_handler.offline import replies
+from optimus.llm_handler.offline.markdown import shown
+from optimus.llm_handler.offline.matching import answer_from, related_to
+from optimus.llm_handler.offline.question import Form, Question, read_question
+from optimus.llm_handler.offline.second_person import is_english, second_person, within_sentence
+from optimus.llm_handler.requests import OfflineContext
+from optimus.models import ChangeKind, Memory, MemoryChange, MemoryType, RecalledMemory, SourceKind
+
+MAX_OVERVIEW = 20
+
+_OPENERS = ("Got it", "Noted", "Understood", "I'll remember that")
+
+
+def respond(prompt: str, context: OfflineContext) -> str:
+    """Answer a prompt from what was recalled and what the prompt changed.
+
+    Args:
+        prompt: the user's message.
+        context: what matches the prompt, and what the prompt changed in memory.
+
+    Returns:
+        Markdown without HTML, images or links; what the user wrote appears escaped.
+    """
+    changes = [change for change in context.changes if not change.undone]
+    parts = [_acknowledge(changes)] if changes else []
+    answer = _answer(prompt, context, has_changes=bool(changes))
+    parts += [answer] if answer else []
+    if context.first_in_conversation:
+        parts.append(replies.NOT_CONNECTED)
+    return "\n\n".join(parts)
+
+
+def _answer(prompt: str, context: OfflineContext, *, has_changes: bool) -> str | None:
+    small = None if has_changes else replies.small_talk(prompt, now=context.now)
+    question = read_question(prompt)
+    if small is not None or question is None:
+        return small or (None if has_changes else _without_question(prompt))
+    changed = {change.memory_id for change in context.changes}
+    recalled = tuple(item for item in context.recalled if item.memory.id not in changed)
+    if question.is_overview:
+        return _overview(recalled, has_changes=has_changes)
+    answer = _from_memory(question, recalled, context)
+    if answer is None and has_changes:
+        return replies.NO_MODEL_REST
+    return answer or _unknown(prompt, question)
+
+
+def _without_question(prompt: str) -> str:
+    return replies.CANNOT_DO if replies.is_task(prompt) else replies.NOTHING_SAID
+
+
+def _unknown(prompt: str, question: Question) -> str:
+    if replies.is_task(prompt):
+        return replies.CANNOT_DO
+    return replies.NOTHING_YET if question.about_user else replies.NO_MODEL
+
+
+def _from_memory(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> str | None:
+    """Return an answer made of memories, or None where they hold none."""
+    related = related_to(question, recalled, now=context.now) if question.form is Form.ADVICE else ()
+    if related:
+        return f"I can't work that out without a language model. What you told me that may help:\n\n{_listed(related)}"
+    return _direct(question, recalled, context)
+
+
+def _direct(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> str | None:
+    match = answer_from(question, recalled, now=context.now)
+    if match.memories and not (question.about_user or match.is_about_known) and all(map(_is_personal, match.memories)):
+        return f"{replies.NO_MODEL} What you told me about it:\n\n{_listed(match.memories)}"
+    if match.memories:
+        if len(match.memories) == 1:
+            return _told(match.memories[0])
+        return f"Here is what you told me:\n\n{_listed(match.memories)}"
+    if match.nearby:
+        about = f" about {shown(match.missing)}" if match.missing else " about exactly that"
+        return f"I don't have anything{about} yet. What I know:\n\n{_listed(match.nearby)}"
+    return None
+
+
+def _is_personal(memory: Memory) -> bool:
+    """Tell whether a memory is about the user, so that it says nothing general about the things in it."""
+    return memory.text.startswith(("I ", "I'", "We "))
+
+
+def _overview(recalled: tuple[RecalledMemory, ...], *, has_changes: bool) -> str:
+    known = [item.memory for item in recalled if item.memory.type is not MemoryType.CONVERSATION][:MAX_OVERVIEW]
+    if not known:
+        return "That is all so far." if has_changes else replies.NOTHING_ABOUT_YOU
+    return f"Here is what I know about you:\n\n{_listed(known)}\n\nThe Memory page shows everything."
+
+
+def _told(memory: Memory) -> str:
+    """Return one memory with its date, as whole sentences."""
+    day = replies.written(memory.recorded_at)
+    source = memory.provenance.source
+    if memory.type is MemoryType.CONVERSATION:
+        return f"On {day} you wrote: “{shown(memory.text)}”"
+    if source is not SourceKind.USER:
+        return f"“{shown(memory.text)}” ({_origin(source)}, {day})"
+    if not is_english(memory.text):
+        return f"You told me on {day}: “{shown(memory.text)}”"
+    return f"{_sentence(memory.text)} You told me on {day}."
+
+
+def _listed(memories: Sequence[Memory]) -> str:
+    return "\n".join(f"- {_item(memory)}" for memory in memories)
+
+
+def _item(memory: Memory) -> str:
+    day = replies.written(memory.recorded_at)
+    if memory.type is MemoryType.CONVERSATION:
+        return f"You wrote: “{shown(memory.text)}” ({day})"
+    if memory.provenance.source is not SourceKind.USER:
+        return f"“{shown(memory.text)}” ({_origin(memory.provenance.source)}, {day})"
+    text = shown(second_person(memory.text)) if is_english(memory.text) else f"“{shown(memory.text)}”"
+    return f"{text} ({day})"
+
+
+def _origin(source: SourceKind) -> str:
+    return {
+        SourceKind.ASSISTANT: "from an answer",
+        SourceKind.IMPORT: "from an import",
+        SourceKind.FILE: "from a file",
+        SourceKind.TOOL: "from a tool",
+    }.get(source, "told by you")
+
+
+def _acknowledge(changes: Sequence[MemoryChange]) -> str:
+    """Say what was saved, replaced, confirmed and forgotten, in this order."""
+    added = [change.text for change in changes if change.kind is ChangeKind.ADD]
+    known = [change.text for change in changes if change.kind in {ChangeKind.MERGE, ChangeKind.SKIP}]
+    sentences = [_new(added)] if added else []
+    sentences += [_replaced(change) for change in changes if change.kind is ChangeKind.SUPERSEDE]
+    sentences += (
+        [f"I already knew that {_clauses(known)}." if _all_english(known) else f"I already knew: {_clauses(known)}."]
+        if known
+        else []
+    )
+    sentences += _forgotten(changes)
+    return " ".join(sentences)
+
+
+def _forgotten(changes: Sequence[MemoryChange]) -> list[str]:
+    """Name what was forgotten; questions that went with it are not worth naming."""
+    gone = [change.replaced_text or change.text for change in changes if change.kind is ChangeKind.FORGET]
+    named = [f"“{shown(text)}”" for text in dict.fromkeys(gone) if read_question(text) is None]
+    if not named:
+        return ["I've forgotten that."] if gone else []
+    return [f"I've forgotten {named[0] if len(named) == 1 else ', '.join(named[:-1]) + ' and ' + named[-1]}."]
+
+
+def _new(texts: list[str]) -> str:
+    opener = _OPENERS[crc32("\n".join(texts).encode()) % len(_OPENERS)]
+    return f"{opener}: {_clauses(texts)}."
+
+
+def _replaced(change: MemoryChange) -> str:
+    new = _sentence(change.text) if is_english(change.text) else f"“{shown(change.text)}”."
+    return f"{new} I replaced “{shown(change.replaced_text)}”." if change.replaced_text else new
+
+
+def _clauses(texts: list[str]) -> str:
+    """Join what was said to one clause: `you're allergic to peanuts and you live in Lisbon`."""
+    said = [shown(within_sentence(second_person(text))) if is_english(text) else f"“{shown(text)}”" for text in texts]
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _all_english(texts: list[str]) -> bool:
+    return all(is_english(text) for text in texts)
+
+
+def _sentence(text: str) -> str:
+    said = shown(second_person(text))
+    return said if said.endswith(("…", "!", "?")) else f"{said}."

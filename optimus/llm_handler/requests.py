@@ -1,0 +1,142 @@
+"""What goes into a generation and what comes out: plain values, without any provider's library."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import SecretStr
+
+from optimus.models import (
+    ConversationId,
+    MemoryChange,
+    MessageId,
+    MessageRole,
+    MessageState,
+    RecalledMemory,
+    Usage,
+    UserId,
+    Value,
+)
+
+
+class ModelRef(Value):
+    """A model to talk to: the provider's key in the catalogue and the provider's own name of the model."""
+
+    provider: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> ModelRef:
+        """Read `provider:name` back; the name may hold colons (`ollama:llama3.2:3b`).
+
+        Raises:
+            ValueError: there is no colon.
+        """
+        provider, colon, name = text.partition(":")
+        if not colon:
+            raise ValueError(text)
+        return cls(provider=provider, name=name)
+
+
+OFFLINE_MODEL = ModelRef(provider="offline", name="assistant")
+
+
+class PromptTurn(Value):
+    """One earlier message of the conversation, as the model gets it."""
+
+    role: MessageRole
+    text: str
+
+
+class OfflineContext(Value):
+    """What the offline assistant answers from; other models do not see it."""
+
+    recalled: tuple[RecalledMemory, ...] = ()
+    """The memories that match the prompt, best first."""
+    changes: tuple[MemoryChange, ...] = ()
+    """What the prompt itself changed in memory."""
+    first_in_conversation: bool = False
+    now: datetime
+
+
+class Credentials(Value):
+    """An endpoint and its key: a key is only ever sent to the address that stands beside it."""
+
+    base_url: str | None = None
+    """None means the provider's own address."""
+    api_key: SecretStr | None = None
+
+
+class ConnectionInfo(Value):
+    """A provider that a user connected, with what it takes to call it."""
+
+    id: str
+    provider: str
+    """The provider's key in the catalogue."""
+    label: str
+    credentials: Credentials
+    models: tuple[str, ...] = ()
+
+
+class GenerationRequest(Value):
+    """Everything that one answer is written from."""
+
+    owner: UserId
+    conversation_id: ConversationId
+    message_id: MessageId
+    """The assistant message to be written."""
+    model: ModelRef
+    credentials: Credentials | None = None
+    instructions: str
+    memory_block: str | None = None
+    """Memories as lines of data; `agents.frame_memories` delimits and escapes them before they are sent."""
+    history: tuple[PromptTurn, ...] = ()
+    prompt: str
+    offline: OfflineContext
+
+
+class GenerationResult(Value):
+    """How an answer ended. `text` is kept in every state, so a partial answer is never lost."""
+
+    text: str
+    state: MessageState
+    """`COMPLETE`, `STOPPED` or `FAILED`."""
+    error: str | None = None
+    """What to tell the user where the state is `FAILED`."""
+    usage: Usage = Usage()
+
+
+class ModelChoice(Value):
+    """One line of the model picker."""
+
+    ref: ModelRef
+    title: str
+    provider_title: str
+    free: bool
+    """Costs nothing, or the provider has a free tier."""
+    is_local: bool
+    """Runs on this machine: nothing leaves it."""
+    connection_id: str | None = None
+    """The user's own connection that offers it; None where the settings do."""
+
+
+class ConnectionTest(Value):
+    """What came of calling a provider for real."""
+
+    ok: bool
+    message: str
+    """One sentence for the screen: what works, or what is wrong and what to do."""
+    models: tuple[str, ...] = ()
+    """The names that the provider offers, where it lists them."""
+
+
+class LocalServer(Value):
+    """A model server that answers on this machine."""
+
+    name: str
+    """`Ollama`, `LM Studio` or `llama.cpp`."""
+    base_url: str
+    models: tuple[str, ...] = ()

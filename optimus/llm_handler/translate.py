@@ -1,0 +1,166 @@
+"""The one place where a library's error becomes one of ours, most specific first.
+
+The new error's text names the kind and the status only: a provider may quote the prompt or the key in its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+
+from optimus.errors import (
+    ModelNotFoundError,
+    OptimusError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderKeyError,
+    ProviderRateLimitError,
+    ProviderRejectedError,
+    ProviderResponseError,
+    ProviderTimeoutError,
+    ProviderUnreachableError,
+)
+
+_Make = Callable[[Exception, str, bool], ProviderError]
+
+_MAX_WAIT_SHOWN_S = 3600
+_REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
+_TOO_LONG = "This conversation is too long for the model. Start a new chat, or choose a larger model."
+_USED_UP = "The provider says that the quota or credit is used up. Top it up or choose another model."
+_UNREADABLE = "The provider sent something that cannot be read. Try again."
+_FILTERED = "The provider's safety filter stopped this answer. Put the question another way."
+_NOT_INSTALLED = "The library of this provider is not installed on the server. Choose another model."
+MOVED = "The server points to another address. Enter that address itself."
+_EMPTY = "The model sent an empty answer. Try again."
+_NO_ANSWER = "The model's server ended the connection without an answer. Try again."
+
+_log = logging.getLogger(__name__)
+
+
+def translate(error: Exception, *, has_text: bool = False) -> OptimusError:
+    """Return our error for one of a provider's library, to be raised `from` it.
+
+    `has_text` says that part of the answer had arrived.
+    """
+    if isinstance(error, OptimusError):
+        return error
+    detail = _detail(error)
+    for kind, make in _rules():
+        if isinstance(error, kind):
+            return make(error, detail, has_text)
+    return _transport_error(error, detail, has_text)
+
+
+@cache
+def _rules() -> tuple[tuple[type[BaseException], _Make], ...]:
+    from pydantic_ai import exceptions as agent  # noqa: PLC0415
+
+    return (
+        (agent.ModelConnectionError, _connection_error),
+        (agent.ModelRequestTimeout, _always(ProviderTimeoutError)),
+        (TimeoutError, _always(ProviderTimeoutError)),
+        (agent.ModelAuthenticationError, _always(ProviderKeyError)),
+        (agent.ModelNotFoundError, _always(ModelNotFoundError)),
+        (agent.ModelContextWindowExceededError, _always(ProviderRejectedError, _TOO_LONG)),
+        (agent.ModelQuotaExceededError, _always(ProviderRateLimitError, _USED_UP)),
+        (agent.ModelRateLimitError, _rate_limit_error),
+        (agent.ModelUnavailableError, _always(ProviderBusyError)),
+        (agent.ModelServerError, _always(ProviderBusyError)),
+        (agent.ModelHTTPError, _status_error),
+        (agent.ModelRequestRejectedError, _always(ProviderRejectedError)),
+        (agent.ModelAPIError, _unreadable),
+        (agent.ContentFilterError, _always(ProviderRejectedError, _FILTERED)),
+        (agent.UnexpectedModelBehavior, _odd_answer),
+        (ImportError, _always(ProviderError, _NOT_INSTALLED)),
+    )
+
+
+def _always(leaf: type[ProviderError], sentence: str | None = None) -> _Make:
+    return lambda _error, detail, _has_text: leaf(detail, user_message=sentence)
+
+
+def _status_error(error: Exception, detail: str, _has_text: bool) -> ProviderError:
+    status = getattr(error, "status_code", 0)
+    if status in _REDIRECTS:
+        return ProviderUnreachableError(detail, user_message=MOVED)
+    if status == 408:  # noqa: PLR2004 - HTTP: request timeout
+        return ProviderTimeoutError(detail)
+    if 400 <= status < 500:  # noqa: PLR2004 - HTTP: the request's fault
+        return ProviderRejectedError(detail)
+    return ProviderBusyError(detail)
+
+
+def _connection_error(error: Exception, detail: str, has_text: bool) -> ProviderError:
+    phase = getattr(error, "phase", None)
+    if phase in {"connect", "pool"} or (phase is None and not has_text):
+        return ProviderUnreachableError(detail, user_message=_unreachable_sentence(error))
+    if "ModelTimeoutError" in _names(error):
+        return ProviderTimeoutError(detail)
+    return _cut_off(detail, has_text)
+
+
+def _unreadable(error: Exception, detail: str, has_text: bool) -> ProviderError:
+    status = getattr(error.__cause__, "status_code", None)
+    if status in _REDIRECTS:
+        return ProviderUnreachableError(detail, user_message=MOVED)
+    return ProviderResponseError(detail, user_message=None if has_text else _UNREADABLE)
+
+
+def _rate_limit_error(error: Exception, detail: str, _has_text: bool) -> ProviderError:
+    return ProviderRateLimitError(detail, user_message=_wait_sentence(getattr(error, "retry_after", None)))
+
+
+def _transport_error(error: Exception, detail: str, has_text: bool) -> ProviderError:
+    """Translate what the HTTP library itself raised; both of its generations use the same names."""
+    names = _names(error)
+    if names & {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL"}:
+        return ProviderUnreachableError(detail, user_message=_unreachable_sentence(error))
+    if "TimeoutException" in names:
+        return ProviderTimeoutError(detail)
+    if names & {"TransportError", "StreamError", "DecodingError"}:
+        return _cut_off(detail, has_text)
+    if names & {"JSONDecodeError", "UnicodeDecodeError", "ValidationError", "APIError"}:
+        return ProviderResponseError(detail, user_message=_UNREADABLE)
+    _log.error("unexpected error of a provider's library: %s", detail)
+    return ProviderError(detail)
+
+
+def _odd_answer(_error: Exception, detail: str, has_text: bool) -> ProviderError:
+    return ProviderResponseError(detail, user_message=None if has_text else _EMPTY)
+
+
+def _cut_off(detail: str, has_text: bool) -> ProviderResponseError:
+    return ProviderResponseError(detail, user_message=None if has_text else _NO_ANSWER)
+
+
+def _unreachable_sentence(error: BaseException) -> str | None:
+    """Say more where the cause does: a certificate, or a name that does not exist. None keeps the usual sentence."""
+    seen: BaseException | None = error
+    for _ in range(8):
+        if seen is None:
+            break
+        kind, text = type(seen).__name__, str(seen)
+        if kind.startswith("SSL") or "SSL" in text or "CERTIFICATE" in text:
+            return "The server's certificate is not accepted, or it does not speak https. Check the address."
+        if kind == "gaierror" or "Name or service not known" in text or "nodename nor servname" in text:
+            return "There is no server with this name. Check the address and the internet connection."
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _wait_sentence(retry_after: float | None) -> str | None:
+    if retry_after is None or not 0 < retry_after <= _MAX_WAIT_SHOWN_S:
+        return None
+    seconds = max(1, round(retry_after))
+    unit = "second" if seconds == 1 else "seconds"
+    return f"The provider says: too many requests. Wait {seconds} {unit}, or choose another model."
+
+
+def _detail(error: Exception) -> str:
+    status = getattr(error, "status_code", None)
+    return f"{type(error).__name__} status={status}" if status is not None else type(error).__name__
+
+
+def _names(error: Exception) -> set[str]:
+    return {cls.__name__ for cls in type(error).__mro__}

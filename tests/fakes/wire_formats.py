@@ -1,0 +1,162 @@
+"""How each provider writes an answer: as server-sent events and as one JSON document."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+Events = list[bytes]
+Row = dict[str, Any]
+
+_GOOGLE_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+    529: "UNAVAILABLE",
+}
+
+INPUT_TOKENS = 11
+OUTPUT_TOKENS = 4
+DETAIL = "detail-4711 of the provider"
+"""What a failing provider says: never for the screen or the log."""
+
+
+def chat_events(model: str, words: Sequence[str]) -> Events:
+    """Write an OpenAI Chat Completions stream; the usage comes once, at the end."""
+    base: Row = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
+    rows = [base | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}]
+    rows += [base | {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words]
+    rows.append(base | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    rows.append(base | {"choices": [], "usage": _chat_usage()})
+    rows[-1]["x_groq"] = {"id": "q1", "usage": _chat_usage()}
+    return [*map(_data, rows), b"data: [DONE]\n\n"]
+
+
+def chat_json(model: str, text: str) -> Row:
+    """Write an OpenAI Chat Completions answer."""
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return {"id": "c1", "object": "chat.completion", "created": 1, "model": model, "choices": [choice]} | {
+        "usage": _chat_usage()
+    }
+
+
+def responses_events(model: str, words: Sequence[str]) -> Events:
+    """Write an OpenAI Responses stream."""
+    item = {"id": "m1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    where = {"item_id": "m1", "output_index": 0, "content_index": 0}
+    begun = responses_json(model, "") | {"status": "in_progress", "output": [], "usage": None}
+    part = {"type": "output_text", "text": "", "annotations": []}
+    rows: list[Row] = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.content_part.added", **where, "part": part},
+        *({"type": "response.output_text.delta", **where, "delta": word, "logprobs": []} for word in words),
+        {"type": "response.completed", "response": responses_json(model, "".join(words))},
+    ]
+    return [_named(row["type"], row | {"sequence_number": number}) for number, row in enumerate(rows)]
+
+
+def responses_json(model: str, text: str) -> Row:
+    """Write an OpenAI Responses answer."""
+    part = {"type": "output_text", "text": text, "annotations": []}
+    item = {"id": "m1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    usage = {
+        "input_tokens": INPUT_TOKENS,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": OUTPUT_TOKENS,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": INPUT_TOKENS + OUTPUT_TOKENS,
+    }
+    return {"id": "r1", "object": "response", "created_at": 1, "status": "completed", "model": model} | {
+        "output": [item],
+        "usage": usage,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+    }
+
+
+def messages_events(model: str, words: Sequence[str]) -> Events:
+    """Write an Anthropic Messages stream."""
+    begun = messages_json(model, "") | {"content": [], "stop_reason": None}
+    rows: list[Row] = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in words),
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": OUTPUT_TOKENS},
+        },
+        {"type": "message_stop"},
+    ]
+    return [_named(row["type"], row) for row in rows]
+
+
+def messages_json(model: str, text: str) -> Row:
+    """Write an Anthropic Messages answer."""
+    return {
+        "id": "msg1",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS},
+    }
+
+
+def gemini_events(model: str, words: Sequence[str]) -> Events:
+    """Write a Gemini stream."""
+    rows = [gemini_json(model, word) for word in words]
+    for row in rows[:-1]:
+        row["candidates"][0].pop("finishReason")
+        row.pop("usageMetadata")
+    return [_data(row) for row in rows]
+
+
+def gemini_json(model: str, text: str) -> Row:
+    """Write a Gemini answer."""
+    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
+    usage = {
+        "promptTokenCount": INPUT_TOKENS,
+        "candidatesTokenCount": OUTPUT_TOKENS,
+        "totalTokenCount": INPUT_TOKENS + OUTPUT_TOKENS,
+    }
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model, "responseId": "g1"}
+
+
+def error_body(path: str, status: int) -> Row:
+    """Write an error the way the interface behind `path` does."""
+    if path.endswith("/messages"):
+        kinds = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
+        return {"type": "error", "error": {"type": kinds.get(status, "api_error"), "message": DETAIL}}
+    if "/v1beta/" in path:
+        return {"error": {"code": status, "message": DETAIL, "status": _GOOGLE_STATUS.get(status, "INTERNAL")}}
+    return {"error": {"message": DETAIL, "type": "error", "code": None, "param": None}}
+
+
+def wrong_key_body(path: str) -> Row:
+    """Write the refusal of a key; Gemini's is a bad request with the reason inside."""
+    if "/v1beta/" not in path:
+        return error_body(path, 401)
+    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+    return {"error": error_body(path, 400)["error"] | {"details": [reason]}}
+
+
+def _chat_usage() -> Row:
+    total = INPUT_TOKENS + OUTPUT_TOKENS
+    return {"prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS, "total_tokens": total}
+
+
+def _data(row: Row) -> bytes:
+    return b"data: " + json.dumps(row).encode() + b"\n\n"
+
+
+def _named(name: str, row: Row) -> bytes:
+    return b"event: " + name.encode() + b"\n" + _data(row)

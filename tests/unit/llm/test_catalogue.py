@@ -1,0 +1,84 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from genai_prices import Usage, calc_price
+from pydantic import SecretStr
+
+from optimus.errors import ModelNotFoundError
+from optimus.llm_handler import Credentials
+from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, Listing
+from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
+from optimus.models import MessageState
+from optimus.settings import Settings
+from tests.unit.llm.support import KEY, NOW, Ending, bare_settings, make_request
+from tests.unit.llm.test_faults import ENDPOINTS
+
+ENTRIES = CATALOGUE.all()
+PRICE_NAMES = {"xai": "x-ai"}
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.key)
+def test_an_entry_is_whole(entry):
+    """Each entry has what pickers, settings and tests need of it."""
+    assert entry.title
+    assert entry.build is not None or entry.key == OFFLINE_MODEL.provider
+    if entry.needs_key:
+        assert entry.key_url.startswith("https://")
+        assert entry.base_url.startswith("https://")
+    if entry.settings_name is not None:
+        assert f"{entry.settings_name}_api_key" in Settings.model_fields
+        assert f"{entry.settings_name}_base_url" in Settings.model_fields
+    assert (entry.listing is Listing.NONE) == (entry.build is None)
+
+
+def test_every_callable_entry_has_its_wire_test():
+    """A provider without a test on the wire cannot be added."""
+    assert set(ENDPOINTS) == {entry.key for entry in ENTRIES if entry.build is not None}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [(entry.key, name) for entry in ENTRIES if entry.needs_key for name in entry.models],
+)
+def test_default_models_have_a_price(provider, model):
+    """The names to start with are real ones, so that their cost is known."""
+    price = calc_price(
+        Usage(input_tokens=1000, output_tokens=1000), model_ref=model, provider_id=PRICE_NAMES.get(provider, provider)
+    )
+    assert price.total_price > 0
+
+
+def test_an_unknown_provider_is_an_error_of_ours():
+    """A stored model whose provider is gone gives a sentence, not a KeyError."""
+    with pytest.raises(ModelNotFoundError):
+        CATALOGUE.get("nobody")
+
+
+def test_a_provider_is_added_by_one_entry(fake):
+    """An entry alone makes a provider that can be picked, listed, tested and talked to."""
+    entry = replace(CATALOGUE.get("compatible"), key="eighth", title="Eighth", settings_name=None, models=("eighth-1",))
+    own = ModelGateway(
+        settings=bare_settings(), clock=lambda: NOW, retries=0, catalogue=Catalogue((*CATALOGUE.all(), entry))
+    )
+    credentials = Credentials(base_url=fake.url + "/v1", api_key=SecretStr(KEY))
+    assert own.test("eighth", credentials, None).ok
+    generation = own.start(
+        make_request(model=ModelRef(provider="eighth", name="eighth-1"), credentials=credentials), Ending()
+    )
+    assert generation.wait(20)
+    assert generation.state is MessageState.COMPLETE
+    own.close()
+
+
+def test_importing_the_package_loads_no_library_of_a_provider():
+    """The first page must not wait seconds for libraries that only the first answer needs."""
+    code = (
+        "import sys, optimus.llm_handler, optimus.llm_handler.gateway\n"
+        "heavy = {'pydantic_ai', 'openai', 'anthropic', 'google.genai', 'groq', 'mistralai', 'httpx2', 'mem0'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
