@@ -1,0 +1,7 @@
+"""`python -m optimus`."""
+
+import sys
+
+from optimus.cli import main
+
+sys.exit(main())

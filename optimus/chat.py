@@ -1,0 +1,300 @@
+"""One turn of a chat: store the message, remember, recall, generate, store the answer.
+
+What must survive is stored first. Memory that fails degrades the answer, with a notice; it never loses the
+message. An answer is stored before it is shown as ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from optimus.connections import ConnectionService
+from optimus.drafts import check_message, title_of
+from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError, ProviderError
+from optimus.llm_handler.agents import MEMORY_RULE
+from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.generations import Generation
+from optimus.llm_handler.requests import GenerationRequest, GenerationResult, ModelChoice, OfflineContext, PromptTurn
+from optimus.memory_manager.manager import MemoryManager
+from optimus.models import (
+    MAX_TITLE_CHARS,
+    Clock,
+    Conversation,
+    ConversationId,
+    MemoryId,
+    Message,
+    MessageId,
+    MessageRole,
+    MessageState,
+    RecalledMemory,
+    UserId,
+    new_id,
+)
+from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, memory_block, memory_use, within_budget
+from optimus.storage.conversations import ConversationRepository
+from optimus.storage.events import EventRepository
+from optimus.storage.records import Event
+
+HISTORY_MESSAGES = 40
+CONTEXT_MESSAGES = 4
+
+_UNFINISHED = (MessageState.STOPPED, MessageState.FAILED)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What sending a message led to."""
+
+    conversation: Conversation
+    message: Message
+    reply: Message
+    notice: str | None = None
+    """What could not be done and is worth saying, such as memory that was out of reach."""
+
+
+class ChatService:
+    """Conversations and their turns; every call names the owner and reaches nobody else's."""
+
+    def __init__(
+        self,
+        *,
+        conversations: ConversationRepository,
+        events: EventRepository,
+        memory: MemoryManager,
+        models: ModelGateway,
+        connections: ConnectionService,
+        clock: Clock,
+    ) -> None:
+        self._conversations = conversations
+        self._events = events
+        self._memory = memory
+        self._models = models
+        self._connections = connections
+        self._clock = clock
+
+    def conversations(self, owner: UserId, *, limit: int = 50) -> list[Conversation]:
+        """Return the owner's conversations, last used first."""
+        return self._conversations.page(owner, limit=limit)
+
+    def conversation(self, owner: UserId, conversation_id: ConversationId) -> Conversation:
+        """Return one conversation.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+        return self._conversations.get(owner, conversation_id)
+
+    def messages(self, owner: UserId, conversation_id: ConversationId) -> list[Message]:
+        """Return the newest messages of a conversation, oldest first."""
+        return self._conversations.messages(owner, conversation_id)
+
+    def rename(self, owner: UserId, conversation_id: ConversationId, title: str) -> str:
+        """Give a conversation another title; return it as it was stored.
+
+        Raises:
+            InvalidInputError: the title is empty.
+            NotFoundError: it is missing or not the owner's.
+        """
+        cleaned = " ".join(title.split())[:MAX_TITLE_CHARS]
+        if not cleaned:
+            raise InvalidInputError(user_message="Please give the chat a name.")
+        self._conversations.rename(owner, conversation_id, cleaned)
+        return cleaned
+
+    def delete(self, owner: UserId, conversation_id: ConversationId, *, forget: bool) -> None:
+        """Delete a conversation with its messages.
+
+        Args:
+            owner: Whose it is.
+            conversation_id: Which one.
+            forget: Whether to forget the facts that came only from it, too.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+        self._conversations.get(owner, conversation_id)
+        self.stop(owner, conversation_id)
+        ids = [message.id for message in self._conversations.messages(owner, conversation_id, limit=10_000)]
+        self._memory.withdraw(owner, ids, derived=forget)
+        self._conversations.delete(owner, conversation_id)
+
+    def generation(self, owner: UserId, conversation_id: ConversationId) -> Generation | None:
+        """Return the answer that is being written in a conversation, if one is."""
+        return self._models.current(owner, conversation_id)
+
+    def stop(self, owner: UserId, conversation_id: ConversationId) -> None:
+        """Stop the answer that is being written; what was written stays."""
+        running = self._models.current(owner, conversation_id)
+        if running:
+            running.stop()
+            running.wait(5.0)
+
+    def send(self, owner: UserId, text: str, *, conversation_id: ConversationId | None, choice: ModelChoice) -> Turn:
+        """Store a message, remember what it says, and start the answer.
+
+        Args:
+            owner: Who writes.
+            text: What they wrote, as typed.
+            conversation_id: Where; None begins a new conversation.
+            choice: The model that answers.
+
+        Raises:
+            InvalidInputError: the text is empty, too long or holds control characters; nothing is stored.
+            GenerationBusyError: an answer is still being written here; nothing is stored.
+            NotFoundError: the conversation is missing or not the owner's.
+            StoreError: the message could not be stored.
+        """
+        cleaned = check_message(text)
+        if conversation_id and self._models.current(owner, conversation_id):
+            raise GenerationBusyError
+        conversation = self._open(owner, conversation_id, cleaned)
+        earlier = self._conversations.messages(owner, conversation.id, limit=HISTORY_MESSAGES)
+        message = self._message(conversation, MessageRole.USER, cleaned)
+        self._conversations.add_message(message)
+        message, unsaved = self._remember(message, earlier)
+        recalled, unread = self._recall(message)
+        reply = self._message(conversation, MessageRole.ASSISTANT, "").model_copy(update=_fresh(choice, recalled))
+        self._conversations.add_message(reply)
+        self._conversations.touch(owner, conversation.id)
+        self._answer(reply, message, earlier, recalled, choice)
+        return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or unread)
+
+    def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
+        """Write an answer again that was stopped or failed; the message before it is neither lost nor doubled.
+
+        Raises:
+            NotFoundError: the answer is missing or not the owner's.
+            InvalidInputError: it is not an unfinished answer at the end of its conversation.
+            GenerationBusyError: an answer is still being written here.
+        """
+        reply = self._conversations.message(owner, reply_id)
+        messages = self._conversations.messages(owner, reply.conversation_id, limit=HISTORY_MESSAGES)
+        if self._models.current(owner, reply.conversation_id):
+            raise GenerationBusyError
+        if len(messages) < 2 or messages[-1].id != reply.id or reply.state not in _UNFINISHED:  # noqa: PLR2004 - a pair
+            raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
+        message, earlier = messages[-2], messages[:-2]
+        recalled, _ = self._recall(message)
+        reply = self._conversations.update_message(
+            reply.model_copy(update={**_fresh(choice, recalled), "error": None, "usage": None, "text": ""})
+        )
+        self._answer(reply, message, earlier, recalled, choice)
+        return reply
+
+    def undo(self, owner: UserId, message_id: MessageId, memory_id: MemoryId) -> None:
+        """Take back one change that a message made in memory; doing it twice does nothing.
+
+        Raises:
+            NotFoundError: the message or the change is missing, or not the owner's.
+        """
+        message = self._conversations.message(owner, message_id)
+        change = next((c for c in message.saved if c.memory_id == memory_id and not c.undone), None)
+        if change is None:
+            return
+        self._memory.undo(owner, change)
+        saved = tuple(c.model_copy(update={"undone": True}) if c is change else c for c in message.saved)
+        self._conversations.update_message(message.model_copy(update={"saved": saved}))
+
+    def mark_interrupted(self) -> int:
+        """Mark answers that a stop of the process cut off; called once at start. Return how many."""
+        return self._conversations.mark_interrupted()
+
+    def _open(self, owner: UserId, conversation_id: ConversationId | None, text: str) -> Conversation:
+        if conversation_id:
+            return self._conversations.get(owner, conversation_id)
+        now = self._clock()
+        conversation = Conversation(
+            id=ConversationId(new_id()), user_id=owner, title=title_of(text), created_at=now, updated_at=now
+        )
+        self._conversations.create(conversation)
+        return conversation
+
+    def _message(self, conversation: Conversation, role: MessageRole, text: str) -> Message:
+        return Message(
+            id=MessageId(new_id()),
+            conversation_id=conversation.id,
+            user_id=conversation.user_id,
+            role=role,
+            text=text,
+            created_at=self._clock(),
+        )
+
+    def _remember(self, message: Message, earlier: Sequence[Message]) -> tuple[Message, str | None]:
+        """Derive memories from a message; when memory is out of reach the chat goes on and says so."""
+        try:
+            changes = self._memory.remember(message.user_id, message, before=earlier[-CONTEXT_MESSAGES:])
+        except OptimusError as error:
+            _log.exception("a message could not be remembered")
+            return message, f"This message was not remembered. {error.user_message}"
+        if not changes:
+            return message, None
+        return self._conversations.update_message(message.model_copy(update={"saved": changes})), None
+
+    def _recall(self, message: Message) -> tuple[list[RecalledMemory], str | None]:
+        try:
+            recalled = self._memory.recall(
+                message.user_id, message.text, limit=MAX_MEMORIES, exclude_message=message.id
+            )
+        except OptimusError as error:
+            _log.exception("nothing could be recalled for a message")
+            return [], f"This message was answered without memory. {error.user_message}"
+        return within_budget(recalled), None
+
+    def _answer(
+        self,
+        reply: Message,
+        message: Message,
+        earlier: Sequence[Message],
+        recalled: Sequence[RecalledMemory],
+        choice: ModelChoice,
+    ) -> None:
+        try:
+            request = GenerationRequest(
+                owner=reply.user_id,
+                conversation_id=reply.conversation_id,
+                message_id=reply.id,
+                model=choice.ref,
+                credentials=self._connections.credentials(reply.user_id, choice),
+                instructions=f"{INSTRUCTIONS}\n{MEMORY_RULE}",
+                memory_block=memory_block(recalled),
+                history=tuple(PromptTurn(role=m.role, text=m.text) for m in earlier if m.text),
+                prompt=message.text,
+                offline=OfflineContext(
+                    recalled=tuple(recalled),
+                    changes=message.saved,
+                    first_in_conversation=not earlier,
+                    now=message.created_at,
+                ),
+            )
+            self._models.start(request, partial(self._finish, reply))
+        except ProviderError as error:
+            self._finish(reply, GenerationResult(text="", state=MessageState.FAILED, error=error.user_message))
+
+    def _finish(self, reply: Message, result: GenerationResult) -> None:
+        """Store how the answer ended; runs before anyone sees it as ended."""
+        ended = {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
+        self._conversations.update_message(reply.model_copy(update=ended))
+        self._events.append(
+            Event(
+                id=new_id(),
+                user_id=reply.user_id,
+                kind="answer",
+                at=self._clock(),
+                data={
+                    "model": reply.model,
+                    "state": result.state.value,
+                    "memories": len(reply.used),
+                    **result.usage.model_dump(),
+                },
+            )
+        )
+
+
+def _fresh(choice: ModelChoice, recalled: Sequence[RecalledMemory]) -> dict[str, object]:
+    """Return what an answer that is about to be written is stored with."""
+    return {"state": MessageState.WRITING, "model": str(choice.ref), "used": tuple(map(memory_use, recalled))}

@@ -1,0 +1,47 @@
+"""What of memory goes into a prompt: which memories fit, and how they read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optimus.models import MemoryUse, RecalledMemory
+
+INSTRUCTIONS = """You are Optimus, an assistant with a memory. Answer in the user's language, to the point and \
+warmly. Use what you know about the user where it helps, without listing it unasked. If the notes do not answer a \
+question about the user, say so instead of guessing. What the user tells you is remembered by the application; do \
+not claim to have saved or deleted anything yourself."""
+
+MAX_MEMORIES = 20
+MAX_MEMORY_TOKENS = 2_000
+CHARS_PER_TOKEN = 4
+"""A rule of thumb for English, on the safe side for the memory budget."""
+
+
+def within_budget(recalled: Sequence[RecalledMemory]) -> list[RecalledMemory]:
+    """Return the best memories that fit the prompt's share: `MAX_MEMORIES` and `MAX_MEMORY_TOKENS`."""
+    kept: list[RecalledMemory] = []
+    room = MAX_MEMORY_TOKENS * CHARS_PER_TOKEN
+    for found in recalled[:MAX_MEMORIES]:
+        room -= len(_line(found))
+        if room < 0:
+            break
+        kept.append(found)
+    return kept
+
+
+def memory_block(recalled: Sequence[RecalledMemory]) -> str | None:
+    """Return the memories as lines of data with their dates, best first; None if there are none."""
+    return "\n".join(map(_line, recalled)) or None
+
+
+def _line(found: RecalledMemory) -> str:
+    memory = found.memory
+    return f"{memory.recorded_at:%Y-%m-%d} ({memory.type}): {' '.join(memory.text.split())}"
+
+
+def memory_use(found: RecalledMemory) -> MemoryUse:
+    """Return what is kept with an answer about a memory that it was given."""
+    memory = found.memory
+    return MemoryUse(
+        memory_id=memory.id, text=memory.text, type=memory.type, recorded_at=memory.recorded_at, score=found.score
+    )

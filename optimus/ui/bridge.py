@@ -1,0 +1,68 @@
+"""The step between a script, which cannot set cookies, and the routes that can.
+
+A constant script posts a one-time ticket to a route, which answers with the HttpOnly cookie, and reloads the page.
+The token itself never reaches the page.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import streamlit as st
+
+_SCRIPT = """
+export default async function ({ data }) {
+  if (!data || !data.path || window.__optimusNonce === data.nonce) return;
+  window.__optimusNonce = data.nonce;
+  const go = (problem) => {
+    const url = new URL(data.next || window.location.href, window.location.origin);
+    if (problem) url.searchParams.set("problem", problem); else url.searchParams.delete("problem");
+    if (url.href === window.location.href) window.location.reload(); else window.location.replace(url.href);
+  };
+  const options = { method: "POST", body: data.ticket || "", credentials: "same-origin", cache: "no-store" };
+  try {
+    const answer = await fetch(data.path, options);
+    if (!answer.ok) { go((await answer.json()).problem || "ticket"); return; }
+    if (!data.check) { go(null); return; }
+    const kept = await fetch(data.check, { credentials: "same-origin", cache: "no-store" });
+    go(kept.ok ? null : "cookie");
+  } catch (error) { go("network"); }
+}
+"""
+
+PROBLEMS = {
+    "cookie": "You gave the right password, but your browser did not keep the sign-in cookie. "
+    "Allow cookies for this address, then sign in again.",
+    "http": "This address uses plain http, so signing in is refused. Use https, or open Optimus on its own machine.",
+    "origin": "The sign-in did not come from this page's own address. Open Optimus by its usual address and try again.",
+    "ticket": "The sign-in took too long to finish. Please sign in again.",
+    "store": "You could not be signed out, because the store does not answer. Please try again.",
+    "network": "The connection to Optimus was lost. Please try again.",
+}
+
+_component = st.components.v2.component("optimus_session", js=_SCRIPT)
+
+
+def open_session(ticket: str) -> None:
+    """Exchange a ticket for the cookie, then load the same page again. Ends the run."""
+    _call({"path": "/session/open", "check": "/session/check", "ticket": ticket})
+
+
+def close_session() -> None:
+    """Let the browser forget the cookie, then load the start page. Ends the run."""
+    _call({"path": "/session/close", "next": "/"})
+
+
+def take_problem() -> str | None:
+    """Return the sentence for the problem that the bridge left in the address, and clear it there."""
+    if "problem" not in st.query_params:
+        return None
+    code = st.query_params["problem"]
+    del st.query_params["problem"]
+    return PROBLEMS.get(code)
+
+
+def _call(data: dict[str, str]) -> None:
+    with st.container(height=1, border=False):
+        _component(data={**data, "nonce": secrets.token_hex(8)}, key="optimus_bridge")
+    st.stop()

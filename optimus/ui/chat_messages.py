@@ -1,0 +1,81 @@
+"""How one message of a chat is drawn: its text, what it saved, what it was answered from."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimus.llm_handler.generations import Generation
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
+from optimus.models import ChangeKind, MemoryChange, Message, MessageRole, MessageState
+from optimus.ui.guard import PageContext, act
+from optimus.ui.text import TYPE_NAMES, count, day, plain
+
+_AVATARS = {MessageRole.USER: ":material/person:", MessageRole.ASSISTANT: ":material/neurology:"}
+
+
+def draw_message(context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool) -> None:
+    """Draw a message that is complete, stopped or failed."""
+    with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
+        if message.role is MessageRole.USER:
+            st.text(message.text)
+        elif message.text:
+            st.markdown(message.text)
+        _draw_ending(context, message, choice, is_last=is_last)
+        _draw_used(message)
+        for place, change in enumerate(message.saved):
+            _draw_saved(context, message, change, place)
+
+
+def draw_running(generation: Generation) -> None:
+    """Follow an answer that is being written until it ends."""
+    with st.chat_message("assistant", avatar=_AVATARS[MessageRole.ASSISTANT]):
+        st.write_stream(generation.follow(), cursor=" ▌")
+
+
+def _draw_ending(context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool) -> None:
+    if message.state is MessageState.STOPPED:
+        st.caption("Stopped. This is what was written until then.")
+    elif message.state is MessageState.FAILED:
+        st.error(message.error or "The answer could not be written.")
+    else:
+        return
+    if is_last and st.button("Try again", icon=":material/refresh:", key=f"retry_{message.id}"):
+        act(context.services.chat.retry, context.principal.user_id, message.id, choice=choice)
+        st.rerun()
+
+
+def _draw_used(message: Message) -> None:
+    if not message.used:
+        return
+    with st.expander(f"Why this answer? {count(len(message.used), 'memory')} used", type="compact"):
+        for use in message.used:
+            st.markdown(
+                f"{plain(use.text)}  \n:small[:gray[{TYPE_NAMES[use.type]} · {day(use.recorded_at)} · "
+                f"match {use.score:.0%}]]"
+            )
+        if message.model and message.model != str(OFFLINE_MODEL):
+            st.caption(f"Answered by {plain(message.model)}")
+
+
+def _draw_saved(context: PageContext, message: Message, change: MemoryChange, place: int) -> None:
+    if change.kind is ChangeKind.SKIP:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"saved_{message.id}_{place}"):
+        st.markdown(_saved_text(change), width="content")
+        if not change.undone and st.button(
+            "Undo", key=f"undo_{message.id}_{place}", icon=":material/undo:", type="tertiary", help="Take this back"
+        ):
+            act(context.services.chat.undo, context.principal.user_id, message.id, change.memory_id)
+            st.rerun()
+
+
+def _saved_text(change: MemoryChange) -> str:
+    text = plain(change.text)
+    if change.undone:
+        return f":gray[Undone: {text}]"
+    if change.kind is ChangeKind.FORGET:
+        return f":orange[Forgotten:] {text}"
+    if change.kind is ChangeKind.MERGE:
+        return f":green[Saved] before: {text}"
+    replaced = f"  \n:gray[Replaces: {plain(change.replaced_text)}]" if change.replaced_text else ""
+    return f":green[Saved:] {text}{replaced}"

@@ -1,0 +1,144 @@
+"""The model picker, and the card that connects a model: a local server, or a provider's key."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimus.auth.permissions import Action, is_allowed
+from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
+from optimus.llm_handler.requests import OFFLINE_MODEL, LocalServer, ModelChoice
+from optimus.ui.guard import PageContext, act
+from optimus.ui.text import count, plain
+
+COMPATIBLE = "compatible"
+
+
+def draw_model_picker(context: PageContext) -> ModelChoice:
+    """Draw the picker at the head of the chat and return the chosen model."""
+    choices = {choice_key(choice): choice for choice in context.services.connections.choices(context.principal.user_id)}
+    state = context.state
+    if state.model not in choices:
+        state.model = choice_key(context.services.connections.preferred(context.principal.user_id))
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+        picked = st.selectbox(
+            "Model",
+            list(choices),
+            index=list(choices).index(state.model),
+            format_func=lambda key: _title(choices[key]),
+            key="model_picker",
+            label_visibility="collapsed",
+            width=280,
+        )
+        if st.button("", icon=":material/add_link:", key="connect_open", help="Connect a model", type="tertiary"):
+            _connect_dialog(context)
+    state.model = picked
+    return choices[picked]
+
+
+def choice_key(choice: ModelChoice) -> str:
+    """Return what tells a choice from every other one, also between two connections with one model."""
+    return f"{choice.connection_id or ''}|{choice.ref}"
+
+
+def draw_connect_card(context: PageContext, choice: ModelChoice) -> None:
+    """Draw the card under an empty chat, until a model is connected."""
+    if choice.ref != OFFLINE_MODEL:
+        return
+    with st.expander("Connect a model", icon=":material/power:", key="connect_card"):
+        st.caption(
+            "Without one, the offline assistant remembers and finds what you tell it. "
+            "A language model can talk about everything else, too."
+        )
+        _draw_ways(context, place="card")
+
+
+@st.dialog("Connect a model", width="medium")
+def _connect_dialog(context: PageContext) -> None:
+    _draw_ways(context, place="dialog")
+
+
+def _draw_ways(context: PageContext, *, place: str) -> None:
+    if is_allowed(context.principal.role, Action.CONNECT_ENDPOINT):
+        _draw_local(context, place)
+    _draw_provider(context, place)
+    _draw_connected(context, place)
+
+
+def _draw_local(context: PageContext, place: str) -> None:
+    state = context.state
+    if state.local_servers is None:
+        state.local_servers = act(context.services.connections.local_servers) or []
+    for server in state.local_servers:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(f"**{plain(server.name)}** runs on this machine: {count(len(server.models), 'model')}")
+            if st.button("Use it", key=f"use_{place}_{server.base_url}", icon=":material/bolt:"):
+                _connect(context, COMPATIBLE, _address(server), "")
+    if not state.local_servers:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.caption("No model server runs on this machine (Ollama, LM Studio, llama.cpp).", width="content")
+            if st.button("Look again", key=f"look_{place}", type="tertiary", icon=":material/refresh:"):
+                state.local_servers = None
+                st.rerun()
+
+
+def _address(server: LocalServer) -> str:
+    return server.base_url
+
+
+def _draw_provider(context: PageContext, place: str) -> None:
+    may_name_address = is_allowed(context.principal.role, Action.CONNECT_ENDPOINT)
+    offered = {e.key: e for e in CATALOGUE.offered() if may_name_address or e.key != COMPATIBLE}
+    ordered = sorted(offered.values(), key=lambda entry: not entry.has_free_tier)
+    key = st.selectbox(
+        "Provider", [entry.key for entry in ordered], format_func=lambda k: _offer(offered[k]), key=f"provider_{place}"
+    )
+    entry = offered[key]
+    address = ""
+    if entry.key == COMPATIBLE:
+        address = st.text_input("Address", placeholder="http://127.0.0.1:11434/v1", key=f"address_{place}")
+    label = "API key" if entry.needs_key else "API key, if the server wants one"
+    secret = st.text_input(label, type="password", key=f"key_{place}_{entry.key}", autocomplete="off")
+    if entry.key_url:
+        st.caption(f"Get a key at {entry.key_url}. It is stored encrypted and only ever sent to {entry.title}.")
+    if st.button("Test and connect", key=f"test_{place}", type="primary", icon=":material/power:"):
+        _connect(context, entry.key, address, secret)
+
+
+def _connect(context: PageContext, provider: str, address: str, secret: str) -> None:
+    with st.spinner("Asking the provider…"):
+        result = act(
+            context.services.connections.connect,
+            context.principal,
+            provider=provider,
+            base_url=address,
+            key=secret,
+        )
+    if result is None:
+        return
+    if not result.ok:
+        st.error(result.message)
+        return
+    connected = context.services.connections.newest(context.principal.user_id, provider)
+    context.state.model = choice_key(connected) if connected else None
+    st.toast(result.message, icon=":material/check:")
+    st.rerun()
+
+
+def _draw_connected(context: PageContext, place: str) -> None:
+    for info in context.services.connections.connected(context.principal.user_id):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            where = f" · {plain(info.credentials.base_url)}" if info.credentials.base_url else ""
+            st.markdown(f"Connected: {CATALOGUE.get(info.provider).title}{where}", width="content")
+            if st.button("Disconnect", key=f"disconnect_{place}_{info.id}", type="tertiary"):
+                act(context.services.connections.disconnect, context.principal.user_id, info.id)
+                st.rerun()
+
+
+def _title(choice: ModelChoice) -> str:
+    if choice.ref == OFFLINE_MODEL:
+        return choice.title
+    return f"{choice.title} · {choice.provider_title}"
+
+
+def _offer(entry: ProviderEntry) -> str:
+    return f"{entry.title} · free tier" if entry.has_free_tier else entry.title

@@ -1,0 +1,87 @@
+"""Who is looking: proven on every run from the connection's cookie and the stored session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from optimus import services
+from optimus.auth.permissions import Action, authorize
+from optimus.errors import OptimusError, SessionEndedError
+from optimus.models import Principal
+from optimus.ui.boundary import report
+from optimus.ui.browser_sessions import BROWSER_SESSIONS
+from optimus.ui.cookie import read_token
+from optimus.ui.state import UiState, bind_state
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageContext:
+    """What a page acts with: the services, the proven principal, this tab's state."""
+
+    services: services.Services
+    principal: Principal
+    state: UiState
+
+
+def connection_token() -> str | None:
+    """Return the token that this connection's handshake carried."""
+    return read_token(st.context.cookies)
+
+
+def current_principal() -> Principal | None:
+    """Return who this run acts for, or None if nobody is signed in; binds the tab's state to the answer.
+
+    Raises:
+        StoreError: the session cannot be checked; the caller shows nothing of anybody.
+    """
+    token = connection_token()
+    context = get_script_run_ctx()
+    if context is not None:
+        BROWSER_SESSIONS.bind(context.session_id, token)
+    principal = services.current().auth.principal(token)
+    bind_state(principal.session_id if principal else None)
+    return principal
+
+
+def run_page(render: Callable[[PageContext], None], action: Action) -> None:
+    """Draw a page for whoever may see it; every page file ends with this call.
+
+    The check is made here again, whatever navigation found, because a page must guard itself.
+    """
+    try:
+        principal = current_principal()
+        if principal is None:
+            raise SessionEndedError
+        authorize(principal, action)
+        render(PageContext(services=services.current(), principal=principal, state=bind_state(principal.session_id)))
+    except OptimusError as error:
+        report(error)
+
+
+def act(action: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Call one service method; on an error of ours show its sentence here and return None.
+
+    What was typed stays, because nothing is cleared unless the call succeeded.
+    """
+    try:
+        return action(*args, **kwargs)
+    except OptimusError as error:
+        st.error(error.user_message)
+        return None
+
+
+def act_and_note(state: UiState, action: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Call one service method; keep an error's sentence for the next run, for actions that end in one."""
+    try:
+        return action(*args, **kwargs)
+    except OptimusError as error:
+        state.notice = error.user_message
+        return None

@@ -1,0 +1,64 @@
+"""Navigation: the pages that a role has, the sign-in or set-up form for everybody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from optimus import services
+from optimus.auth.permissions import Action, is_allowed
+from optimus.errors import OptimusError
+from optimus.models import Principal, Role
+from optimus.ui import bridge
+from optimus.ui.boundary import report
+from optimus.ui.guard import act, current_principal
+from optimus.ui.setup import setup_page
+from optimus.ui.sign_in import sign_in_page
+
+ROOT = Path(__file__).parent.parent.parent
+ICON = ROOT / "assets" / "icon.png"
+LOGO = ROOT / "assets" / "logo.svg"
+
+_PAGES = (
+    ("chat.py", "Chat", ":material/chat_bubble:", None, Action.USE_CHAT),
+    ("memory.py", "Memory", ":material/neurology:", "memory", Action.USE_MEMORY),
+)
+
+
+def run() -> None:
+    """Draw one run: navigation first, then the page, or the form in its place."""
+    st.set_page_config(page_title="Optimus", page_icon=str(ICON), layout="centered", initial_sidebar_state="auto")
+    try:
+        principal = current_principal()
+        first_start = principal is None and services.current().auth.needs_setup()
+    except OptimusError as error:
+        report(error)
+        return
+    pages = _pages(principal.role if principal else Role.USER)
+    page = st.navigation(pages, position="sidebar" if principal else "hidden")
+    if principal is None:
+        services.note_page_drawn()
+        setup_page() if first_start else sign_in_page()
+        return
+    services.note_page_drawn()
+    page.run()
+    _account(principal)
+
+
+def _pages(role: Role) -> list[st.Page]:
+    return [
+        st.Page(ROOT / "pages" / file, title=title, icon=icon, url_path=path, default=path is None)
+        for file, title, icon, path, action in _PAGES
+        if is_allowed(role, action)
+    ]
+
+
+def _account(principal: Principal) -> None:
+    """Draw who is signed in, and the way out, at the foot of the sidebar."""
+    with st.sidebar:
+        st.space("small")
+        st.caption(f"Signed in as **{principal.username}**")
+        if st.button("Sign out", icon=":material/logout:", width="stretch", key="sign_out"):
+            act(services.current().auth.sign_out, principal.session_id)
+            bridge.close_session()

@@ -1,0 +1,59 @@
+"""The one typed object in Streamlit's session state. It holds no secrets, clients or other users' data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from optimus.llm_handler.requests import LocalServer
+from optimus.models import MemoryId, SessionId
+
+_KEY = "optimus"
+
+
+@dataclass(slots=True)
+class UiState:
+    """What one browser tab remembers between runs."""
+
+    session_id: SessionId | None = None
+    """The session that this state belongs to; another one gets a new state."""
+    setup_code: str = ""
+    username: str = ""
+    """The name of the last failed sign-in, for its check question."""
+    model: str | None = None
+    """The chosen model, as the picker's key."""
+    failed_draft: str = ""
+    """A message that could not be sent, to be put back into the box."""
+    notice: str | None = None
+    editing: MemoryId | None = None
+    memory_page: int = 1
+    memory_view: tuple[str, str] = ("", "All")
+    """Search and kind that `memory_page` counts in."""
+    added: int = 0
+    """How many memories were added here; a new number empties the form."""
+    local_servers: list[LocalServer] | None = None
+    forgotten: list[MemoryId] = field(default_factory=list)
+    """Memories deleted on this page, newest last, for Undo."""
+
+
+def ui_state() -> UiState:
+    """Return this tab's state, made on first use."""
+    if not isinstance(st.session_state.get(_KEY), UiState):
+        st.session_state[_KEY] = UiState()
+    state: UiState = st.session_state[_KEY]
+    return state
+
+
+def bind_state(session_id: SessionId | None) -> UiState:
+    """Return the state if it belongs to `session_id`; otherwise drop everything and begin a new one.
+
+    Widget values go too, so nothing that one account typed is ever shown to the next.
+    """
+    state = ui_state()
+    if state.session_id == session_id:
+        return state
+    st.session_state.clear()
+    state = ui_state()
+    state.session_id = session_id
+    return state

@@ -1,0 +1,1 @@
+"""The ASGI side: routes, middleware and the life of the process."""

@@ -1,0 +1,99 @@
+"""The ops route: how `python -m optimus` asks the running app, which alone holds the embedded store.
+
+Loopback only, never through a proxy, and with the token of a 0600 file in the data folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from optimus import ops, services
+from optimus.errors import OptimusError
+from optimus.ui.cookie import is_loopback
+
+MAX_BODY_BYTES = 16_384
+_PROXY_HEADERS = ("x-forwarded-for", "forwarded", "x-real-ip")
+
+
+class OpsAccessFile:
+    """The file through which the command line finds this process; rewritten when the address becomes known."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._access: ops.OpsAccess | None = None
+
+    def open(self, folder: Path, url: str | None) -> None:
+        """Make a new token and write the file."""
+        self._folder, self._access = folder, ops.new_access(url)
+        ops.write_access(folder, self._access)
+
+    def note_address(self, url: str) -> None:
+        """Write the address that a request came in at, if none was known."""
+        if self._folder and self._access and self._access.url is None:
+            self._access = self._access.model_copy(update={"url": url})
+            ops.write_access(self._folder, self._access)
+
+    def close(self) -> None:
+        """Remove the file; no command is taken any more."""
+        if self._folder:
+            ops.remove_access(self._folder)
+        self._folder = self._access = None
+
+    def takes(self, token: str) -> bool:
+        """Tell whether `token` is this process's."""
+        return self._access is not None and hmac.compare_digest(token.encode(), self._access.token.encode())
+
+
+ACCESS_FILE = OpsAccessFile()
+
+
+class OpsAddress:
+    """Notes on the first request which port this process listens at; a foreign ASGI server does not say."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope.get("server"):
+            host, port = scope["server"]
+            if port and is_loopback(host):
+                ACCESS_FILE.note_address(f"http://{'127.0.0.1' if ':' not in host else f'[{host}]'}:{port}")
+        await self._app(scope, receive, send)
+
+
+def ops_routes() -> list[BaseRoute]:
+    """Return the one route."""
+    return [Route("/ops/{command}", run_command, methods=["POST"])]
+
+
+async def run_command(request: Request) -> Response:
+    """Run one command of `optimus.ops` and answer its JSON result; every refusal looks like a missing page."""
+    if not _is_allowed(request):
+        return Response(status_code=404)
+    body = await request.body()
+    if len(body) > MAX_BODY_BYTES:
+        return Response(status_code=413)
+    try:
+        arguments: dict[str, Any] = json.loads(body or b"{}")
+        result = await asyncio.to_thread(ops.run, services.current(), request.path_params["command"], arguments)
+    except (ValueError, TypeError):
+        return JSONResponse({"error": "The request is not readable."}, status_code=400)
+    except OptimusError as error:
+        return JSONResponse({"error": error.user_message}, status_code=409)
+    return JSONResponse(result)
+
+
+def _is_allowed(request: Request) -> bool:
+    peer = request.client.host if request.client else ""
+    if not is_loopback(peer) or any(name in request.headers for name in _PROXY_HEADERS):
+        return False
+    return ACCESS_FILE.takes(request.headers.get("authorization", "").removeprefix("Bearer "))

@@ -1,0 +1,127 @@
+"""Routes that a Streamlit script cannot be: the session cookie, health, and old addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from optimus import services
+from optimus.errors import ConfigurationError, OptimusError
+from optimus.ui.cookie import PLAIN_NAME, SECURE_NAME, CookiePolicy, cookie_policy, read_token
+
+MAX_TICKET_BYTES = 200
+_log = logging.getLogger(__name__)
+
+
+def session_routes() -> list[BaseRoute]:
+    """Return the routes of the browser's session and of health."""
+    return [
+        Route("/session/open", open_session, methods=["POST"]),
+        Route("/session/check", check_session, methods=["GET"]),
+        Route("/session/close", close_session, methods=["POST"]),
+        Route("/chat", to_start, methods=["GET"]),
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+    ]
+
+
+async def open_session(request: Request) -> Response:
+    """Exchange a one-time ticket, sent as the body, for the session cookie."""
+    if not is_same_origin(request):
+        return _problem("origin", 403)
+    ticket = (await _body(request, MAX_TICKET_BYTES)).decode("ascii", "ignore")
+    opened = services.current()
+    try:
+        policy = _policy(request)
+        token = await asyncio.to_thread(opened.auth.open_session, ticket)
+    except ConfigurationError:
+        return _problem("http", 400)
+    except OptimusError:
+        return _problem("ticket", 401)
+    response = Response(status_code=204)
+    response.set_cookie(
+        policy.name,
+        token.token,
+        max_age=token.max_age_s,
+        path="/",
+        secure=policy.secure,
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+async def check_session(request: Request) -> Response:
+    """Answer 204 if the browser kept a cookie that is good, else 401."""
+    try:
+        principal = await asyncio.to_thread(services.current().auth.principal, read_token(request.cookies))
+    except OptimusError:
+        principal = None
+    return Response(status_code=204 if principal else 401)
+
+
+async def close_session(request: Request) -> Response:
+    """End the session of the cookie and let the browser forget it."""
+    if not is_same_origin(request):
+        return _problem("origin", 403)
+    auth = services.current().auth
+    try:
+        principal = await asyncio.to_thread(auth.principal, read_token(request.cookies))
+        if principal:
+            await asyncio.to_thread(auth.sign_out, principal.session_id)
+    except OptimusError:
+        _log.exception("the session could not be ended")
+        return _problem("store", 503)
+    response = Response(status_code=204, headers={"Clear-Site-Data": '"cache"'})
+    for name, secure in ((SECURE_NAME, True), (PLAIN_NAME, False)):
+        response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="strict")
+    return response
+
+
+async def to_start(request: Request) -> Response:
+    """Send `/chat` to `/`, where the chat is, with its query."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"/{query}", status_code=307)
+
+
+async def healthz(_request: Request) -> Response:
+    """Say that the process lives, whatever it depends on."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(_request: Request) -> Response:
+    """Say whether the store answers; no detail is given here."""
+    try:
+        await asyncio.to_thread(services.current().store.accounts.count_users)
+    except OptimusError:
+        return JSONResponse({"status": "unavailable"}, status_code=503)
+    return JSONResponse({"status": "ready"})
+
+
+def is_same_origin(request: Request) -> bool:
+    """Tell whether the browser says that our own page sent this request; a missing Origin is a no."""
+    origin = request.headers.get("origin", "")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    return "://" in origin and origin.split("://", 1)[1] == request.headers.get("host") and site == "same-origin"
+
+
+def _policy(request: Request) -> CookiePolicy:
+    allow_http = services.current().settings.allow_http
+    return cookie_policy(scheme=request.url.scheme, host=request.url.hostname or "", allow_http=allow_http)
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return b""
+    return body
+
+
+def _problem(code: str, status: int) -> Response:
+    return JSONResponse({"problem": code}, status_code=status)

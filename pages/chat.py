@@ -1,0 +1,109 @@
+"""The chat: conversations in the sidebar, the open one in the middle."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimus.auth.permissions import Action
+from optimus.llm_handler.requests import ModelChoice
+from optimus.models import Conversation, ConversationId, Message, MessageState, is_uuid
+from optimus.ui.chat_messages import draw_message, draw_running
+from optimus.ui.chat_sidebar import draw_conversations, open_conversation
+from optimus.ui.connect import draw_connect_card, draw_model_picker
+from optimus.ui.guard import PageContext, act, act_and_note, run_page
+
+SUGGESTIONS = (
+    "I'm allergic to peanuts and live in Lisbon",
+    "My sister Maria is a nurse",
+    "What do you know about me?",
+)
+_DRAFT = "draft"
+
+
+def render(context: PageContext) -> None:
+    """Draw the open conversation, or a new one, and take the next message."""
+    conversation = _open(context)
+    draw_conversations(context, conversation)
+    choice = draw_model_picker(context)
+    owner = context.principal.user_id
+    chat = context.services.chat
+    messages = chat.messages(owner, conversation.id) if conversation else []
+    running = chat.generation(owner, conversation.id) if conversation else None
+    suggested = None if messages else _draw_empty(context, choice)
+    _draw_messages(context, messages, choice)
+    text = _draw_input(context, running=running is not None) or suggested
+    if text:
+        _send(context, conversation, text, choice)
+    if running and conversation:
+        draw_running(running)
+        st.rerun()
+
+
+def _open(context: PageContext) -> Conversation | None:
+    """Return the conversation that the address names, if it is the user's own."""
+    wanted = st.query_params.get("chat", "")
+    if not wanted:
+        return None
+    if is_uuid(wanted):
+        found = act(context.services.chat.conversation, context.principal.user_id, ConversationId(wanted))
+        if found:
+            return found
+    else:
+        st.error("That chat was not found. It may have been deleted.")
+    del st.query_params["chat"]
+    return None
+
+
+def _draw_messages(context: PageContext, messages: list[Message], choice: ModelChoice) -> None:
+    for message in messages:
+        if message.state is not MessageState.WRITING:
+            draw_message(context, message, choice, is_last=message is messages[-1])
+
+
+def _draw_empty(context: PageContext, choice: ModelChoice) -> str | None:
+    """Draw what a new chat shows; return the suggestion that was chosen."""
+    st.title(f"Hello, {context.principal.username}")
+    st.write("Tell me something worth remembering, or ask about what you told me before. For example:")
+    chosen = None
+    for index, suggestion in enumerate(SUGGESTIONS):
+        if st.button(suggestion, key=f"suggestion_{index}", icon=":material/north_east:", width="stretch"):
+            chosen = suggestion
+    draw_connect_card(context, choice)
+    return chosen
+
+
+def _draw_input(context: PageContext, *, running: bool) -> str | None:
+    state = context.state
+    if state.failed_draft:
+        st.session_state[_DRAFT], state.failed_draft = state.failed_draft, ""
+    with st.bottom:
+        if state.notice:
+            st.warning(state.notice)
+            state.notice = None
+        if running and st.button("Stop", icon=":material/stop_circle:", key="stop", shortcut="Esc"):
+            _stop(context)
+    return st.chat_input("Message Optimus", key=_DRAFT, disabled=running)
+
+
+def _stop(context: PageContext) -> None:
+    act(context.services.chat.stop, context.principal.user_id, ConversationId(st.query_params["chat"]))
+    st.rerun()
+
+
+def _send(context: PageContext, conversation: Conversation | None, text: str, choice: ModelChoice) -> None:
+    turn = act_and_note(
+        context.state,
+        context.services.chat.send,
+        context.principal.user_id,
+        text,
+        conversation_id=conversation.id if conversation else None,
+        choice=choice,
+    )
+    if turn is None:
+        context.state.failed_draft = text
+        st.rerun()
+    context.state.notice = turn.notice
+    open_conversation(turn.conversation.id)
+
+
+run_page(render, Action.USE_CHAT)

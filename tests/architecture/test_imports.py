@@ -1,0 +1,116 @@
+"""The import rules of the design, checked on every file."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+BASE = {"errors", "models", "settings", "keys"}
+ENGINES = {"auth", "memory_manager", "llm_handler"}
+ALLOWED = {
+    **dict.fromkeys(BASE, BASE),
+    "embedding": BASE,
+    "storage": BASE | {"storage"},
+    "drafts": BASE,
+    "prompt": BASE,
+    **{name: BASE | {"storage", "embedding", name} for name in ENGINES},
+    "connections": BASE | {"storage", "auth", "llm_handler"},
+    "chat": BASE | {"storage", "memory_manager", "llm_handler", "connections", "drafts", "prompt"},
+    "services": BASE | ENGINES | {"storage", "embedding", "chat", "connections"},
+    "doctor": BASE | {"services", "llm_handler"},
+    "ops": BASE | {"services", "doctor"},
+    "ops_client": BASE | {"ops"},
+    "ui": BASE | ENGINES | {"ui", "services"},
+    "web": BASE | {"web", "ui", "services", "ops"},
+    "settings_reference": BASE,
+    "cli": BASE | {"auth", "services", "doctor", "ops", "ops_client", "settings_reference"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+"""What each part of the package may import from the package; siblings are absent from each other's rows."""
+LIBRARIES = {
+    "streamlit": ("app.py", "pages/", "optimus/ui/", "optimus/web/"),
+    "starlette": ("optimus/web/",),
+    "qdrant_client": ("optimus/storage/", "optimus/memory_manager/mem0.py"),
+    "qdrant_edge": ("optimus/storage/",),
+    "mem0": ("optimus/memory_manager/mem0.py",),
+    "pydantic_ai": ("optimus/llm_handler/", "optimus/embedding.py"),
+    "onnxruntime": ("optimus/embedding.py",),
+    "tokenizers": ("optimus/embedding.py",),
+    "bcrypt": ("optimus/auth/hashing.py",),
+    "jwt": ("optimus/auth/tokens.py",),
+    "cryptography": ("optimus/storage/", "optimus/keys.py"),
+    "zxcvbn": ("optimus/auth/",),
+}
+ENVIRONMENT = ("optimus/settings.py", "optimus/memory_manager/mem0.py")
+CLOCK_CALLS = {"datetime.now", "datetime.utcnow", "time.time", "date.today"}
+CLOCK_OWNERS = ("optimus/models.py",)
+
+
+def product_files() -> list[Path]:
+    """Return every file of the product."""
+    return [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "optimus").rglob("*.py"))]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted names that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(name: str) -> str | None:
+    """Return the part of the package that a dotted import reaches."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "optimus" and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", product_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path):
+    """A module imports only from the layers below it, and a library only where it belongs."""
+    relative = path.relative_to(ROOT).as_posix()
+    names = set(imports(ast.parse(path.read_text(encoding="utf-8"))))
+    if relative.startswith("optimus/"):
+        own = path.relative_to(ROOT / "optimus").parts[0].removesuffix(".py")
+        reached = {part for part in map(part_of, names) if part}
+        assert reached <= ALLOWED[own], f"{relative} reaches {sorted(reached - ALLOWED[own])}"
+    for library, places in LIBRARIES.items():
+        if any(name.split(".")[0] == library for name in names):
+            assert relative.startswith(places), f"{relative} imports {library}"
+
+
+@pytest.mark.parametrize("path", product_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_environment_and_clock_are_passed_in(path: Path):
+    """Only the settings read the environment, and nothing but the default clock reads the time of day."""
+    relative = path.relative_to(ROOT).as_posix()
+    calls = {
+        ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
+    }
+    text = path.read_text(encoding="utf-8")
+    if relative not in ENVIRONMENT:
+        assert "os.environ" not in text
+        assert "getenv" not in text
+    if relative not in CLOCK_OWNERS:
+        assert not calls & CLOCK_CALLS, f"{relative} reads the clock"
+
+
+def test_files_are_short():
+    """A file stays within what can be read in one go: 300 lines, a page 150."""
+    too_long = {
+        str(path.relative_to(ROOT)): lines
+        for path in product_files()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > (150 if path.parent.name == "pages" else 300)
+    }
+    assert not too_long
+
+
+def test_html_is_never_made_from_text():
+    """No page turns off Markdown's escaping, so nothing that was typed or generated becomes HTML."""
+    for path in product_files():
+        text = path.read_text(encoding="utf-8")
+        for word in ("unsafe_allow_html", "st.html(", "components.v1"):
+            assert word not in text, f"{path.name}: {word}"

@@ -1,0 +1,74 @@
+"""What a person does in the browser, step by step."""
+
+from playwright.sync_api import Locator, Page, expect
+
+from optimus.models import new_id
+from tests.e2e.server import PASSWORD, SETUP_CODE, AppServer
+
+USERNAME = "ada"
+
+
+def set_up(page: Page, url: str, *, username: str = USERNAME, password: str = PASSWORD) -> None:
+    """Open the set-up link and create the admin's account."""
+    page.goto(f"{url}/?setup={SETUP_CODE}")
+    expect(page.get_by_label("Setup code")).to_have_value(SETUP_CODE)
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Create account").click()
+    expect(chat_input(page)).to_be_visible()
+
+
+def arrive(page: Page, app: AppServer) -> str:
+    """Sign in as a new user of a running application and return the username."""
+    username = f"user-{new_id()[:8]}"
+    app.add_user(username)
+    sign_in(page, app.url, username=username)
+    expect(chat_input(page)).to_be_visible()
+    return username
+
+
+def sign_in(page: Page, url: str, *, username: str = USERNAME, password: str = PASSWORD, path: str = "/") -> None:
+    """Sign in at a page and wait until it has gone."""
+    page.goto(f"{url}{path}")
+    fill_sign_in(page, username, password)
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def fill_sign_in(page: Page, username: str, password: str) -> None:
+    """Fill the form and send it, whatever comes of it."""
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def chat_input(page: Page) -> Locator:
+    """Return the box that messages are typed into."""
+    return page.get_by_placeholder("Message Optimus")
+
+
+def say(page: Page, text: str) -> None:
+    """Send a message and wait until its answer is whole."""
+    before = answers(page).count()
+    expect(chat_input(page)).to_be_enabled()
+    chat_input(page).fill(text)
+    chat_input(page).press("Enter")
+    expect(answers(page)).to_have_count(before + 1)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+    expect(chat_input(page)).to_be_enabled()
+
+
+def ask(page: Page, text: str) -> str:
+    """Send a message and return the text of its answer."""
+    say(page, text)
+    return answers(page).last.inner_text()
+
+
+def answers(page: Page) -> Locator:
+    """Return the assistant's messages on the page."""
+    return page.get_by_label("Chat message from assistant")
+
+
+def new_chat(page: Page) -> None:
+    """Begin a new chat and wait until it is empty."""
+    page.get_by_role("button", name="New chat").click()
+    expect(page.get_by_test_id("stChatMessage")).to_have_count(0)

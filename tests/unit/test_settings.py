@@ -1,0 +1,109 @@
+"""Where settings come from, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from optimus.errors import ConfigurationError
+from optimus.settings import load_settings
+from optimus.settings_reference import example_toml, markdown_table
+
+ROOT = Path(__file__).parent.parent.parent
+STRONG = "k3Jd9-sdf7Q2-lmW8x-Zp0aV-tt5Rb-93hsq"
+
+
+@pytest.fixture(autouse=True)
+def clean(tmp_path, monkeypatch):
+    """Run each test in an empty folder, without the machine's own settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATA_DIR", "KEY_DIR", "PEPPER", "SETUP_CODE", "QDRANT_URL", "QDRANT_API_KEY"):
+        monkeypatch.delenv(f"OPTIMUS_{name}", raising=False)
+        monkeypatch.delenv(f"OPTIMUS_{name}_FILE", raising=False)
+
+
+def write_secrets(text: str) -> None:
+    """Write the secrets file of the present folder."""
+    Path(".streamlit").mkdir()
+    Path(".streamlit/secrets.toml").write_text(text)
+
+
+def test_defaults_need_nothing():
+    """Without any setting the data folder is `data` and the keys are in it."""
+    settings = load_settings()
+    assert settings.data_dir == Path("data")
+    assert settings.keys_folder == Path("data/keys")
+    assert settings.qdrant_url is None
+
+
+def test_environment_wins_over_its_files_and_the_secrets_file(monkeypatch, tmp_path):
+    """The order is: environment, file named by the environment, secrets.toml."""
+    write_secrets('[optimus]\ndata_dir = "from-toml"\ncollection_prefix = "toml_"\n')
+    (tmp_path / "named").write_text("from-file\n")
+    monkeypatch.setenv("OPTIMUS_DATA_DIR_FILE", str(tmp_path / "named"))
+    assert load_settings().data_dir == Path("from-file")
+    assert load_settings().collection_prefix == "toml_"
+    monkeypatch.setenv("OPTIMUS_DATA_DIR", "from-environment")
+    assert load_settings().data_dir == Path("from-environment")
+
+
+@pytest.mark.parametrize("value", ["tiny-one", "a" * 40, "your-secret-key-goes-here-0123456789", "example-" + STRONG])
+def test_weak_secrets_are_refused_with_a_way_out(monkeypatch, value):
+    """A short, simple or example secret stops the start; the sentence names the setting and never the value."""
+    monkeypatch.setenv("OPTIMUS_PEPPER", value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "OPTIMUS_PEPPER" in caught.value.user_message
+    assert "Optimus makes one" in caught.value.user_message
+    assert value not in str(caught.value)
+
+
+def test_strong_secrets_are_taken_and_never_shown(monkeypatch):
+    """A long random secret is accepted, and its text is not in the settings' representation."""
+    monkeypatch.setenv("OPTIMUS_PEPPER", STRONG)
+    settings = load_settings()
+    assert settings.pepper
+    assert settings.pepper.get_secret_value() == STRONG
+    assert STRONG not in repr(settings)
+
+
+def test_contradictions_are_refused(monkeypatch):
+    """A server's key without a server's address is a mistake, and is called one."""
+    monkeypatch.setenv("OPTIMUS_QDRANT_API_KEY", STRONG)
+    with pytest.raises(ConfigurationError, match="OPTIMUS_QDRANT_URL"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[optimus\n", "secrets.toml"),
+        ('[optimus]\ncolour = "blue"\n', "colour"),
+        ("[optimus]\nmax_sessions = 0\n", "MAX"),
+    ],
+)
+def test_broken_secrets_files_are_named(text, named):
+    """A secrets file that cannot be read, has an unknown name or a wrong value is refused by name."""
+    write_secrets(text)
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings()
+
+
+def test_an_unreadable_secret_file_is_named(monkeypatch):
+    """`OPTIMUS_X_FILE` that names a missing file is refused."""
+    monkeypatch.setenv("OPTIMUS_PEPPER_FILE", "missing")
+    with pytest.raises(ConfigurationError, match="OPTIMUS_PEPPER_FILE"):
+        load_settings()
+
+
+def test_the_example_and_the_readme_follow_the_code():
+    """The commented example and the README's table are what the code makes."""
+    assert (ROOT / ".streamlit/secrets.toml.example").read_text(encoding="utf-8") == example_toml()
+    assert markdown_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_commented_example_is_valid_once_uncommented():
+    """Every line of the example can be uncommented as it stands."""
+    lines = [line.removeprefix("# ") if " = " in line else line for line in example_toml().splitlines()]
+    empty_ones_left_out = [line for line in lines if not line.endswith((' = ""', " = 0"))]
+    write_secrets("\n".join(empty_ones_left_out))
+    assert load_settings().qdrant_grpc_port == 6334
