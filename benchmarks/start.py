@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -51,7 +52,10 @@ def run(arguments: argparse.Namespace) -> Report:
 
 
 def _start_once(drawn: Drawn) -> tuple[float, float]:
-    """Return the seconds until `/readyz` answers and until the first page is drawn."""
+    """Return the seconds until `/readyz` answers, and until it does and the first page is drawn.
+
+    The page is opened as soon as the server takes requests, as by somebody who waits for it.
+    """
     with tempfile.TemporaryDirectory(prefix="optimus-start-") as folder:
         port = _free_port()
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
@@ -65,29 +69,33 @@ def _start_once(drawn: Drawn) -> tuple[float, float]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _wait_ready(port, process)
-            ready_s = time.perf_counter() - started
-            drawn(f"http://127.0.0.1:{port}")
-            return ready_s, time.perf_counter() - started
+            with ThreadPoolExecutor(1) as pool:
+                answered = pool.submit(_wait_until, port, "/readyz", process)
+                _wait_until(port, "/healthz", process)
+                drawn(f"http://127.0.0.1:{port}")
+                page_at, ready_at = time.perf_counter(), answered.result()
+            return ready_at - started, max(page_at, ready_at) - started
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_until(port: int, path: str, process: subprocess.Popen[bytes]) -> float:
+    """Return the moment at which `path` answers with success; look often, as a browser's user would reload."""
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the application ended with {process.returncode}")
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection.request("GET", "/readyz")
+            connection.request("GET", path)
             if connection.getresponse().status == 200:  # noqa: PLR2004 - HTTP's OK
-                return
+                return time.perf_counter()
         except OSError:
-            time.sleep(POLL_S)
+            pass
         finally:
             connection.close()
+        time.sleep(POLL_S)
     raise RuntimeError("the application was not ready in time")
 
 

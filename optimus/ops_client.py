@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from optimus.errors import OptimusError
-from optimus.ops import read_access
+from optimus.ops_access import read_access
 
 TIMEOUT_S = 60.0
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import Event
+from datetime import datetime
 
 from optimus.auth.service import AuthService
 from optimus.chat import ChatService
 from optimus.connections import ConnectionService
 from optimus.embedding import Embedder, MiniLmEmbedder
-from optimus.errors import OptimusError, StoreUnavailableError
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.rules import derive
+from optimus.memory_manager.rules.candidate import Candidate
 from optimus.models import Clock, utc_now
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
@@ -85,7 +84,7 @@ def wire(
 ) -> Services:
     """Wire the services over a store that is open."""
     embedder = embedder or MiniLmEmbedder(folder=settings.embedding_dir)
-    memory = MemoryManager(index=store.memories, embedder=embedder, encoder=Bm25Encoder(), derive=derive, clock=clock)
+    memory = _memory(store, embedder, clock)
     models = ModelGateway(settings=settings, clock=clock)
     connections = ConnectionService(accounts=store.accounts, models=models, clock=clock)
     chat = ChatService(
@@ -128,51 +127,12 @@ def _memory(store: Store, embedder: Embedder, clock: Clock) -> MemoryManager:
         clock=clock,
     )
     return MemoryManager(
-        index=store.memories, embedder=embedder, encoder=encoder, derive=derive, clock=clock, crud=crud
+        index=store.memories, embedder=embedder, encoder=encoder, derive=_derive, clock=clock, crud=crud
     )
 
 
-class _Process:
-    """What the lifespan opened, for the scripts and routes of the same process."""
+def _derive(text: str, *, now: datetime) -> list[Candidate]:
+    """Load the rules on first use: their patterns take time to compile, and the first page needs none."""
+    from optimus.memory_manager.rules.derivation import derive  # noqa: PLC0415
 
-    services: Services | None = None
-    first_page = Event()
-    startup_error: OptimusError | None = None
-
-
-def install(opened: Services | None) -> None:
-    """Make `opened` the services of this process; None takes them away."""
-    _Process.services = opened
-
-
-def current() -> Services:
-    """Return the services of this process.
-
-    Raises:
-        StoreUnavailableError: the application is starting or stopping.
-    """
-    if _Process.services is None:
-        raise StoreUnavailableError(
-            "no services installed", user_message="Optimus is starting. Please reload the page."
-        )
-    return _Process.services
-
-
-def note_startup_error(error: OptimusError | None) -> None:
-    """Keep why the start failed, for the sentence on the terminal."""
-    _Process.startup_error = error
-
-
-def startup_error() -> OptimusError | None:
-    """Return why the start failed, if it did."""
-    return _Process.startup_error
-
-
-def note_page_drawn() -> None:
-    """Say that a page was drawn, so that heavy loading may begin without delaying the first one."""
-    _Process.first_page.set()
-
-
-def wait_for_first_page(timeout_s: float) -> None:
-    """Return once a page was drawn, or when the time is up."""
-    _Process.first_page.wait(timeout_s)
+    return derive(text, now=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optimus.memory_manager.rules import Candidate
+from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.wording import Stems, contains, content, is_negative, normal_form
 from optimus.models import ChangeKind, Memory
 

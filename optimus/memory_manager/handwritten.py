@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from optimus.errors import InvalidInputError
 from optimus.memory_manager.masking import has_secret
-from optimus.memory_manager.rules import Candidate, CandidateKind
+from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.wording import normal_form
 from optimus.models import MAX_MEMORY_CHARS, MemoryType
 

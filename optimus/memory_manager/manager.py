@@ -13,7 +13,7 @@ from optimus.memory_manager.episodes import clean, hide
 from optimus.memory_manager.handwritten import checked, understood
 from optimus.memory_manager.remembering import Derive, Draft, points_of, remember
 from optimus.memory_manager.revert import Reverter
-from optimus.memory_manager.rules import Candidate
+from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import asks_for_everything, is_small_talk

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from optimus.memory_manager.episodes import clean, episode_of, hide, neighbours
 from optimus.memory_manager.masking import MASK
-from optimus.memory_manager.rules import Candidate
+from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.shelf import Shelf, episode_id
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import Stems

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from optimus.memory_manager import versions
 from optimus.memory_manager.decide import Decision, Known, decide, decide_forgetting
-from optimus.memory_manager.rules import Candidate, CandidateKind
+from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf, is_active
 from optimus.memory_manager.wording import Stems, normal_form
 from optimus.models import (

@@ -91,32 +91,30 @@ class CollectionSpec:
 
 
 def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
-    """Return how every collection is made; each field that is filtered or sorted by has an index."""
-    word, number, time = (
-        models.PayloadSchemaType.KEYWORD,
-        models.PayloadSchemaType.INTEGER,
-        models.PayloadSchemaType.DATETIME,
-    )
-    memory = dict.fromkeys(
-        ("type", "status", "slot", "conversation_id", "message_id", "agent_id", "run_id", "actor_id"), word
-    ) | dict.fromkeys(("created_at", "updated_at", "valid_from", "valid_to"), time)
-    record = {"kind": word, "version": number}
+    """Return how every collection is made.
+
+    Each field that records are searched or sorted by has an index. A version is only compared on a record that is
+    named by its id, and needs none; Mem0 makes the indexes of its own fields.
+    """
+    word, time = models.PayloadSchemaType.KEYWORD, models.PayloadSchemaType.DATETIME
+    memory = dict.fromkeys(("type", "status", "slot", "conversation_id", "message_id"), word) | {"created_at": time}
+    record = {"kind": word}
     return (
         CollectionSpec(
             name=names.memories,
-            indexes=memory | {"version": number},
+            indexes=memory,
             dense=(DENSE, CTX),
             sparse=(BM25, BM25_CTX),
             quantized=True,
         ),
         CollectionSpec(
             name=names.memories_entities,
-            indexes=dict.fromkeys(("entity_type", "agent_id", "run_id", "actor_id"), word) | {"created_at": time},
+            indexes={},
             dense=(DENSE,),
             sparse=(BM25,),
             quantized=True,
         ),
-        CollectionSpec(name=names.relations, indexes=record | {"source_id": word, "target_id": word}),
+        CollectionSpec(name=names.relations, indexes={}),
         CollectionSpec(
             name=names.conversations,
             indexes=record | {"conversation_id": word, "state": word, "created_at": time, "updated_at": time},
@@ -181,10 +179,6 @@ def _without_links(kind: models.PayloadSchemaType) -> Any:
     """Return index parameters without a search graph of their own: only the tenant field has one."""
     if kind is models.PayloadSchemaType.KEYWORD:
         return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, enable_hnsw=False)
-    if kind is models.PayloadSchemaType.INTEGER:
-        return models.IntegerIndexParams(
-            type=models.IntegerIndexType.INTEGER, lookup=True, range=True, enable_hnsw=False
-        )
     return models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME, enable_hnsw=False)
 
 

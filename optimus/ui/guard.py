@@ -9,10 +9,11 @@ from typing import ParamSpec, TypeVar
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from optimus import services
+from optimus import process
 from optimus.auth.permissions import Action, authorize
 from optimus.errors import OptimusError, SessionEndedError
 from optimus.models import Principal
+from optimus.services import Services
 from optimus.ui.boundary import report
 from optimus.ui.browser_sessions import BROWSER_SESSIONS
 from optimus.ui.cookie import read_token
@@ -26,7 +27,7 @@ T = TypeVar("T")
 class PageContext:
     """What a page acts with: the services, the proven principal, this tab's state."""
 
-    services: services.Services
+    services: Services
     principal: Principal
     state: UiState
 
@@ -46,7 +47,7 @@ def current_principal() -> Principal | None:
     context = get_script_run_ctx()
     if context is not None:
         BROWSER_SESSIONS.bind(context.session_id, token)
-    principal = services.current().auth.principal(token)
+    principal = process.current().auth.principal(token)
     bind_state(principal.session_id if principal else None)
     return principal
 
@@ -61,7 +62,7 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
         if principal is None:
             raise SessionEndedError
         authorize(principal, action)
-        render(PageContext(services=services.current(), principal=principal, state=bind_state(principal.session_id)))
+        render(PageContext(services=process.current(), principal=principal, state=bind_state(principal.session_id)))
     except OptimusError as error:
         report(error)
 

@@ -3,6 +3,21 @@
 It stands away from `pages/` on purpose: beside it, Streamlit would run a deep-linked page file before this script.
 """
 
-from optimus.ui.navigation import run
+from optimus import process
+from optimus.errors import OptimusError
+from optimus.ui.boundary import report
 
-run()
+
+def main() -> None:
+    """Wait until everything is open, then draw."""
+    try:
+        process.current()
+    except OptimusError as error:
+        report(error)
+        return
+    from optimus.ui.navigation import run  # noqa: PLC0415 - the opening imports it all; importing twice would wait
+
+    run()
+
+
+main()

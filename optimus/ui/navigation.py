@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from optimus import services
+from optimus import process
 from optimus.auth.permissions import Action, is_allowed
 from optimus.errors import OptimusError
 from optimus.models import Principal, Role
@@ -31,17 +31,17 @@ def run() -> None:
     st.set_page_config(page_title="Optimus", page_icon=str(ICON), layout="centered", initial_sidebar_state="auto")
     try:
         principal = current_principal()
-        first_start = principal is None and services.current().auth.needs_setup()
+        first_start = principal is None and process.current().auth.needs_setup()
     except OptimusError as error:
         report(error)
         return
     pages = _pages(principal.role if principal else Role.USER)
     page = st.navigation(pages, position="sidebar" if principal else "hidden")
     if principal is None:
-        services.note_page_drawn()
+        process.note_page_drawn()
         setup_page() if first_start else sign_in_page()
         return
-    services.note_page_drawn()
+    process.note_page_drawn()
     page.run()
     _account(principal)
 
@@ -60,5 +60,5 @@ def _account(principal: Principal) -> None:
         st.space("small")
         st.caption(f"Signed in as **{principal.username}**")
         if st.button("Sign out", icon=":material/logout:", width="stretch", key="sign_out"):
-            act(services.current().auth.sign_out, principal.session_id)
+            act(process.current().auth.sign_out, principal.session_id)
             bridge.close_session()

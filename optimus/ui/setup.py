@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from optimus import services
+from optimus import process
 from optimus.auth.passphrase import suggest_passphrase
 from optimus.auth.passwords import MIN_PASSWORD_CHARS, strength
 from optimus.errors import OptimusError
@@ -61,7 +61,7 @@ def _suggest() -> None:
 
 
 def _create(code: str, username: str, password: str) -> None:
-    auth = services.current().auth
+    auth = process.current().auth
     try:
         auth.create_admin(code=code, username=username, password=password, network=client_network())
         ticket = auth.sign_in(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from optimus import services
+from optimus import process
 from optimus.auth.captcha import CaptchaAnswer
 from optimus.errors import CaptchaError, InvalidCredentialsError, OptimusError
 from optimus.ui import bridge
@@ -26,7 +26,7 @@ def sign_in_page() -> None:
         return
     if problem := bridge.take_problem():
         st.warning(problem)
-    challenge = services.current().auth.captcha_for(state.username, client_network()) if state.username else None
+    challenge = process.current().auth.captcha_for(state.username, client_network()) if state.username else None
     with st.form("sign_in", border=True):
         username = st.text_input("Username", key="sign_in_username", autocomplete="username", max_chars=200)
         password = st.text_input("Password", key="sign_in_password", type="password", autocomplete="current-password")
@@ -49,7 +49,7 @@ def sign_in_page() -> None:
 
 
 def _sign_in(state: UiState, username: str, password: str, captcha: CaptchaAnswer | None) -> None:
-    auth = services.current().auth
+    auth = process.current().auth
     try:
         ticket = auth.sign_in(
             username=username,
@@ -73,7 +73,7 @@ def draw_connection_problem() -> bool:
     address = urlsplit(st.context.url or "http://localhost")
     try:
         cookie_policy(
-            scheme=address.scheme, host=address.hostname or "", allow_http=services.current().settings.allow_http
+            scheme=address.scheme, host=address.hostname or "", allow_http=process.current().settings.allow_http
         )
     except OptimusError as error:
         st.error(error.user_message)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
+import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -15,16 +20,20 @@ from starlette.routing import BaseRoute
 from streamlit import config
 from streamlit.web.server import server_util
 
-from optimus import services
+from optimus import process
 from optimus.errors import OptimusError
-from optimus.settings import load_settings
 from optimus.ui.boundary import report
-from optimus.web.middleware import PlainStartupErrors, SecurityHeaders, SessionBinding
+from optimus.web.middleware import SecurityHeaders, SessionBinding
 from optimus.web.ops import ACCESS_FILE, OpsAddress, ops_routes
 from optimus.web.routes import session_routes
 
+if TYPE_CHECKING:
+    from optimus.services import Services
+
 WARM_AFTER_S = 15.0
 """What costs seconds is loaded after the first page, or after this time if nobody comes."""
+DRAW_S = 2.0
+"""How long a browser may take to show what it was sent."""
 MAIN_SCRIPT = Path(__file__).parent.parent / "ui" / "main.py"
 __all__ = ["MAIN_SCRIPT", "lifespan", "middleware", "report", "routes"]
 
@@ -39,7 +48,6 @@ def routes() -> list[BaseRoute]:
 def middleware() -> list[Middleware]:
     """Return the middleware, outermost first."""
     return [
-        Middleware(PlainStartupErrors),
         Middleware(SecurityHeaders),
         Middleware(SessionBinding),
         Middleware(OpsAddress),
@@ -48,37 +56,46 @@ def middleware() -> list[Middleware]:
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncGenerator[None]:
-    """Open the services before the first request, and close them with the process."""
-    try:
-        opened = await asyncio.to_thread(_open)
-    except OptimusError as error:
-        services.note_startup_error(error)
-        raise
-    services.install(opened)
-    ACCESS_FILE.open(opened.settings.data_dir, _ops_address())
-    _print_start_message(opened)
-    Thread(target=_warm, args=(opened,), name="optimus-warm", daemon=True).start()
+    """Open the services in the background, so that the browser can load the interface meanwhile; close them at the end.
+
+    A failure ends the process with a sentence on the terminal.
+    """
+    process.begin_opening()
+    opening = asyncio.create_task(asyncio.to_thread(_open))
     try:
         yield
     finally:
+        opened = await opening
         ACCESS_FILE.close()
-        services.install(None)
-        await asyncio.to_thread(opened.close)
+        process.install(None)
+        if opened:
+            await asyncio.to_thread(opened.close)
 
 
-def _open() -> services.Services:
-    return services.build_services(load_settings())
+def _open() -> Services | None:
+    try:
+        opened = process.open_services()
+    except OptimusError as error:
+        _log.info("start failed: %s: %s", type(error).__name__, error)
+        print(f"Optimus cannot start. {error.user_message}", file=sys.stderr, flush=True)  # noqa: T201
+        os.kill(os.getpid(), signal.SIGTERM)
+        return None
+    ACCESS_FILE.open(opened.settings.data_dir, _ops_address())
+    _print_start_message(opened)
+    Thread(target=_warm, args=(opened,), name="optimus-warm", daemon=True).start()
+    return opened
 
 
-def _warm(opened: services.Services) -> None:
-    services.wait_for_first_page(WARM_AFTER_S)
+def _warm(opened: Services) -> None:
+    process.wait_for_first_page(WARM_AFTER_S)
+    time.sleep(DRAW_S)
     try:
         opened.warm()
     except OptimusError:
         _log.exception("a part could not be loaded ahead of its first use")
 
 
-def _print_start_message(opened: services.Services) -> None:
+def _print_start_message(opened: Services) -> None:
     address = _address()
     lines = ["", f"  Optimus is ready: {address or 'open the address that uvicorn shows'}"]
     if opened.auth.needs_setup():

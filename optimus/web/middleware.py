@@ -1,4 +1,4 @@
-"""Pure-ASGI middleware: security headers, session binding, start-up errors as a sentence."""
+"""Pure-ASGI middleware: security headers and session binding."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from optimus import services
-from optimus.errors import OptimusError
 from optimus.ui.browser_sessions import BROWSER_SESSIONS
 from optimus.ui.cookie import read_token
 
@@ -95,26 +93,3 @@ def _token(headers: Headers) -> str | None:
     except CookieError:
         return None
     return read_token({name: morsel.value for name, morsel in cookies.items()})
-
-
-class PlainStartupErrors:
-    """Say in one sentence why the start failed, instead of with a traceback."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_sentence(message: Message) -> None:
-            if message["type"] == "lifespan.startup.failed" and (error := services.startup_error()):
-                message = {"type": message["type"], "message": f"Optimus cannot start. {_sentence(error)}"}
-            await send(message)
-
-        await self._app(scope, receive, send_sentence)
-
-
-def _sentence(error: OptimusError) -> str:
-    return error.user_message

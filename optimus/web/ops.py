@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from optimus import ops, services
+from optimus import ops_access, process
 from optimus.errors import OptimusError
 from optimus.ui.cookie import is_loopback
 
@@ -29,23 +30,23 @@ class OpsAccessFile:
 
     def __init__(self) -> None:
         self._folder: Path | None = None
-        self._access: ops.OpsAccess | None = None
+        self._access: ops_access.OpsAccess | None = None
 
     def open(self, folder: Path, url: str | None) -> None:
         """Make a new token and write the file."""
-        self._folder, self._access = folder, ops.new_access(url)
-        ops.write_access(folder, self._access)
+        self._folder, self._access = folder, ops_access.new_access(url)
+        ops_access.write_access(folder, self._access)
 
     def note_address(self, url: str) -> None:
         """Write the address that a request came in at, if none was known."""
         if self._folder and self._access and self._access.url is None:
-            self._access = self._access.model_copy(update={"url": url})
-            ops.write_access(self._folder, self._access)
+            self._access = replace(self._access, url=url)
+            ops_access.write_access(self._folder, self._access)
 
     def close(self) -> None:
         """Remove the file; no command is taken any more."""
         if self._folder:
-            ops.remove_access(self._folder)
+            ops_access.remove_access(self._folder)
         self._folder = self._access = None
 
     def takes(self, token: str) -> bool:
@@ -84,12 +85,18 @@ async def run_command(request: Request) -> Response:
         return Response(status_code=413)
     try:
         arguments: dict[str, Any] = json.loads(body or b"{}")
-        result = await asyncio.to_thread(ops.run, services.current(), request.path_params["command"], arguments)
+        result = await asyncio.to_thread(_run, request.path_params["command"], arguments)
     except (ValueError, TypeError):
         return JSONResponse({"error": "The request is not readable."}, status_code=400)
     except OptimusError as error:
         return JSONResponse({"error": error.user_message}, status_code=409)
     return JSONResponse(result)
+
+
+def _run(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    from optimus import ops  # noqa: PLC0415 - it brings everything with it, which the start does without
+
+    return ops.run(process.current(), command, arguments)
 
 
 def _is_allowed(request: Request) -> bool:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from optimus import services
+from optimus import process
 from optimus.errors import ConfigurationError, OptimusError
 from optimus.ui.cookie import PLAIN_NAME, SECURE_NAME, CookiePolicy, cookie_policy, read_token
+
+if TYPE_CHECKING:
+    from optimus.models import Principal
 
 MAX_TICKET_BYTES = 200
 _log = logging.getLogger(__name__)
@@ -34,10 +38,9 @@ async def open_session(request: Request) -> Response:
     if not is_same_origin(request):
         return _problem("origin", 403)
     ticket = (await _body(request, MAX_TICKET_BYTES)).decode("ascii", "ignore")
-    opened = services.current()
     try:
-        policy = _policy(request)
-        token = await asyncio.to_thread(opened.auth.open_session, ticket)
+        policy = await asyncio.to_thread(_policy, request)
+        token = await asyncio.to_thread(lambda: process.current().auth.open_session(ticket))
     except ConfigurationError:
         return _problem("http", 400)
     except OptimusError:
@@ -58,7 +61,7 @@ async def open_session(request: Request) -> Response:
 async def check_session(request: Request) -> Response:
     """Answer 204 if the browser kept a cookie that is good, else 401."""
     try:
-        principal = await asyncio.to_thread(services.current().auth.principal, read_token(request.cookies))
+        principal = await asyncio.to_thread(_principal, request)
     except OptimusError:
         principal = None
     return Response(status_code=204 if principal else 401)
@@ -68,11 +71,8 @@ async def close_session(request: Request) -> Response:
     """End the session of the cookie and let the browser forget it."""
     if not is_same_origin(request):
         return _problem("origin", 403)
-    auth = services.current().auth
     try:
-        principal = await asyncio.to_thread(auth.principal, read_token(request.cookies))
-        if principal:
-            await asyncio.to_thread(auth.sign_out, principal.session_id)
+        await asyncio.to_thread(_sign_out, request)
     except OptimusError:
         _log.exception("the session could not be ended")
         return _problem("store", 503)
@@ -96,7 +96,7 @@ async def healthz(_request: Request) -> Response:
 async def readyz(_request: Request) -> Response:
     """Say whether the store answers; no detail is given here."""
     try:
-        await asyncio.to_thread(services.current().store.accounts.count_users)
+        await asyncio.to_thread(process.current(0).store.accounts.count_users)
     except OptimusError:
         return JSONResponse({"status": "unavailable"}, status_code=503)
     return JSONResponse({"status": "ready"})
@@ -109,8 +109,18 @@ def is_same_origin(request: Request) -> bool:
     return "://" in origin and origin.split("://", 1)[1] == request.headers.get("host") and site == "same-origin"
 
 
+def _principal(request: Request) -> Principal | None:
+    return process.current().auth.principal(read_token(request.cookies))
+
+
+def _sign_out(request: Request) -> None:
+    principal = _principal(request)
+    if principal:
+        process.current().auth.sign_out(principal.session_id)
+
+
 def _policy(request: Request) -> CookiePolicy:
-    allow_http = services.current().settings.allow_http
+    allow_http = process.current().settings.allow_http
     return cookie_policy(scheme=request.url.scheme, host=request.url.hostname or "", allow_http=allow_http)
 
 

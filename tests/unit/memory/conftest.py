@@ -9,7 +9,7 @@ import pytest
 
 from optimus.keys import Keys
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.rules import Candidate, CandidateKind
+from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.shelf import episode_id
 from optimus.models import (
     ConversationId,

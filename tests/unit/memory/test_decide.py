@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from optimus.memory_manager.decide import Known, decide, decide_forgetting
-from optimus.memory_manager.rules import Candidate, CandidateKind
+from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.models import ChangeKind, Memory, MemoryId, MemoryType, UserId, new_id
 from optimus.storage.bm25 import Bm25Encoder
 from tests.unit.memory.conftest import START

@@ -2,7 +2,7 @@ import pytest
 
 from optimus.embedding import MiniLmEmbedder
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.rules import derive
+from optimus.memory_manager.rules.derivation import derive
 from optimus.models import MemoryType, UserId, new_id
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.store import open_memory_store

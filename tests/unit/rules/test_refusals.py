@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from optimus.memory_manager.rules import derive
+from optimus.memory_manager.rules.derivation import derive
 
 NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 
