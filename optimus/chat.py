@@ -17,7 +17,13 @@ from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError,
 from optimus.llm_handler.agents import MEMORY_RULE
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.generations import Generation
-from optimus.llm_handler.requests import GenerationRequest, GenerationResult, ModelChoice, OfflineContext, PromptTurn
+from optimus.llm_handler.requests import (
+    GenerationRequest,
+    GenerationResult,
+    ModelChoice,
+    OfflineContext,
+    PromptTurn,
+)
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import (
     MAX_TITLE_CHARS,
@@ -33,7 +39,7 @@ from optimus.models import (
     UserId,
     new_id,
 )
-from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, memory_block, memory_use, within_budget
+from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, memory_block, offline_context, unwritten, within_budget
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.storage.records import Event
@@ -158,10 +164,12 @@ class ChatService:
         self._conversations.add_message(message)
         message, unsaved = self._remember(message, earlier)
         recalled, unread = self._recall(message)
-        reply = self._message(conversation, MessageRole.ASSISTANT, "").model_copy(update=_fresh(choice, recalled))
+        offline = offline_context(message, earlier, recalled)
+        reply = self._message(conversation, MessageRole.ASSISTANT, "")
+        reply = reply.model_copy(update=unwritten(choice, message.text, offline))
         self._conversations.add_message(reply)
         self._conversations.touch(owner, conversation.id)
-        self._answer(reply, message, earlier, recalled, choice)
+        self._answer(reply, message.text, earlier, offline, choice)
         return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or unread)
 
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
@@ -180,10 +188,13 @@ class ChatService:
             raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
         recalled, _ = self._recall(message)
+        offline = offline_context(message, earlier, recalled)
         reply = self._conversations.update_message(
-            reply.model_copy(update={**_fresh(choice, recalled), "error": None, "usage": None, "text": ""})
+            reply.model_copy(
+                update={**unwritten(choice, message.text, offline), "error": None, "usage": None, "text": ""}
+            )
         )
-        self._answer(reply, message, earlier, recalled, choice)
+        self._answer(reply, message.text, earlier, offline, choice)
         return reply
 
     def undo(self, owner: UserId, message_id: MessageId, memory_id: MemoryId) -> None:
@@ -248,9 +259,9 @@ class ChatService:
     def _answer(
         self,
         reply: Message,
-        message: Message,
+        prompt: str,
         earlier: Sequence[Message],
-        recalled: Sequence[RecalledMemory],
+        offline: OfflineContext,
         choice: ModelChoice,
     ) -> None:
         try:
@@ -261,15 +272,10 @@ class ChatService:
                 model=choice.ref,
                 credentials=self._connections.credentials(reply.user_id, choice),
                 instructions=f"{INSTRUCTIONS}\n{MEMORY_RULE}",
-                memory_block=memory_block(recalled),
+                memory_block=memory_block(offline.recalled),
                 history=tuple(PromptTurn(role=m.role, text=m.text) for m in earlier if m.text),
-                prompt=message.text,
-                offline=OfflineContext(
-                    recalled=tuple(recalled),
-                    changes=message.saved,
-                    first_in_conversation=not earlier,
-                    now=message.created_at,
-                ),
+                prompt=prompt,
+                offline=offline,
             )
             self._models.start(request, partial(self._finish, reply))
         except ProviderError as error:
@@ -293,8 +299,3 @@ class ChatService:
                 },
             )
         )
-
-
-def _fresh(choice: ModelChoice, recalled: Sequence[RecalledMemory]) -> dict[str, object]:
-    """Return what an answer that is about to be written is stored with."""
-    return {"state": MessageState.WRITING, "model": str(choice.ref), "used": tuple(map(memory_use, recalled))}

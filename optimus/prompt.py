@@ -1,10 +1,12 @@
-"""What of memory goes into a prompt: which memories fit, and how they read."""
+"""What of memory goes into a prompt, and what is kept of it with the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optimus.models import MemoryUse, RecalledMemory
+from optimus.llm_handler.offline.respond import reply as offline_reply
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, OfflineContext
+from optimus.models import MemoryUse, Message, MessageState, RecalledMemory
 
 INSTRUCTIONS = """You are Optimus, an assistant with a memory. Answer in the user's language, to the point and \
 warmly. Use what you know about the user where it helps, without listing it unasked. If the notes do not answer a \
@@ -45,3 +47,25 @@ def memory_use(found: RecalledMemory) -> MemoryUse:
     return MemoryUse(
         memory_id=memory.id, text=memory.text, type=memory.type, recorded_at=memory.recorded_at, score=found.score
     )
+
+
+def offline_context(message: Message, earlier: Sequence[Message], recalled: Sequence[RecalledMemory]) -> OfflineContext:
+    """Return what the offline assistant answers a message from."""
+    return OfflineContext(
+        recalled=tuple(recalled),
+        changes=message.saved,
+        first_in_conversation=not earlier,
+        now=message.created_at,
+    )
+
+
+def unwritten(choice: ModelChoice, prompt: str, offline: OfflineContext) -> dict[str, object]:
+    """Return what an answer that is about to be written is stored with.
+
+    A language model uses, or may use, every memory that it is given; the offline assistant those that it quotes.
+    """
+    used = offline.recalled
+    if choice.ref == OFFLINE_MODEL:
+        quoted = {memory.id for memory in offline_reply(prompt, offline).quoted}
+        used = tuple(found for found in used if found.memory.id in quoted)
+    return {"state": MessageState.WRITING, "model": str(choice.ref), "used": tuple(map(memory_use, used))}

@@ -9,6 +9,7 @@ al., 2024), where any near-equal mix of the four does almost as well; the last d
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -97,8 +98,10 @@ def rank(legs: Legs, query: Query, *, stems: Stems) -> list[RecalledMemory]:
         stems: The content words of a text.
     """
     gate = _Gate(legs, query, stems)
-    relevant = sorted(filter(gate.lets_pass, _candidates(legs, query)), key=_order)
-    return _recalled(_diverse(relevant[: _SPARE * query.limit], stems), query)
+    found = _candidates(legs, query)
+    facts = [c.memory.text for c in found if c.memory.type is not MemoryType.CONVERSATION]
+    relevant = sorted(filter(gate.lets_pass, found), key=_order)
+    return _recalled(_diverse(relevant[: _SPARE * query.limit], {saying(text, stems) for text in facts}, stems), query)
 
 
 def match(legs: Legs, query: Query, *, stems: Stems) -> list[RecalledMemory]:
@@ -200,11 +203,14 @@ def _ceiling(found: Sequence[tuple[Memory, float]]) -> float:
     return min(score for _, score in found) if len(found) >= LEG_LIMIT else 0.0
 
 
-def _diverse(candidates: Sequence[_Candidate], stems: Stems) -> list[_Candidate]:
-    """Leave out messages whose derived memory is here, and all but the best copy of one statement."""
+def _diverse(candidates: Sequence[_Candidate], told: AbstractSet[Hashable], stems: Stems) -> list[_Candidate]:
+    """Leave out messages for which a derived memory stands, and all but the best copy of one statement.
+
+    `told` is what derived memories say, relevant or not: a message that says no more is judged by them, and not by
+    the company that it was in.
+    """
     derived = {c.memory.id: c for c in candidates if c.memory.type is not MemoryType.CONVERSATION}
     sayings = [saying(c.memory.text, stems) for c in candidates]
-    told = {words for c, words in zip(candidates, sayings, strict=True) if c.memory.id in derived}
     kept: list[_Candidate] = []
     kept_sayings: set[Hashable] = set()
     for candidate, words in zip(candidates, sayings, strict=True):

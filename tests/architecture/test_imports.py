@@ -14,7 +14,7 @@ ALLOWED = {
     "embedding": BASE,
     "storage": BASE | {"storage"},
     "drafts": BASE,
-    "prompt": BASE,
+    "prompt": BASE | {"llm_handler"},
     **{name: BASE | {"storage", "embedding", name} for name in ENGINES},
     "connections": BASE | {"storage", "auth", "llm_handler"},
     "chat": BASE | {"storage", "memory_manager", "llm_handler", "connections", "drafts", "prompt"},

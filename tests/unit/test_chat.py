@@ -298,3 +298,13 @@ def test_a_message_is_not_lost_when_its_answer_cannot_start(world: World, monkey
     messages: list[Message] = world.services.chat.messages(world.owner, turn.conversation.id)
     assert [m.state for m in messages] == [MessageState.COMPLETE, MessageState.FAILED]
     assert "still being written" in (messages[1].error or "")
+
+
+def test_the_offline_assistant_names_only_the_memories_that_it_quotes(world: World):
+    """Under an offline answer stand the memories in it, not whatever else was found."""
+    for text in ("My sister Maria is a nurse", "I live in Lisbon", "I prefer window seats"):
+        world.say(text)
+    _, _, reply = world.say("Where do I live?")
+    assert [use.text for use in reply.used] == ["I live in Lisbon"]
+    _, _, greeting = world.say("Hello!")
+    assert greeting.used == ()

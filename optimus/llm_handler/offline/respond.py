@@ -6,6 +6,7 @@ It never invents: every statement about the user is a memory turned into the sec
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from zlib import crc32
 
 from optimus.llm_handler.offline import replies
@@ -21,7 +22,20 @@ MAX_OVERVIEW = 20
 _OPENERS = ("Got it", "Noted", "Understood", "I'll remember that")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer and the memories that it quotes."""
+
+    text: str
+    quoted: tuple[Memory, ...] = ()
+
+
 def respond(prompt: str, context: OfflineContext) -> str:
+    """Return the text of the `reply` to a prompt."""
+    return reply(prompt, context).text
+
+
+def reply(prompt: str, context: OfflineContext) -> Reply:
     """Answer a prompt from what was recalled and what the prompt changed.
 
     Args:
@@ -29,30 +43,31 @@ def respond(prompt: str, context: OfflineContext) -> str:
         context: what matches the prompt, and what the prompt changed in memory.
 
     Returns:
-        Markdown without HTML, images or links; what the user wrote appears escaped.
+        Markdown without HTML, images or links; what the user wrote appears escaped. The same every time.
     """
     changes = [change for change in context.changes if not change.undone]
     parts = [_acknowledge(changes)] if changes else []
     answer = _answer(prompt, context, has_changes=bool(changes))
-    parts += [answer] if answer else []
+    parts += [answer.text] if answer else []
     if context.first_in_conversation:
         parts.append(replies.NOT_CONNECTED)
-    return "\n\n".join(parts)
+    return Reply(text="\n\n".join(parts), quoted=answer.quoted if answer else ())
 
 
-def _answer(prompt: str, context: OfflineContext, *, has_changes: bool) -> str | None:
+def _answer(prompt: str, context: OfflineContext, *, has_changes: bool) -> Reply | None:
     small = None if has_changes else replies.small_talk(prompt, now=context.now)
     question = read_question(prompt)
     if small is not None or question is None:
-        return small or (None if has_changes else _without_question(prompt))
+        text = small or (None if has_changes else _without_question(prompt))
+        return Reply(text=text) if text else None
     changed = {change.memory_id for change in context.changes}
     recalled = tuple(item for item in context.recalled if item.memory.id not in changed)
     if question.is_overview:
         return _overview(recalled, has_changes=has_changes)
     answer = _from_memory(question, recalled, context)
     if answer is None and has_changes:
-        return replies.NO_MODEL_REST
-    return answer or _unknown(prompt, question)
+        return Reply(text=replies.NO_MODEL_REST)
+    return answer or Reply(text=_unknown(prompt, question))
 
 
 def _without_question(prompt: str) -> str:
@@ -65,25 +80,25 @@ def _unknown(prompt: str, question: Question) -> str:
     return replies.NOTHING_YET if question.about_user else replies.NO_MODEL
 
 
-def _from_memory(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> str | None:
+def _from_memory(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> Reply | None:
     """Return an answer made of memories, or None where they hold none."""
     related = related_to(question, recalled, now=context.now) if question.form is Form.ADVICE else ()
     if related:
-        return f"I can't work that out without a language model. What you told me that may help:\n\n{_listed(related)}"
+        return _list("I can't work that out without a language model. What you told me that may help:", related)
     return _direct(question, recalled, context)
 
 
-def _direct(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> str | None:
+def _direct(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> Reply | None:
     match = answer_from(question, recalled, now=context.now)
     if match.memories and not (question.about_user or match.is_about_known) and all(map(_is_personal, match.memories)):
-        return f"{replies.NO_MODEL} What you told me about it:\n\n{_listed(match.memories)}"
+        return _list(f"{replies.NO_MODEL} What you told me about it:", match.memories)
     if match.memories:
         if len(match.memories) == 1:
-            return _told(match.memories[0])
-        return f"Here is what you told me:\n\n{_listed(match.memories)}"
+            return Reply(text=_told(match.memories[0]), quoted=match.memories)
+        return _list("Here is what you told me:", match.memories)
     if match.nearby:
         about = f" about {shown(match.missing)}" if match.missing else " about exactly that"
-        return f"I don't have anything{about} yet. What I know:\n\n{_listed(match.nearby)}"
+        return _list(f"I don't have anything{about} yet. What I know:", match.nearby)
     return None
 
 
@@ -92,11 +107,12 @@ def _is_personal(memory: Memory) -> bool:
     return memory.text.startswith(("I ", "I'", "We "))
 
 
-def _overview(recalled: tuple[RecalledMemory, ...], *, has_changes: bool) -> str:
+def _overview(recalled: tuple[RecalledMemory, ...], *, has_changes: bool) -> Reply:
     known = [item.memory for item in recalled if item.memory.type is not MemoryType.CONVERSATION][:MAX_OVERVIEW]
     if not known:
-        return "That is all so far." if has_changes else replies.NOTHING_ABOUT_YOU
-    return f"Here is what I know about you:\n\n{_listed(known)}\n\nThe Memory page shows everything."
+        return Reply(text="That is all so far." if has_changes else replies.NOTHING_ABOUT_YOU)
+    listed = _list("Here is what I know about you:", known)
+    return Reply(text=f"{listed.text}\n\nThe Memory page shows everything.", quoted=listed.quoted)
 
 
 def _told(memory: Memory) -> str:
@@ -112,8 +128,9 @@ def _told(memory: Memory) -> str:
     return f"{_sentence(memory.text)} You told me on {day}."
 
 
-def _listed(memories: Sequence[Memory]) -> str:
-    return "\n".join(f"- {_item(memory)}" for memory in memories)
+def _list(heading: str, memories: Sequence[Memory]) -> Reply:
+    lines = "\n".join(f"- {_item(memory)}" for memory in memories)
+    return Reply(text=f"{heading}\n\n{lines}", quoted=tuple(memories))
 
 
 def _item(memory: Memory) -> str:
