@@ -189,11 +189,7 @@ class ChatService:
         message, earlier = messages[-2], messages[:-2]
         recalled, _ = self._recall(message)
         offline = offline_context(message, earlier, recalled)
-        reply = self._conversations.update_message(
-            reply.model_copy(
-                update={**unwritten(choice, message.text, offline), "error": None, "usage": None, "text": ""}
-            )
-        )
+        reply = self._conversations.update_message(reply.model_copy(update=unwritten(choice, message.text, offline)))
         self._answer(reply, message.text, earlier, offline, choice)
         return reply
 

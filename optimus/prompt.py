@@ -68,4 +68,6 @@ def unwritten(choice: ModelChoice, prompt: str, offline: OfflineContext) -> dict
     if choice.ref == OFFLINE_MODEL:
         quoted = {memory.id for memory in offline_reply(prompt, offline).quoted}
         used = tuple(found for found in used if found.memory.id in quoted)
-    return {"state": MessageState.WRITING, "model": str(choice.ref), "used": tuple(map(memory_use, used))}
+    used_now = tuple(map(memory_use, used))
+    nothing_yet = {"text": "", "error": None, "usage": None}
+    return {"state": MessageState.WRITING, "model": str(choice.ref), "used": used_now, **nothing_yet}

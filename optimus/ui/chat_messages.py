@@ -7,7 +7,7 @@ import streamlit as st
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import ChangeKind, MemoryChange, Message, MessageRole, MessageState
-from optimus.ui.guard import PageContext, act
+from optimus.ui.guard import PageContext, did
 from optimus.ui.text import TYPE_NAMES, count, day, plain
 
 _AVATARS = {MessageRole.USER: ":material/person:", MessageRole.ASSISTANT: ":material/neurology:"}
@@ -39,8 +39,8 @@ def _draw_ending(context: PageContext, message: Message, choice: ModelChoice, *,
         st.error(message.error or "The answer could not be written.")
     else:
         return
-    if is_last and st.button("Try again", icon=":material/refresh:", key=f"retry_{message.id}"):
-        act(context.services.chat.retry, context.principal.user_id, message.id, choice=choice)
+    wanted = is_last and st.button("Try again", icon=":material/refresh:", key=f"retry_{message.id}")
+    if wanted and did(context.services.chat.retry, context.principal.user_id, message.id, choice=choice):
         st.rerun()
 
 
@@ -62,10 +62,10 @@ def _draw_saved(context: PageContext, message: Message, change: MemoryChange, pl
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"saved_{message.id}_{place}"):
         st.markdown(_saved_text(change), width="content")
-        if not change.undone and st.button(
+        wanted = not change.undone and st.button(
             "Undo", key=f"undo_{message.id}_{place}", icon=":material/undo:", type="tertiary", help="Take this back"
-        ):
-            act(context.services.chat.undo, context.principal.user_id, message.id, change.memory_id)
+        )
+        if wanted and did(context.services.chat.undo, context.principal.user_id, message.id, change.memory_id):
             st.rerun()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from optimus.models import MAX_TITLE_CHARS, Conversation, ConversationId
-from optimus.ui.guard import PageContext, act, current_principal
+from optimus.ui.guard import PageContext, act, current_principal, did
 from optimus.ui.text import plain
 
 VISIBLE = 50
@@ -43,11 +43,11 @@ def _draw_row(context: PageContext, conversation: Conversation, *, is_open: bool
         ):
             open_conversation(conversation.id)
         return
-    with st.popover(plain(conversation.title), width="stretch", icon=":material/more_horiz:", wrap=False):
-        if st.button("Rename", icon=":material/edit:", key="rename_chat", width="stretch", type="tertiary"):
-            _rename(context, conversation)
-        if st.button("Delete", icon=":material/delete:", key="delete_chat", width="stretch", type="tertiary"):
-            _delete(context, conversation)
+    chosen = st.menu_button(
+        plain(conversation.title), list(_MENU), key=f"menu_{conversation.id}", width="stretch", wrap=False
+    )
+    if chosen:
+        _MENU[chosen](context, conversation)
 
 
 @st.dialog("Rename this chat")
@@ -66,8 +66,11 @@ def _delete(context: PageContext, conversation: Conversation) -> None:
     forget = st.checkbox("Also forget what was learned only from this chat")
     if not st.button("Delete", type="primary", key="delete_chat_confirm") or not _is_still(context):
         return
-    act(context.services.chat.delete, context.principal.user_id, conversation.id, forget=forget)
-    open_conversation(None)
+    if did(context.services.chat.delete, context.principal.user_id, conversation.id, forget=forget):
+        open_conversation(None)
+
+
+_MENU = {":material/edit: Rename": _rename, ":material/delete: Delete": _delete}
 
 
 def _is_still(context: PageContext) -> bool:

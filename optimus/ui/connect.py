@@ -7,10 +7,12 @@ import streamlit as st
 from optimus.auth.permissions import Action, is_allowed
 from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
 from optimus.llm_handler.requests import OFFLINE_MODEL, LocalServer, ModelChoice
-from optimus.ui.guard import PageContext, act
+from optimus.ui.guard import PageContext, act, did
+from optimus.ui.state import ui_state
 from optimus.ui.text import count, plain
 
 COMPATIBLE = "compatible"
+_PICKER = "model_picker"
 
 
 def draw_model_picker(context: PageContext) -> ModelChoice:
@@ -19,20 +21,24 @@ def draw_model_picker(context: PageContext) -> ModelChoice:
     state = context.state
     if state.model not in choices:
         state.model = choice_key(context.services.connections.preferred(context.principal.user_id))
+    st.session_state[_PICKER] = state.model
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
-        picked = st.selectbox(
+        st.selectbox(
             "Model",
             list(choices),
-            index=list(choices).index(state.model),
             format_func=lambda key: _title(choices[key]),
-            key="model_picker",
+            key=_PICKER,
+            on_change=_pick,
             label_visibility="collapsed",
             width=280,
         )
         if st.button("", icon=":material/add_link:", key="connect_open", help="Connect a model", type="tertiary"):
             _connect_dialog(context)
-    state.model = picked
-    return choices[picked]
+    return choices[state.model]
+
+
+def _pick() -> None:
+    ui_state().model = st.session_state[_PICKER]
 
 
 def choice_key(choice: ModelChoice) -> str:
@@ -127,10 +133,10 @@ def _connect(context: PageContext, provider: str, address: str, secret: str) -> 
 def _draw_connected(context: PageContext, place: str) -> None:
     for info in context.services.connections.connected(context.principal.user_id):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            where = f" · {plain(info.credentials.base_url)}" if info.credentials.base_url else ""
-            st.markdown(f"Connected: {CATALOGUE.get(info.provider).title}{where}", width="content")
-            if st.button("Disconnect", key=f"disconnect_{place}_{info.id}", type="tertiary"):
-                act(context.services.connections.disconnect, context.principal.user_id, info.id)
+            where = f" · {info.credentials.base_url}" if info.credentials.base_url else ""
+            st.text(f"Connected: {CATALOGUE.get(info.provider).title}{where}", width="content")
+            wanted = st.button("Disconnect", key=f"disconnect_{place}_{info.id}", type="tertiary")
+            if wanted and did(context.services.connections.disconnect, context.principal.user_id, info.id):
                 st.rerun()
 
 

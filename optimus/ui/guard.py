@@ -79,6 +79,11 @@ def act(action: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Non
         return None
 
 
+def did(action: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Call one service method and tell whether it worked, for those that return nothing; see `act`."""
+    return act(lambda: (action(*args, **kwargs),)) is not None
+
+
 def act_and_note(state: UiState, action: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
     """Call one service method; keep an error's sentence for the next run, for actions that end in one."""
     try:
