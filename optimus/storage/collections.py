@@ -68,7 +68,7 @@ class CollectionNames:
     @property
     def sealed(self) -> dict[str, SealedFields]:
         """Which payload fields are sealed, by collection."""
-        memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities"})
+        memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities", "slot"})
         message = frozenset({"title", "text", "saved", "used", "error"})
         return {
             self.memories: SealedFields("memories", memory),
@@ -97,7 +97,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     named by its id, and needs none; Mem0 makes the indexes of its own fields.
     """
     word, time = models.PayloadSchemaType.KEYWORD, models.PayloadSchemaType.DATETIME
-    memory = dict.fromkeys(("type", "status", "slot", "conversation_id", "message_id"), word) | {"created_at": time}
+    memory = dict.fromkeys(("type", "status", "slot_key", "conversation_id", "message_id"), word) | {"created_at": time}
     record = {"kind": word}
     return (
         CollectionSpec(

@@ -8,6 +8,7 @@ from qdrant_client import models
 
 from optimus.models import MemoryStatus, MemoryType, UserId
 from optimus.storage.filters import equals, one_of, owned_by
+from optimus.storage.memory_payload import SLOT_KEY, slot_key
 from optimus.storage.records import MemoryFilter
 from optimus.storage.table import VERSION
 
@@ -22,10 +23,12 @@ def memory_conditions(owner: UserId, where: MemoryFilter) -> list[models.Conditi
         conditions.append(_or_empty(one_of("type", where.types), default=MemoryType.FACT in where.types))
     if where.statuses is not None:
         conditions.append(_or_empty(one_of("status", where.statuses), default=MemoryStatus.ACTIVE in where.statuses))
-    for key in ("conversation_id", "message_id", "slot"):
+    for key in ("conversation_id", "message_id"):
         value = getattr(where, key)
         if value is not None:
             conditions.append(equals(key, value))
+    if where.slot is not None:
+        conditions.append(equals(SLOT_KEY, slot_key(owner, where.slot)))
     if where.since is not None:
         conditions.append(moment(since=where.since))
     if where.until is not None:

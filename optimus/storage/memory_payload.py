@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from optimus.errors import StoreRejectedError
-from optimus.models import Memory, MemoryId, MemoryType, MemoryVersion, Provenance
+from optimus.models import Memory, MemoryId, MemoryType, MemoryVersion, Provenance, UserId, stable_id
 
 _TEXT = "data"
+SLOT_KEY = "slot_key"
+"""A slot may name a person (`relative.sister.maria.job`), so it is sealed, and looked up by this hash."""
 _PROVENANCE = tuple(Provenance.model_fields)
 _MAX_HISTORY_BYTES = 64 * 1024
 """Old wordings beyond this leave the record, the oldest first: a record has an upper size."""
@@ -24,10 +26,16 @@ def memory_to_payload(memory: Memory) -> dict[str, Any]:
         "hash": hashlib.md5(memory.text.encode(), usedforsecurity=False).hexdigest(),
         "created_at": memory.recorded_at.isoformat(),
         **fields,
+        SLOT_KEY: slot_key(memory.user_id, memory.slot) if memory.slot else None,
         **memory.provenance.model_dump(mode="json"),
         "history": _bounded(memory.history),
     }
     return {name: value for name, value in payload.items() if value not in (None, [])}
+
+
+def slot_key(owner: UserId, slot: str) -> str:
+    """Return what a slot is found by: the same for the same owner and slot, and of no other use."""
+    return stable_id("slot", owner, slot)
 
 
 def payload_to_memory(point_id: str, payload: dict[str, Any]) -> Memory:

@@ -51,6 +51,7 @@ def memory_of(owner: UserId, text: str, *, old: str = "before", entity: str = "L
         updated_at=START,
         valid_from=START,
         entities=(entity,),
+        slot=f"relative.sister.{entity}.job",
         history=(version,),
     )
 
