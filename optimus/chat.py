@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.drafts import check_message, title_of
 from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError, ProviderError
@@ -24,7 +25,6 @@ from optimus.llm_handler.requests import (
     OfflineContext,
     PromptTurn,
 )
-from optimus.memory_manager.manager import MemoryManager
 from optimus.models import (
     MAX_TITLE_CHARS,
     Clock,
@@ -39,10 +39,10 @@ from optimus.models import (
     UserId,
     new_id,
 )
-from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, memory_block, offline_context, unwritten, within_budget
+from optimus.prompt import MAX_MEMORIES, instructions, memory_block, unwritten, within_budget
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
-from optimus.storage.records import Event
+from optimus.usage import Asked, answer_event, asked
 
 HISTORY_MESSAGES = 40
 CONTEXT_MESSAGES = 4
@@ -71,7 +71,7 @@ class ChatService:
         *,
         conversations: ConversationRepository,
         events: EventRepository,
-        memory: MemoryManager,
+        memory: ChatMemory,
         models: ModelGateway,
         connections: ConnectionService,
         clock: Clock,
@@ -164,7 +164,7 @@ class ChatService:
         self._conversations.add_message(message)
         message, unsaved = self._remember(message, earlier)
         recalled, unread = self._recall(message)
-        offline = offline_context(message, earlier, recalled)
+        offline = self._memory.context(message, earlier, recalled)
         reply = self._message(conversation, MessageRole.ASSISTANT, "")
         reply = reply.model_copy(update=unwritten(choice, message.text, offline))
         self._conversations.add_message(reply)
@@ -188,7 +188,7 @@ class ChatService:
             raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
         recalled, _ = self._recall(message)
-        offline = offline_context(message, earlier, recalled)
+        offline = self._memory.context(message, earlier, recalled)
         reply = self._conversations.update_message(reply.model_copy(update=unwritten(choice, message.text, offline)))
         self._answer(reply, message.text, earlier, offline, choice)
         return reply
@@ -234,7 +234,7 @@ class ChatService:
     def _remember(self, message: Message, earlier: Sequence[Message]) -> tuple[Message, str | None]:
         """Derive memories from a message; when memory is out of reach the chat goes on and says so."""
         try:
-            changes = self._memory.remember(message.user_id, message, before=earlier[-CONTEXT_MESSAGES:])
+            changes = self._memory.remember(message, before=earlier[-CONTEXT_MESSAGES:])
         except OptimusError as error:
             _log.exception("a message could not be remembered")
             return message, f"This message was not remembered. {error.user_message}"
@@ -244,9 +244,7 @@ class ChatService:
 
     def _recall(self, message: Message) -> tuple[list[RecalledMemory], str | None]:
         try:
-            recalled = self._memory.recall(
-                message.user_id, message.text, limit=MAX_MEMORIES, exclude_message=message.id
-            )
+            recalled = self._memory.recall(message, limit=MAX_MEMORIES)
         except OptimusError as error:
             _log.exception("nothing could be recalled for a message")
             return [], f"This message was answered without memory. {error.user_message}"
@@ -260,6 +258,7 @@ class ChatService:
         offline: OfflineContext,
         choice: ModelChoice,
     ) -> None:
+        given = asked(choice, prompt, earlier, offline.recalled)
         try:
             request = GenerationRequest(
                 owner=reply.user_id,
@@ -267,31 +266,18 @@ class ChatService:
                 message_id=reply.id,
                 model=choice.ref,
                 credentials=self._connections.credentials(reply.user_id, choice),
-                instructions=f"{INSTRUCTIONS}\n{MEMORY_RULE}",
+                instructions=f"{instructions(offline)}\n{MEMORY_RULE}",
                 memory_block=memory_block(offline.recalled),
                 history=tuple(PromptTurn(role=m.role, text=m.text) for m in earlier if m.text),
                 prompt=prompt,
                 offline=offline,
             )
-            self._models.start(request, partial(self._finish, reply))
+            self._models.start(request, partial(self._finish, reply, given))
         except ProviderError as error:
-            self._finish(reply, GenerationResult(text="", state=MessageState.FAILED, error=error.user_message))
+            self._finish(reply, given, GenerationResult(text="", state=MessageState.FAILED, error=error.user_message))
 
-    def _finish(self, reply: Message, result: GenerationResult) -> None:
+    def _finish(self, reply: Message, given: Asked, result: GenerationResult) -> None:
         """Store how the answer ended; runs before anyone sees it as ended."""
         ended = {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
         self._conversations.update_message(reply.model_copy(update=ended))
-        self._events.append(
-            Event(
-                id=new_id(),
-                user_id=reply.user_id,
-                kind="answer",
-                at=self._clock(),
-                data={
-                    "model": reply.model,
-                    "state": result.state.value,
-                    "memories": len(reply.used),
-                    **result.usage.model_dump(),
-                },
-            )
-        )
+        self._events.append(answer_event(reply, given, result, at=self._clock()))

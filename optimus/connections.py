@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import SecretStr
 
 from optimus.auth.permissions import Action, authorize
-from optimus.errors import InvalidInputError
+from optimus.errors import InvalidInputError, NotFoundError
+from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import ConnectionInfo, ConnectionTest, Credentials, LocalServer, ModelChoice
-from optimus.models import Clock, Principal, UserId, new_id
+from optimus.models import Clock, Principal, UserId, Value, new_id
+from optimus.preferences import PreferenceService
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.records import Connection
 
 MAX_CONNECTIONS = 20
+SHOWN_KEY_CHARS = 4
+_LEAST_KEY_CHARS = 12
+"""A shorter key would be given away by its ending."""
+
+
+class OwnConnection(Value):
+    """A connection as its owner sees it."""
+
+    id: str
+    provider: str
+    """The provider's key in the catalogue."""
+    base_url: str | None
+    """None means the provider's own address."""
+    key_ending: str
+    """The last 4 characters of the key; empty where there is none, or where it is too short to show any."""
+    has_key: bool
+    models: int
+    connected_at: datetime
 
 
 class ConnectionService:
     """A user's own providers and endpoints; keys go in and never come out again."""
 
-    def __init__(self, *, accounts: AccountRepository, models: ModelGateway, clock: Clock) -> None:
+    def __init__(
+        self, *, accounts: AccountRepository, models: ModelGateway, preferences: PreferenceService, clock: Clock
+    ) -> None:
         self._accounts = accounts
+        self._preferences = preferences
         self._models = models
         self._clock = clock
 
@@ -40,8 +65,30 @@ class ConnectionService:
         return self._models.discover_local()
 
     def preferred(self, owner: UserId) -> ModelChoice:
-        """Return the model of the owner's new chats."""
-        return self._models.default_choice(self._infos(owner))
+        """Return the model of the owner's new chats: the chosen one where it is on offer, else what Optimus takes."""
+        return self.default(owner) or self._models.default_choice(self._infos(owner))
+
+    def default(self, owner: UserId) -> ModelChoice | None:
+        """Return the model that the owner chose for new chats; None where there is none, or it is not on offer."""
+        chosen = self._preferences.of(owner)
+        if chosen.default_model is None:
+            return None
+        same = [choice for choice in self.choices(owner) if str(choice.ref) == chosen.default_model]
+        same.sort(key=lambda choice: choice.connection_id != chosen.default_connection)
+        return same[0] if same else None
+
+    def prefer(self, owner: UserId, choice: ModelChoice | None) -> None:
+        """Choose the model of the owner's new chats; None leaves it to Optimus.
+
+        Raises:
+            InvalidInputError: the model is not on offer to the owner.
+        """
+        if choice is None:
+            self._preferences.choose_model(owner, model=None, connection_id=None)
+            return
+        if choice not in self.choices(owner):
+            raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
+        self._preferences.choose_model(owner, model=str(choice.ref), connection_id=choice.connection_id)
 
     def newest(self, owner: UserId, provider: str) -> ModelChoice | None:
         """Return the first model of the connection to `provider` that was made last."""
@@ -90,6 +137,38 @@ class ConnectionService:
         """Return the owner's own connections."""
         return self._infos(owner)
 
+    def own(self, owner: UserId) -> list[OwnConnection]:
+        """Return the owner's own connections as they may be shown, the oldest first."""
+        return [
+            OwnConnection(
+                id=connection.id,
+                provider=connection.provider,
+                base_url=connection.base_url,
+                key_ending=_ending(connection.api_key),
+                has_key=connection.api_key is not None,
+                models=len(connection.models),
+                connected_at=connection.created_at,
+            )
+            for connection in self._accounts.connections(owner)
+        ]
+
+    def test_again(self, owner: UserId, connection_id: str) -> ConnectionTest:
+        """Call a connection's provider again; where it works, keep the models that it offers now.
+
+        Raises:
+            NotFoundError: the connection is missing or not the owner's.
+        """
+        mine = (each for each in self._accounts.connections(owner) if each.id == connection_id)
+        connection = next(mine, None)
+        if connection is None:
+            raise NotFoundError("connection")
+        result = self._models.test(
+            connection.provider, Credentials(base_url=connection.base_url, api_key=connection.api_key)
+        )
+        if result.ok and result.models != connection.models:
+            self._accounts.save_connection(connection.model_copy(update={"models": result.models}))
+        return result
+
     def _keep(self, owner: UserId, provider: str, credentials: Credentials, models: tuple[str, ...]) -> None:
         same = [
             connection
@@ -101,7 +180,7 @@ class ConnectionService:
                 id=same[0].id if same else new_id(),
                 user_id=owner,
                 provider=provider,
-                label=provider,
+                label=CATALOGUE.get(provider).title,
                 base_url=credentials.base_url,
                 api_key=credentials.api_key,
                 models=models,
@@ -120,3 +199,8 @@ class ConnectionService:
             )
             for c in self._accounts.connections(owner)
         ]
+
+
+def _ending(key: SecretStr | None) -> str:
+    text = key.get_secret_value() if key else ""
+    return text[-SHOWN_KEY_CHARS:] if len(text) >= _LEAST_KEY_CHARS else ""

@@ -6,6 +6,7 @@
     ├── StoreError
     │   ├── StoreLockedError          another process holds the data folder
     │   ├── StoreUnavailableError     the store does not answer at present
+    │   ├── StoreDeniedError          the server refuses our key
     │   ├── StoreBrokenError          a collection is damaged and refuses writes
     │   ├── StoreRejectedError        a record breaks the store's limits; nothing was written
     │   ├── TenancyError              a call without, or with the wrong, owner
@@ -84,6 +85,12 @@ class StoreUnavailableError(StoreError):
 
     user_message = "The memory store does not answer at the moment. Please try again."
     retryable = True
+
+
+class StoreDeniedError(StoreError):
+    """The server refuses our key."""
+
+    user_message = "The memory store refuses the key that Optimus has for it. OPTIMUS_QDRANT_API_KEY has to be changed."
 
 
 class StoreBrokenError(StoreError):

@@ -91,6 +91,8 @@ class Principal(Value):
     username: str
     role: Role
     session_id: SessionId
+    must_change_password: bool = False
+    """Signed in with a one-time code: nothing but choosing an own password is allowed."""
 
 
 class MemoryType(StrEnum):

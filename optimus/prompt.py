@@ -13,10 +13,21 @@ warmly. Use what you know about the user where it helps, without listing it unas
 question about the user, say so instead of guessing. What the user tells you is remembered by the application; do \
 not claim to have saved or deleted anything yourself."""
 
+KEEPS_NOT_ALL = "The user has limited what is remembered, so do not promise to remember anything."
+LOOKS_NOTHING_UP = "The user has switched off that you get notes about them; if you lack some, say so."
+
 MAX_MEMORIES = 20
 MAX_MEMORY_TOKENS = 2_000
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English, on the safe side for the memory budget."""
+
+
+def instructions(context: OfflineContext) -> str:
+    """Return what a language model is told about itself and about the memory that its user allows it."""
+    lines = [INSTRUCTIONS]
+    lines += [] if context.keeps_all else [KEEPS_NOT_ALL]
+    lines += [] if context.looks_up else [LOOKS_NOTHING_UP]
+    return "\n".join(lines)
 
 
 def within_budget(recalled: Sequence[RecalledMemory]) -> list[RecalledMemory]:

@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
+from optimus.analytics.service import AnalyticsService
 from optimus.auth.service import AuthService
 from optimus.chat import ChatService
+from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.embedding import Embedder, MiniLmEmbedder
 from optimus.keys import Keys, load_keys
@@ -17,6 +19,8 @@ from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.models import Clock, utc_now
+from optimus.overview import OverviewService
+from optimus.preferences import PreferenceService
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.store import Store, open_store
@@ -31,8 +35,11 @@ class Services:
     auth: AuthService
     memory: MemoryManager
     models: ModelGateway
+    preferences: PreferenceService
     connections: ConnectionService
     chat: ChatService
+    analytics: AnalyticsService
+    overview: OverviewService
     embedder: Embedder
     clock: Clock
 
@@ -86,11 +93,12 @@ def wire(
     embedder = embedder or MiniLmEmbedder(folder=settings.embedding_dir)
     memory = _memory(store, embedder, clock)
     models = ModelGateway(settings=settings, clock=clock)
-    connections = ConnectionService(accounts=store.accounts, models=models, clock=clock)
+    preferences = PreferenceService(accounts=store.accounts, clock=clock)
+    connections = ConnectionService(accounts=store.accounts, models=models, preferences=preferences, clock=clock)
     chat = ChatService(
         conversations=store.conversations,
         events=store.events,
-        memory=memory,
+        memory=ChatMemory(memory=memory, preferences=preferences),
         models=models,
         connections=connections,
         clock=clock,
@@ -109,11 +117,18 @@ def wire(
         auth=auth,
         memory=memory,
         models=models,
+        preferences=preferences,
         connections=connections,
         chat=chat,
+        analytics=_analytics(store, clock),
+        overview=OverviewService(store=store, people=auth.people, clock=clock),
         embedder=embedder,
         clock=clock,
     )
+
+
+def _analytics(store: Store, clock: Clock) -> AnalyticsService:
+    return AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
 
 
 def _memory(store: Store, embedder: Embedder, clock: Clock) -> MemoryManager:

@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     qdrant_url: str | None = Field(None, description="Address of a Qdrant server; without it the store is embedded.")
     qdrant_api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
     qdrant_prefer_grpc: bool = Field(True, description="Talk to the Qdrant server by gRPC instead of REST.")
-    qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="gRPC port of the Qdrant server.")
+    qdrant_grpc_port: int | None = Field(
+        None, ge=1, le=65535, description="gRPC port of the Qdrant server; one above the address's port by default."
+    )
     qdrant_timeout_s: int = Field(10, ge=1, le=300, description="Seconds that one call to the server may take.")
     collection_prefix: str = Field(
         "optimus_", pattern=r"^[a-z0-9_]{0,32}$", description="Start of every collection's name."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from optimus.auth.permissions import Action
 from optimus.llm_handler.requests import ModelChoice
@@ -10,7 +11,8 @@ from optimus.models import Conversation, ConversationId, Message, MessageState, 
 from optimus.ui.chat_messages import draw_message, draw_running
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
-from optimus.ui.guard import PageContext, act, act_and_note, run_page
+from optimus.ui.guard import PageContext, act, act_and_note, did, run_page
+from optimus.ui.settings_memory import draw_memory_note
 
 SUGGESTIONS = (
     "I'm allergic to peanuts and live in Lisbon",
@@ -29,14 +31,28 @@ def render(context: PageContext) -> None:
     chat = context.services.chat
     messages = chat.messages(owner, conversation.id) if conversation else []
     running = chat.generation(owner, conversation.id) if conversation else None
-    suggested = None if messages else _draw_empty(context, choice)
-    _draw_messages(context, messages, choice)
+    body = _body(context, conversation)
+    with body:
+        suggested = None if messages else _draw_empty(context, choice)
+        _draw_messages(context, messages, choice)
     text = _draw_input(context, running=running is not None) or suggested
     if text:
         _send(context, conversation, text, choice)
     if running and conversation:
-        draw_running(running)
+        with body:
+            draw_running(running)
         st.rerun()
+
+
+def _body(context: PageContext, conversation: Conversation | None) -> DeltaGenerator:
+    """Return the place to draw the chat in, emptied if another one stood there.
+
+    Otherwise its end would stay on the page, below an answer that is being written, until that answer is whole.
+    """
+    shown = conversation.id if conversation else None
+    is_same = context.state.shown_chat == shown
+    context.state.shown_chat = shown
+    return st.container() if is_same else st.empty().container()
 
 
 def _open(context: PageContext) -> Conversation | None:
@@ -82,12 +98,14 @@ def _draw_input(context: PageContext, *, running: bool) -> str | None:
             state.notice = None
         if running and st.button("Stop", icon=":material/stop_circle:", key="stop", shortcut="Esc"):
             _stop(context)
-    return st.chat_input("Message Optimus", key=_DRAFT, disabled=running)
+    text = st.chat_input("Message Optimus", key=_DRAFT, disabled=running)
+    draw_memory_note(context)
+    return text
 
 
 def _stop(context: PageContext) -> None:
-    act(context.services.chat.stop, context.principal.user_id, ConversationId(st.query_params["chat"]))
-    st.rerun()
+    if did(context.services.chat.stop, context.principal.user_id, ConversationId(st.query_params["chat"])):
+        st.rerun()
 
 
 def _send(context: PageContext, conversation: Conversation | None, text: str, choice: ModelChoice) -> None:

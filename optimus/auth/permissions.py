@@ -78,10 +78,14 @@ def authorize(principal: Principal | None, action: Action) -> Principal:
 
     Raises:
         SessionEndedError: nobody is signed in.
-        PermissionDeniedError: the role does not allow the action.
+        PermissionDeniedError: the role does not allow the action, or an own password has to be chosen first.
     """
     if principal is None:
         raise SessionEndedError(f"nobody is signed in for {action!r}")
+    if principal.must_change_password and action is not Action.CHANGE_OWN_PASSWORD:
+        raise PermissionDeniedError(
+            "a one-time code allows nothing else", user_message="Please choose your own password first."
+        )
     if not is_allowed(principal.role, action):
         raise PermissionDeniedError(f"{principal.role} may not {action}")
     return principal

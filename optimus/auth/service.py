@@ -5,14 +5,19 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 
+from optimus.auth.accounts import AccountDesk
 from optimus.auth.captcha import CaptchaAnswer, CaptchaChallenge, CaptchaDesk
+from optimus.auth.codes import as_copied
+from optimus.auth.first_password import FirstPasswordDesk
 from optimus.auth.hashing import DEFAULT_COST, PasswordHasher
 from optimus.auth.limits import AttemptLimiter, Subject
 from optimus.auth.names import check_username, username_key
+from optimus.auth.password_change import PasswordChangeDesk
+from optimus.auth.permissions import Action, authorize
 from optimus.auth.sessions import LIFETIMES, SessionDesk, SessionInfo, SignedToken
 from optimus.auth.setup import SetupDesk
 from optimus.auth.tokens import TokenSigner
-from optimus.errors import InvalidCredentialsError, InvalidInputError, SignInBusyError
+from optimus.errors import InvalidCredentialsError, InvalidInputError, SessionEndedError, SignInBusyError
 from optimus.keys import Keys
 from optimus.models import Clock, Principal, SessionId, User, UserId, UserStatus, new_id
 from optimus.settings import Settings
@@ -58,6 +63,16 @@ class AuthService:
             configured_code=settings.setup_code.get_secret_value() if settings.setup_code else None,
             clock=clock,
         )
+        self._changes = PasswordChangeDesk(accounts=accounts, hasher=self._hasher, limiter=self._limiter, clock=clock)
+        self._first_passwords = FirstPasswordDesk(accounts=accounts, hasher=self._hasher, clock=clock)
+        self.people = AccountDesk(
+            accounts=accounts,
+            sessions=self._sessions,
+            codes=self._first_passwords,
+            clock=clock,
+            record=record,
+        )
+        """What an administrator does with everybody's accounts."""
 
     def needs_setup(self) -> bool:
         """Tell whether no account exists yet."""
@@ -101,6 +116,7 @@ class AuthService:
         with self._limiter.turn(subject):
             user = self._proven_user(subject, username, password, captcha)
         ticket = self._sessions.issue_ticket(user.id, user_agent=user_agent)
+        self._refuse_if_replaced(user)
         self._note("auth.signed_in", user.id, {"source": subject.pair[:16]})
         return ticket
 
@@ -136,7 +152,65 @@ class AuthService:
         if found is None:
             return None
         user, session = found
-        return Principal(user_id=user.id, username=user.username, role=user.role, session_id=session.id)
+        return Principal(
+            user_id=user.id,
+            username=user.username,
+            role=user.role,
+            session_id=session.id,
+            must_change_password=user.must_change_password,
+        )
+
+    def choose_password(self, principal: Principal, password: str, *, user_agent: str) -> str:
+        """Replace the one-time code that `principal` signed in with; return a ticket for a new session.
+
+        All sessions of the account end. See `FirstPasswordDesk.replace`.
+
+        Raises:
+            PermissionDeniedError: the account has an own password already.
+            SessionEndedError: the account is gone, or the code has expired meanwhile.
+            PasswordRejectedError: the password is too short or too common, or is the code itself.
+            SignInBusyError: the server is busy with other passwords.
+            ConflictError: the account was changed meanwhile.
+        """
+        user = self._first_passwords.replace(principal, password)
+        self._accounts.end_sessions_of(user.id)
+        self._note("auth.password_chosen", user.id, {})
+        return self._sessions.issue_ticket(user.id, user_agent=user_agent)
+
+    def change_password(self, principal: Principal, *, current: str, new: str, network: str) -> int:
+        """Replace one's own password and end all other sessions; return how many ended.
+
+        See `PasswordChangeDesk.change`.
+
+        Raises:
+            PermissionDeniedError: a one-time code has to be replaced first.
+            PasswordRejectedError: the new password is too short or too common, or is the present one.
+            InvalidCredentialsError: the present password is wrong; this counts like a failed sign-in.
+            TooManyAttemptsError: it was wrong too often; it was not looked at.
+            SignInBusyError: the server is busy with other passwords; the try was not counted.
+            ConflictError: the account was changed meanwhile.
+        """
+        subject = self._subject(principal.username, network)
+        source: EventData = {"source": subject.pair[:16]}
+        try:
+            user = self._changes.change(principal, current=current, new=new, subject=subject)
+        except InvalidCredentialsError:
+            self._note("auth.password_change_failed", principal.user_id, source)
+            raise
+        ended = self._sessions.end_others(user.id, principal.session_id)
+        self._note("auth.password_changed", user.id, source | {"sessions_ended": ended})
+        return ended
+
+    def account(self, principal: Principal) -> User:
+        """Return the account that acts.
+
+        Raises:
+            SessionEndedError: it is gone.
+        """
+        user = self._accounts.user(principal.user_id)
+        if user is None:
+            raise SessionEndedError("the account is gone")
+        return user.to_user()
 
     def sign_out(self, session_id: SessionId) -> None:
         """End a session; signing out twice is no error."""
@@ -158,6 +232,13 @@ class AuthService:
         self._sessions.end(owner, session_id)
         self._note("auth.session_ended", owner, {})
 
+    def end_other_sessions(self, principal: Principal) -> int:
+        """End all of one's own sessions but this one; return how many ended."""
+        authorize(principal, Action.MANAGE_OWN_SESSIONS)
+        ended = self._sessions.end_others(principal.user_id, principal.session_id)
+        self._note("auth.session_ended", principal.user_id, {"count": ended})
+        return ended
+
     def _proven_user(self, subject: Subject, username: str, password: str, captcha: CaptchaAnswer | None) -> StoredUser:
         """Return the account whose password it is; the failure is counted before the password is looked at."""
         self._limiter.refuse_while_waiting(subject)
@@ -166,17 +247,31 @@ class AuthService:
         reservation = self._limiter.reserve(subject)
         user = self._find(username)
         stored, pepper_id = (user.password_hash, user.pepper_id) if user else (None, None)
+        copied = as_copied(password)
+        typed = copied if user and user.must_change_password else password
         try:
-            is_right = self._hasher.verify(password, stored=stored, pepper_id=pepper_id)
+            is_right = self._hasher.verify(typed, stored=stored, pepper_id=pepper_id)
         except SignInBusyError:
             self._limiter.refund(reservation)
             raise
-        if user is None or not is_right or user.status is not UserStatus.ACTIVE:
+        if user is None or not is_right or not self._may_enter(user):
             self._limiter.confirm(subject)
             self._note("auth.sign_in_failed", user.id if user else None, {"source": subject.pair[:16]})
             raise InvalidCredentialsError
         self._limiter.clear(subject)
         return user
+
+    def _may_enter(self, user: StoredUser) -> bool:
+        return user.status is UserStatus.ACTIVE and self._first_passwords.take(user)
+
+    def _refuse_if_replaced(self, proven: StoredUser) -> None:
+        """Keep the ticket back where the password was replaced while it was being proven.
+
+        Whoever replaces it from now on ends the session that the ticket would open.
+        """
+        present = self._accounts.user(proven.id)
+        if present is None or present.password_hash != proven.password_hash:
+            raise InvalidCredentialsError
 
     def _find(self, username: str) -> StoredUser | None:
         try:

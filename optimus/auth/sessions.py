@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -128,8 +129,11 @@ class SessionDesk:
             update={"created_at": now, "seen_at": now, "expires_at": now + self._lifetimes.absolute}
         )
         with self._turns.hold(session.user_id):
+            if self._accounts.session(session.id) is None:
+                raise _late()
             self._make_room(session.user_id)
             self._accounts.save_session(session)
+        self._accounts.note_seen(session.user_id, now)
         return SignedToken(
             token=self._signer.sign(session_id=session.id, user_id=session.user_id, expires_at=session.expires_at),
             max_age_s=int(self._lifetimes.absolute.total_seconds()),
@@ -151,6 +155,7 @@ class SessionDesk:
         now = self._clock()
         if now - session.seen_at >= TOUCH_EVERY:
             self._accounts.touch_session(session.id, now)
+            self._accounts.note_seen(user.id, now)
         return user, session
 
     def of(self, owner: UserId) -> list[SessionInfo]:
@@ -163,6 +168,10 @@ class SessionDesk:
             for session in live
         ]
 
+    def live_counts(self) -> Counter[UserId]:
+        """Return how many live sessions each account has; those without any are left out."""
+        return Counter(session.user_id for session in self._accounts.all_sessions() if self._is_live(session))
+
     def end(self, owner: UserId, session_id: SessionId) -> None:
         """End one of the owner's sessions.
 
@@ -172,6 +181,15 @@ class SessionDesk:
         if session_id not in {session.id for session in self._accounts.sessions_of(owner)}:
             raise NotFoundError("session")
         self._accounts.end_session(session_id)
+
+    def end_others(self, owner: UserId, keep: SessionId) -> int:
+        """End the owner's sessions but one, those included that wait for their ticket; return how many were live."""
+        with self._turns.hold(owner):
+            others = [session for session in self._accounts.sessions_of(owner) if session.id != keep]
+            ended = sum(map(self._is_live, others))
+            for session in others:
+                self._accounts.end_session(session.id)
+        return ended
 
     def _make_room(self, user_id: UserId) -> None:
         live = sorted(self._live_sessions(user_id), key=lambda session: (session.created_at, session.id))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 
+from optimus.auth.codes import as_copied, random_code
 from optimus.auth.hashing import PasswordHasher
 from optimus.auth.limits import AttemptLimiter
 from optimus.auth.names import check_username
@@ -17,10 +17,6 @@ from optimus.storage.records import StoredUser
 
 CLAIM_S = 120
 """How long one set-up keeps others out; longer than a password can wait for its hash."""
-
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_GROUPS = 4
-_GROUP_CHARS = 4
 
 
 class SetupDesk:
@@ -38,7 +34,7 @@ class SetupDesk:
         self._accounts = accounts
         self._hasher = hasher
         self._limiter = limiter
-        self._code = configured_code or _random_code()
+        self._code = configured_code or random_code()
         self._is_random = not configured_code
         self._clock = clock
 
@@ -109,18 +105,8 @@ class SetupDesk:
             self._limiter.refund(reservation)
 
     def _is_right(self, code: str) -> bool:
-        read = _as_copied if self._is_random else str.strip
+        read = as_copied if self._is_random else str.strip
         return hmac.compare_digest(_digest(read(code)), _digest(read(self._code)))
-
-
-def _random_code() -> str:
-    groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_CHARS)) for _ in range(_GROUPS))
-    return "-".join(groups)
-
-
-def _as_copied(code: str) -> str:
-    """Leave out what gets lost or added when a code is copied by hand: spaces, hyphens, case."""
-    return "".join(code.split()).replace("-", "").upper()
 
 
 def _digest(code: str) -> bytes:

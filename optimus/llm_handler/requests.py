@@ -59,6 +59,10 @@ class OfflineContext(Value):
     changes: tuple[MemoryChange, ...] = ()
     """What the prompt itself changed in memory."""
     first_in_conversation: bool = False
+    keeps_all: bool = True
+    """Whether the user lets everything be remembered."""
+    looks_up: bool = True
+    """Whether the user lets answers be made from memories."""
     now: datetime
 
 

@@ -42,14 +42,14 @@ def neighbours(before: Sequence[Message]) -> list[str]:
     return [text for text in texts if text]
 
 
-def episode_of(message: Message, text: str, *, now: datetime, derived: Iterable[MemoryId], forgets: bool) -> Memory:
-    """Return the episode of a message; one that asks to forget is kept, but not searched."""
+def episode_of(message: Message, text: str, *, now: datetime, derived: Iterable[MemoryId], is_hidden: bool) -> Memory:
+    """Return the episode of a message; a hidden one (it asks to forget something) is kept, but not searched."""
     return Memory(
         id=episode_id(message.id),
         user_id=message.user_id,
         text=text,
         type=MemoryType.CONVERSATION,
-        status=MemoryStatus.ARCHIVED if forgets else MemoryStatus.ACTIVE,
+        status=MemoryStatus.ARCHIVED if is_hidden else MemoryStatus.ACTIVE,
         importance=QUESTION_IMPORTANCE if is_question(text) else IMPORTANCE,
         provenance=Provenance(conversation_id=message.conversation_id, message_id=message.id, extractor="episode"),
         recorded_at=now,

@@ -65,7 +65,14 @@ class MemoryManager:
         """Load what is slow to load, so that the first use does not wait for it."""
         self._crud.warm()
 
-    def remember(self, owner: UserId, message: Message, *, before: Sequence[Message] = ()) -> tuple[MemoryChange, ...]:
+    def remember(
+        self,
+        owner: UserId,
+        message: Message,
+        *,
+        before: Sequence[Message] = (),
+        never: Collection[MemoryType] = (),
+    ) -> tuple[MemoryChange, ...]:
         """Store what a user's message says: the message as an episode, and what the rules derive from it.
 
         Repeating the call for the same message changes nothing and returns the same changes. Messages of others than
@@ -75,6 +82,7 @@ class MemoryManager:
             owner: Who wrote it.
             message: What they wrote.
             before: The messages before it, oldest first; the last two are its context.
+            never: Kinds of which nothing is kept, neither as a memory nor in the words of the message.
 
         Raises:
             TenancyError: somebody else wrote it.
@@ -83,7 +91,7 @@ class MemoryManager:
             raise TenancyError("a message is remembered for its writer only")
         if message.role is not MessageRole.USER:
             return ()
-        draft = Draft(shelf=self._shelf, message=message, before=before, derive=self._derive)
+        draft = Draft(shelf=self._shelf, message=message, before=before, derive=self._derive, never=never)
         if not draft.text:
             return ()
         with self._lock(owner):

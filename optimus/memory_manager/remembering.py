@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from optimus.memory_manager.episodes import clean, episode_of, hide, neighbours
 from optimus.memory_manager.masking import MASK
-from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.shelf import Shelf, episode_id
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import Stems
-from optimus.models import ChangeKind, Memory, MemoryChange, MemoryStatus, Message, Provenance, UserId
+from optimus.models import ChangeKind, Memory, MemoryChange, MemoryStatus, MemoryType, Message, Provenance, UserId
 from optimus.storage.records import MemoryPoint
 
 Derive = Callable[..., list[Candidate]]
@@ -19,14 +19,30 @@ Derive = Callable[..., list[Candidate]]
 
 
 class Draft:
-    """A message prepared for memory: its clean text, what it says, and all vectors, before the store is asked."""
+    """A message prepared for memory: its clean text, what it says, and all vectors, before the store is asked.
 
-    def __init__(self, *, shelf: Shelf, message: Message, before: Sequence[Message], derive: Derive) -> None:
+    Of a message that says something of a kind that is never kept, the text is what may be kept, and nothing else. The
+    messages around it are then no context: they may say such things as well.
+    """
+
+    def __init__(
+        self,
+        *,
+        shelf: Shelf,
+        message: Message,
+        before: Sequence[Message],
+        derive: Derive,
+        never: Collection[MemoryType] = (),
+    ) -> None:
         self.message = message
         self.text = clean(message.text)
-        self.around = neighbours(before)
+        self.around = [] if never else neighbours(before)
+        self.is_hidden = MemoryType.CONVERSATION in never
         found = derive(self.text, now=message.created_at) if self.text else []
-        self.candidates = [candidate for candidate in found if MASK not in candidate.text]
+        kept = [each for each in found if each.kind is CandidateKind.FORGET or each.type not in never]
+        if self.is_hidden or len(kept) < len(found):
+            self.text = ". ".join(candidate.text for candidate in kept)
+        self.candidates = [candidate for candidate in kept if MASK not in candidate.text]
         if self.text:
             shelf.embed([self.text, *self.around, *(candidate.text for candidate in self.candidates)])
 
@@ -48,7 +64,7 @@ def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tupl
     for ended, successor in plan.ended:
         hide(shelf, owner, ended, by=successor, now=now, stems=stems)
     derived = dict.fromkeys(change.memory_id for change in plan.changes)
-    episode = episode_of(message, draft.text, now=now, derived=derived, forgets=plan.forgets)
+    episode = episode_of(message, draft.text, now=now, derived=derived, is_hidden=plan.forgets or draft.is_hidden)
     own, *around = shelf.embed([draft.text, *draft.around])
     point = shelf.point(episode, own, around, "\n".join(draft.around))
     shelf.index.put(owner, [point, *points_of(shelf, owner, plan, around=[own], surroundings=draft.text)])

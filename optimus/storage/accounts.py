@@ -12,7 +12,7 @@ from qdrant_client import QdrantClient
 from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError
 from optimus.models import Clock, UserId, stable_id
 from optimus.storage.filters import equals, has_ids, owned_by
-from optimus.storage.records import Connection, StoredUser
+from optimus.storage.records import Connection, StoredUser, UserPreferences
 from optimus.storage.signins import SignInRecords
 from optimus.storage.table import VERSION, Row, Table
 
@@ -27,6 +27,7 @@ class AccountRepository(SignInRecords):
         self._users = Table(client=client, collection=collection, kind="user", sync=sync)
         self._setups = Table(client=client, collection=collection, kind="setup", sync=sync)
         self._connections = Table(client=client, collection=collection, kind="connection", sync=sync)
+        self._preferences = Table(client=client, collection=collection, kind="preferences", sync=sync)
 
     def add_user(self, user: StoredUser) -> None:
         """Store a new account.
@@ -69,10 +70,16 @@ class AccountRepository(SignInRecords):
             raise ConflictError("the account is not at this version")
         return changed
 
-    def claim_setup(self, token: str, ttl_s: int) -> bool:
-        """Claim the making of the first account for `ttl_s` seconds; exactly one live claimant gets True.
+    def note_seen(self, user_id: UserId, seen_at: datetime) -> None:
+        """Note when an account was last used; this is no change of the account, and its version stays."""
+        self._users.patch({"seen_at": seen_at.isoformat()}, owned_by(user_id))
 
-        A claim that has expired (its process died) can be taken over. Claiming again with the same token renews.
+    def claim_setup(self, token: str, ttl_s: int) -> bool:
+        """Claim the making of administrators for `ttl_s` seconds; exactly one live claimant gets True.
+
+        The set-up holds it while it makes the first account, and whoever takes an administrator's rights away while
+        counting who is left. A claim that has expired (its process died) can be taken over. Claiming again with the
+        same token renews.
         """
         row = self._setups.get(SETUP_ID)
         now = self._clock()
@@ -119,6 +126,29 @@ class AccountRepository(SignInRecords):
         if not self._connections.count(*mine):
             raise NotFoundError("connection")
         self._connections.delete(*mine, critical=True)
+
+    def preferences(self, owner: UserId) -> UserPreferences:
+        """Return what a user chose; the defaults with version 0 where nothing was chosen yet."""
+        row = self._preferences.get(stable_id("preferences", owner), owned_by(owner))
+        return row.decode(UserPreferences) if row else UserPreferences(user_id=owner)
+
+    def save_preferences(self, preferences: UserPreferences) -> UserPreferences:
+        """Store a user's choices over the version that was read, and return them with their new version.
+
+        Raises:
+            ConflictError: they were changed in between.
+        """
+        owner = preferences.user_id
+        changed = preferences.model_copy(update={"version": preferences.version + 1})
+        point_id, payload = stable_id("preferences", owner), changed.model_dump(mode="json")
+        if preferences.version == 0:
+            won = self._preferences.insert(point_id, payload, critical=True)
+        else:
+            unchanged = (equals(VERSION, preferences.version), owned_by(owner))
+            won = self._preferences.replace(point_id, payload, *unchanged, critical=True)
+        if not won:
+            raise ConflictError("the preferences are not at this version")
+        return changed
 
 
 def _name_id(username: str) -> str:

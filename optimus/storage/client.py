@@ -7,8 +7,6 @@ from typing import Any, Self
 from qdrant_client import QdrantClient
 from qdrant_client.client_base import QdrantBase
 
-from optimus.settings import Settings
-
 
 class EngineClient(QdrantClient):
     """A client over a backend of our own. There is one for each store: it closes the backend when it is collected.
@@ -36,26 +34,12 @@ class EngineClient(QdrantClient):
         super().close(grpc_grace=grpc_grace, **kwargs)
 
 
-def server_backend(settings: Settings) -> QdrantBase:
-    """Return qdrant-client's backend for the server that the settings name; nothing connects yet."""
-    api_key = settings.qdrant_api_key
-    client = QdrantClient(
-        url=settings.qdrant_url,
-        prefer_grpc=settings.qdrant_prefer_grpc,
-        grpc_port=settings.qdrant_grpc_port,
-        api_key=api_key.get_secret_value() if api_key else None,
-        timeout=settings.qdrant_timeout_s,
-        check_compatibility=False,
-    )
-    return _taken_from(client)
-
-
 def memory_backend() -> QdrantBase:
     """Return qdrant-client's backend in memory, for tests."""
-    return _taken_from(QdrantClient(location=":memory:"))
+    return taken_from(QdrantClient(location=":memory:"))
 
 
-def _taken_from(client: QdrantClient) -> QdrantBase:
+def taken_from(client: QdrantClient) -> QdrantBase:
     """Take a client's backend; the empty client left behind would close it on its own collection."""
     backend = client._client  # noqa: SLF001 - the client has no other way to hand its backend over
     del client._client  # noqa: SLF001 - the same

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from qdrant_client import QdrantClient, models
 
-from optimus.errors import ConfigurationError
+from optimus.errors import AlreadyExistsError, ConfigurationError
 from optimus.storage.filters import OWNER_FIELD
 from optimus.storage.sealing import SealedFields
 
@@ -47,7 +48,7 @@ class CollectionNames:
 
     @property
     def accounts(self) -> str:
-        """Users, sessions, tickets, limits, keys, connections."""
+        """Users, sessions, tickets, limits, keys, connections, preferences."""
         return f"{self.prefix}accounts"
 
     @property
@@ -128,6 +129,8 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
 def create_collections(client: QdrantClient, names: CollectionNames, vector_size: int) -> None:
     """Create what is missing of the collections and their indexes; what exists is kept.
 
+    Another process may begin with the same server at the same moment.
+
     Raises:
         ConfigurationError: an existing collection holds vectors of another size.
     """
@@ -136,7 +139,8 @@ def create_collections(client: QdrantClient, names: CollectionNames, vector_size
         if spec.name in existing:
             _check_size(client, spec, vector_size)
         else:
-            _create(client, spec, vector_size)
+            with suppress(AlreadyExistsError):
+                _create(client, spec, vector_size)
         _create_indexes(client, spec)
 
 

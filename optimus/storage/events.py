@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 
 from optimus.models import UserId
-from optimus.storage.filters import between, owned_by
+from optimus.storage.filters import between, equals, one_of, owned_by
 from optimus.storage.records import Event
-from optimus.storage.table import Table
+from optimus.storage.table import Row, Table
 
 
 class EventRepository:
@@ -24,10 +24,42 @@ class EventRepository:
         payload = event.model_dump(mode="json", exclude={"id", "kind"}) | {"type": event.kind}
         self._events.insert(event.id, payload, critical=critical)
 
+    def records(self, owner: UserId | None, kind: str, *, since: datetime | None = None) -> list[Row]:
+        """Return the stored rows of one kind in no order, undecoded: a long history is read in half the time.
+
+        Args:
+            owner: Whose; None means everybody's (admin).
+            kind: Of which kind.
+            since: The earliest time.
+        """
+        mine = () if owner is None else (owned_by(owner),)
+        when = () if since is None else (between("at", since, None),)
+        return self._events.find(*mine, equals("type", kind), *when)
+
+    def tally(self, since: datetime | None = None) -> dict[str, int]:
+        """Return how many events of each kind there are, everybody's (admin)."""
+        when = () if since is None else (between("at", since, None),)
+        return self._events.tally("type", *when)
+
+    def latest(self, kinds: Iterable[str], *, about: UserId | None, limit: int) -> list[Event]:
+        """Return everybody's events (admin) of some kinds, the newest first.
+
+        Args:
+            kinds: Which kinds.
+            about: Only those that concern this account, or that it caused (`by`).
+            limit: How many at most.
+        """
+        concerned = () if about is None else (models.Filter(should=[owned_by(about), equals("data.by", about)]),)
+        rows = self._events.find(one_of("type", kinds), *concerned, limit=limit, newest_by="at")
+        return [_event(row) for row in rows]
+
     def of(self, owner: UserId | None, since: datetime | None = None, until: datetime | None = None) -> list[Event]:
         """Return events with `since` <= time < `until`, the oldest first; owner None means everybody's (admin)."""
         mine = () if owner is None else (owned_by(owner),)
         when = () if since is None and until is None else (between("at", since, until),)
         rows = self._events.find(*mine, *when)
-        found = [row._replace(payload={**row.payload, "kind": row.payload["type"]}).decode(Event) for row in rows]
-        return sorted(found, key=lambda event: event.at)
+        return sorted((_event(row) for row in rows), key=lambda event: event.at)
+
+
+def _event(row: Row) -> Event:
+    return row._replace(payload={**row.payload, "kind": row.payload["type"]}).decode(Event)

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from qdrant_client import models
 
+from optimus.models import is_uuid
+
 OWNER_FIELD = "user_id"
 
 
@@ -26,8 +28,8 @@ def between(key: str, since: datetime | None, until: datetime | None) -> models.
 
 
 def has_ids(*ids: str) -> models.HasIdCondition:
-    """Return the condition that a point has one of `ids`."""
-    return models.HasIdCondition(has_id=list(ids))
+    """Return the condition that a point has one of `ids`; no point has what is no UUID, which a server would refuse."""
+    return models.HasIdCondition(has_id=[point_id for point_id in ids if is_uuid(point_id)])
 
 
 def owned_by(owner: str) -> models.FieldCondition:

@@ -14,18 +14,33 @@ from qdrant_client.client_base import QdrantBase
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from optimus.errors import NotFoundError, StoreRejectedError, StoreUnavailableError
-from optimus.storage.validation import VectorLayout, validate_payload, validate_points, validate_vectors
-from optimus.storage.walls import COLLECTION_WRITES, POINT_WRITES, Wall
+from optimus.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    StoreDeniedError,
+    StoreRejectedError,
+    StoreUnavailableError,
+)
+from optimus.storage.edge_convert import existing_ids
+from optimus.storage.validation import (
+    VectorLayout,
+    known_vector_names,
+    validate_payload,
+    validate_points,
+    validate_vectors,
+)
+from optimus.storage.walls import COLLECTION_WRITES, POINT_WRITES, SELECTOR_ARGUMENTS, Wall, selected
 
-_NOT_FOUND = 404
-_REFUSED = range(400, 429)
+_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
+_TIMEOUT, _CONFLICT, _TOO_MANY = 408, 409, 429
 _REFUSED_BY_GRPC = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.OUT_OF_RANGE,
-    grpc.StatusCode.ALREADY_EXISTS,
 )
+_CLOSED_CHANNEL = "closed channel"
+"""What gRPC says, as a ValueError, about a call after the end."""
+_DENIED_BY_GRPC = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 
 class MarkingGuard(Wall):
@@ -69,6 +84,14 @@ class ValidatingGuard(Wall):
         if call in ("set_payload", "overwrite_payload"):
             payload = validate_payload(arguments["payload"], path=arguments.get("key"))
             return {**arguments, "payload": payload}
+        if call == "retrieve":
+            return {**arguments, "ids": existing_ids(arguments["ids"])}
+        if call == "delete_vectors":
+            known_vector_names(arguments["vectors"], self._layout(collection_name))
+        if call in SELECTOR_ARGUMENTS and selected(arguments[SELECTOR_ARGUMENTS[call]])[0] == []:
+            raise StoreRejectedError("a write without points")
+        if arguments.get("limit", 1) < 1:
+            raise StoreRejectedError("a read without a limit above 0")
         if call in COLLECTION_WRITES:
             self._layouts.pop(collection_name, None)
         return arguments
@@ -79,15 +102,6 @@ class ValidatingGuard(Wall):
             info = self._inner.get_collection(collection_name=collection_name)
             layout = self._layouts[collection_name] = VectorLayout.of(info.config.params)
         return layout
-
-
-class ServerGuard(ValidatingGuard):
-    """For a Qdrant server: a write is answered once it is applied."""
-
-    def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
-        if call in POINT_WRITES:
-            arguments = {**arguments, "wait": True}
-        return super()._pass(call, collection_name, arguments)
 
 
 class MemoryGuard(ValidatingGuard):
@@ -117,6 +131,8 @@ def engine_errors() -> Iterator[None]:
 
     Raises:
         NotFoundError: what the call names does not exist.
+        AlreadyExistsError: what it would make does.
+        StoreDeniedError: the server refuses our key.
         StoreRejectedError: the call itself is wrong.
         StoreUnavailableError: no answer, in time or at all.
     """
@@ -128,24 +144,37 @@ def engine_errors() -> Iterator[None]:
         raise _grpc_refusal(exc) from exc
     except (ResponseHandlingException, ApiException, QdrantException, httpx.HTTPError, OSError) as exc:
         raise StoreUnavailableError(f"the store does not answer: {type(exc).__name__}") from exc
+    except RuntimeError as exc:
+        raise StoreUnavailableError("the store is closed") from exc
     except KeyError as exc:
         raise NotFoundError("no such point") from exc
     except (ValueError, TypeError) as exc:
+        if _CLOSED_CHANNEL in str(exc):
+            raise StoreUnavailableError("the store is closed") from exc
         raise StoreRejectedError(f"the store refuses the call: {type(exc).__name__}") from exc
 
 
 def _refusal(exc: UnexpectedResponse) -> Exception:
-    if exc.status_code == _NOT_FOUND:
+    status = exc.status_code or 0
+    if status == _NOT_FOUND:
         return NotFoundError("the store does not know what the call names")
-    if exc.status_code in _REFUSED and exc.status_code not in (401, 403, 408):
-        return StoreRejectedError(f"the store refuses the call: {exc.status_code}")
-    return StoreUnavailableError(f"the store answers with {exc.status_code}")
+    if status == _CONFLICT:
+        return AlreadyExistsError("the store has what the call would make")
+    if status in (_UNAUTHORIZED, _FORBIDDEN):
+        return StoreDeniedError(f"the store refuses the key: {status}")
+    if _BAD_REQUEST <= status < _TOO_MANY and status != _TIMEOUT:
+        return StoreRejectedError(f"the store refuses the call: {status}")
+    return StoreUnavailableError(f"the store answers with {status}")
 
 
 def _grpc_refusal(exc: Any) -> Exception:
     code = exc.code() if hasattr(exc, "code") else None
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFoundError("the store does not know what the call names")
+    if code is grpc.StatusCode.ALREADY_EXISTS:
+        return AlreadyExistsError("the store has what the call would make")
+    if code in _DENIED_BY_GRPC:
+        return StoreDeniedError(f"the store refuses the key: {code}")
     if code in _REFUSED_BY_GRPC:
         return StoreRejectedError(f"the store refuses the call: {code}")
     return StoreUnavailableError(f"the store answers with {code}")

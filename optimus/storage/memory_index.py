@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -10,13 +10,13 @@ from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConflictError, NotFoundError
-from optimus.models import Memory, MemoryId, ScorePart, UserId, is_uuid
+from optimus.models import Memory, MemoryId, MemoryType, ScorePart, UserId, is_uuid
 from optimus.storage.bm25 import SparseWeights
 from optimus.storage.collections import BM25, BM25_CTX, CTX, DENSE
 from optimus.storage.filters import OWNER_FIELD, all_of, has_ids, owned_by
 from optimus.storage.memory_filter import RECORDED, at_version, memory_conditions, moment
 from optimus.storage.memory_payload import memory_to_payload, payload_to_memory, recorded_at
-from optimus.storage.records import MemoryFilter, MemoryPage, MemoryPoint, QueryVectors, StoredVectors
+from optimus.storage.records import MemoryFilter, MemoryOutline, MemoryPage, MemoryPoint, QueryVectors, StoredVectors
 from optimus.storage.table import PAGE, WRITE_ID, StripedLocks
 from optimus.storage.tenancy import acting_as
 
@@ -115,6 +115,12 @@ class MemoryIndex:
         with acting_as(owner):
             return self._count(memory_conditions(owner, where or MemoryFilter()))
 
+    def outline(self, owner: UserId, where: MemoryFilter | None = None) -> list[MemoryOutline]:
+        """Return kind and time of all memories that match, in no order, without opening what is sealed."""
+        conditions = memory_conditions(owner, where or MemoryFilter())
+        with acting_as(owner):
+            return [_outline(record) for record in self._records(conditions, [OWNER_FIELD, "type", RECORDED])]
+
     def delete(self, owner: UserId, ids: Sequence[MemoryId]) -> None:
         """Purge memories for good; those that are missing or somebody else's are passed over."""
         wanted = [point_id for point_id in ids if is_uuid(point_id)]
@@ -169,19 +175,17 @@ class MemoryIndex:
         return found[start - newer : start - newer + limit]
 
     def _scroll(self, conditions: list[models.Condition]) -> list[Memory]:
-        found: list[Memory] = []
+        return [_memory(record) for record in self._records(conditions, WANTED)]
+
+    def _records(self, conditions: list[models.Condition], payload: Any) -> Iterator[models.Record]:
         offset: Any = None
         while True:
             records, offset = self._backend.scroll(
-                self._collection,
-                scroll_filter=all_of(*conditions),
-                limit=PAGE,
-                offset=offset,
-                with_payload=WANTED,
+                self._collection, scroll_filter=all_of(*conditions), limit=PAGE, offset=offset, with_payload=payload
             )
-            found += [_memory(record) for record in records]
+            yield from records
             if offset is None:
-                return found
+                return
 
     def _retrieve(self, ids: Sequence[str], *, payload: Any = WANTED, vectors: Any = False) -> list[models.Record]:
         if not ids:
@@ -248,3 +252,9 @@ def _vectors(stored: Any) -> StoredVectors:
 
 def _memory(record: Any) -> Memory:
     return payload_to_memory(str(record.id), record.payload or {})
+
+
+def _outline(record: Any) -> MemoryOutline:
+    payload = record.payload or {}
+    kind = MemoryType(payload.get("type") or MemoryType.FACT)
+    return MemoryOutline(id=MemoryId(str(record.id)), type=kind, recorded_at=recorded_at(payload))

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from optimus.models import (
     ConversationId,
     Memory,
+    MemoryId,
     MemoryStatus,
     MemoryType,
     MessageId,
@@ -28,6 +29,8 @@ from optimus.storage.bm25 import SparseWeights
 
 EventData = dict[str, str | int | float | bool | None]
 Engine = Literal["embedded", "server", "memory"]
+MAX_RECALLED = 20
+"""The most memories that a user can let into one answer."""
 
 
 class StoredUser(Value):
@@ -42,6 +45,14 @@ class StoredUser(Value):
     pepper_id: str
     """Which pepper went into the hash, so that a changed pepper is noticed."""
     password_changed_at: datetime
+    must_change_password: bool = False
+    """The password is a one-time code that the server made; nothing may be done before an own one replaces it."""
+    code_expires_at: datetime | None = None
+    """Until when the one-time code counts."""
+    code_used: bool = False
+    """The one-time code has signed somebody in; it does not do so again."""
+    seen_at: datetime | None = None
+    """When the account was last used, to the minute."""
     version: int = 1
 
     def to_user(self) -> User:
@@ -101,6 +112,27 @@ class Connection(Value):
     created_at: datetime
 
 
+class UserPreferences(Value):
+    """What a user chose about models and memory; `version` 0 means that nothing was chosen yet."""
+
+    user_id: UserId
+    default_model: str | None = None
+    """`provider:model` of new chats; None leaves it to Optimus."""
+    default_connection: str | None = None
+    """The user's own connection that offers it; None where the settings do."""
+    remembers: bool = True
+    """Whether what the user says in a chat is kept."""
+    remembers_since: datetime | None = None
+    """When it was last switched on again: what was said before may have been said while it was off."""
+    recalls: bool = True
+    """Whether answers are made from memories."""
+    max_memories: int = Field(default=MAX_RECALLED, ge=1, le=MAX_RECALLED)
+    """How many memories an answer is given at most."""
+    never_store: frozenset[MemoryType] = frozenset()
+    """Kinds that are never kept of what is said in a chat."""
+    version: int = 0
+
+
 class Event(Value):
     """Something that happened: usage or audit. `data` holds numbers and names, never message text."""
 
@@ -148,6 +180,14 @@ class MemoryFilter(Value):
     """Recorded at this moment or later."""
     until: datetime | None = None
     """Recorded before this moment."""
+
+
+class MemoryOutline(NamedTuple):
+    """A memory without its text: what can be read without opening anything sealed."""
+
+    id: MemoryId
+    type: MemoryType
+    recorded_at: datetime
 
 
 class MemoryPage(Value):

@@ -49,6 +49,10 @@ class SignInRecords:
         found = [row.decode(StoredSession) for row in self._sessions.find(owned_by(user_id))]
         return sorted(found, key=lambda session: session.created_at)
 
+    def all_sessions(self) -> list[StoredSession]:
+        """Return everybody's sessions, expired ones too."""
+        return [row.decode(StoredSession) for row in self._sessions.find()]
+
     def end_session(self, session_id: SessionId) -> None:
         """Delete a session; ending one that is gone is no error."""
         self._sessions.delete(has_ids(session_id), critical=True)

@@ -17,18 +17,19 @@ from optimus.keys import Keys
 from optimus.models import Clock, utc_now
 from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.client import EngineClient, memory_backend, server_backend
+from optimus.storage.client import EngineClient, memory_backend
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.durability import GroupCommit
 from optimus.storage.edge import EdgeBackend
 from optimus.storage.events import EventRepository
 from optimus.storage.filters import has_ids
-from optimus.storage.guard import MarkingGuard, MemoryGuard, ServerGuard
+from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.keyring import Keyring
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.records import Engine, StoreHealth
 from optimus.storage.sealing import SealingWall
+from optimus.storage.server import open_server
 from optimus.storage.table import Table
 from optimus.storage.tenancy import TenancyWall, across_tenants
 from optimus.storage.work import WorkRepository
@@ -101,15 +102,21 @@ def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector
     """Open the store that the settings name: a Qdrant server, or the embedded engine in the data folder.
 
     Raises:
-        ConfigurationError: the folder cannot be used, the vectors have another size, or the master key is not the
-            store's own.
+        ConfigurationError: the folder cannot be used, the server will not do, the vectors have another size, or the
+            master key is not the store's own.
         StoreLockedError: another process holds the data folder.
         StoreUnavailableError: the server does not answer.
     """
     names = CollectionNames(prefix=settings.collection_prefix)
     if settings.qdrant_url:
-        guard = ServerGuard(server_backend(settings))
-        return _assemble(guard, "server", names=names, keys=keys, clock=clock, vector_size=vector_size, commit=None)
+        with ExitStack() as undo:
+            guard = open_server(settings)
+            undo.callback(guard.close)
+            store = _assemble(
+                guard, "server", names=names, keys=keys, clock=clock, vector_size=vector_size, commit=None
+            )
+            undo.pop_all()
+        return store
     with ExitStack() as undo:
         engine = _embedded(settings.data_dir)
         undo.callback(engine.close)

@@ -18,6 +18,7 @@ from qdrant_client import QdrantClient, models
 from optimus.storage.filters import all_of, equals, has_ids
 
 PAGE = 256
+MAX_VALUES = 1_000
 KIND = "kind"
 VERSION = "version"
 WRITE_ID = "write_id"
@@ -109,6 +110,12 @@ class Table:
     def count(self, *conditions: models.Condition) -> int:
         """Return how many records match, exactly."""
         return self._client.count(self._collection, count_filter=self._where(conditions), exact=True).count
+
+    def tally(self, key: str, *conditions: models.Condition) -> dict[str, int]:
+        """Return how many matching records have each value of an indexed field, exactly; at most 1,000 values."""
+        where = self._where(conditions)
+        found = self._client.facet(self._collection, key=key, facet_filter=where, limit=MAX_VALUES, exact=True)
+        return {str(hit.value): hit.count for hit in found.hits}
 
     def _scroll(self, conditions: tuple[models.Condition, ...], limit: int | None) -> list[Row]:
         rows: list[Row] = []

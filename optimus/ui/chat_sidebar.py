@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from optimus.models import MAX_TITLE_CHARS, Conversation, ConversationId
-from optimus.ui.guard import PageContext, act, current_principal, did
+from optimus.ui.guard import PageContext, act, did, is_still
 from optimus.ui.text import plain
 
 VISIBLE = 50
@@ -54,7 +54,7 @@ def _draw_row(context: PageContext, conversation: Conversation, *, is_open: bool
 def _rename(context: PageContext, conversation: Conversation) -> None:
     with st.form("rename", border=False):
         title = st.text_input("Name", value=conversation.title, max_chars=MAX_TITLE_CHARS)
-        if not st.form_submit_button("Save", type="primary") or not _is_still(context):
+        if not st.form_submit_button("Save", type="primary") or not is_still(context):
             return
         if act(context.services.chat.rename, context.principal.user_id, conversation.id, title):
             st.rerun()
@@ -64,16 +64,10 @@ def _rename(context: PageContext, conversation: Conversation) -> None:
 def _delete(context: PageContext, conversation: Conversation) -> None:
     st.write(f"“{plain(conversation.title)}” and its messages will be gone for good.")
     forget = st.checkbox("Also forget what was learned only from this chat")
-    if not st.button("Delete", type="primary", key="delete_chat_confirm") or not _is_still(context):
+    if not st.button("Delete", type="primary", key="delete_chat_confirm") or not is_still(context):
         return
     if did(context.services.chat.delete, context.principal.user_id, conversation.id, forget=forget):
         open_conversation(None)
 
 
 _MENU = {":material/edit: Rename": _rename, ":material/delete: Delete": _delete}
-
-
-def _is_still(context: PageContext) -> bool:
-    """Check the session again: a dialog runs without the page around it."""
-    principal = current_principal()
-    return principal is not None and principal.session_id == context.principal.session_id

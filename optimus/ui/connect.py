@@ -26,14 +26,14 @@ def draw_model_picker(context: PageContext) -> ModelChoice:
         st.selectbox(
             "Model",
             list(choices),
-            format_func=lambda key: _title(choices[key]),
+            format_func=lambda key: choice_title(choices[key]),
             key=_PICKER,
             on_change=_pick,
             label_visibility="collapsed",
             width=280,
         )
         if st.button("", icon=":material/add_link:", key="connect_open", help="Connect a model", type="tertiary"):
-            _connect_dialog(context)
+            connect_dialog(context)
     return choices[state.model]
 
 
@@ -59,7 +59,8 @@ def draw_connect_card(context: PageContext, choice: ModelChoice) -> None:
 
 
 @st.dialog("Connect a model", width="medium")
-def _connect_dialog(context: PageContext) -> None:
+def connect_dialog(context: PageContext) -> None:
+    """Open the dialog with every way to connect a model."""
     _draw_ways(context, place="dialog")
 
 
@@ -140,7 +141,8 @@ def _draw_connected(context: PageContext, place: str) -> None:
                 st.rerun()
 
 
-def _title(choice: ModelChoice) -> str:
+def choice_title(choice: ModelChoice) -> str:
+    """Return a model's name with who offers it."""
     if choice.ref == OFFLINE_MODEL:
         return choice.title
     return f"{choice.title} · {choice.provider_title}"

@@ -67,6 +67,17 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
         report(error)
 
 
+def is_still(context: PageContext) -> bool:
+    """Check the session again before a dialog acts, since a dialog runs without the page around it.
+
+    Where it has ended, the whole page is drawn again, which shows the sign-in form.
+    """
+    principal = current_principal()
+    if principal is None or principal.session_id != context.principal.session_id:
+        st.rerun()
+    return True
+
+
 def act(action: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
     """Call one service method; on an error of ours show its sentence here and return None.
 

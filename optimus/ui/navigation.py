@@ -12,6 +12,7 @@ from optimus.errors import OptimusError
 from optimus.models import Principal, Role
 from optimus.ui import bridge
 from optimus.ui.boundary import report
+from optimus.ui.first_password import first_password_page
 from optimus.ui.guard import act, current_principal
 from optimus.ui.setup import setup_page
 from optimus.ui.sign_in import sign_in_page
@@ -19,30 +20,43 @@ from optimus.ui.sign_in import sign_in_page
 ROOT = Path(__file__).parent.parent.parent
 ICON = ROOT / "assets" / "icon.png"
 LOGO = ROOT / "assets" / "logo.svg"
+ABOUT = "**Optimus** remembers what you tell it. The memory belongs to you."
+"""With this entry the menu at the top right is there, and with it the switch between light and dark."""
 
 _PAGES = (
     ("chat.py", "Chat", ":material/chat_bubble:", None, Action.USE_CHAT),
     ("memory.py", "Memory", ":material/neurology:", "memory", Action.USE_MEMORY),
+    ("analytics.py", "Analytics", ":material/monitoring:", "analytics", Action.USE_ANALYTICS),
+    ("settings.py", "Settings", ":material/settings:", "settings", Action.USE_SETTINGS),
+    ("admin.py", "Admin", ":material/shield_person:", "admin", Action.USE_ADMIN),
 )
 
 
 def run() -> None:
     """Draw one run: navigation first, then the page, or the form in its place."""
-    st.set_page_config(page_title="Optimus", page_icon=str(ICON), layout="centered", initial_sidebar_state="auto")
+    st.set_page_config(
+        page_title="Optimus",
+        page_icon=str(ICON),
+        layout="centered",
+        initial_sidebar_state="auto",
+        menu_items={"About": ABOUT},
+    )
     try:
         principal = current_principal()
         first_start = principal is None and process.current().auth.needs_setup()
     except OptimusError as error:
         report(error)
         return
-    pages = _pages(principal.role if principal else Role.USER)
-    page = st.navigation(pages, position="sidebar" if principal else "hidden")
+    may_enter = principal is not None and not principal.must_change_password
+    # Before anybody has entered, every page is known and none is run: an address is judged only afterwards.
+    pages = _pages(principal.role if principal and may_enter else Role.ADMIN)
+    page = st.navigation(pages, position="sidebar" if may_enter else "hidden")
     if principal is None:
         process.note_page_drawn()
         setup_page() if first_start else sign_in_page()
         return
     process.note_page_drawn()
-    page.run()
+    first_password_page(principal) if principal.must_change_password else page.run()
     _account(principal)
 
 

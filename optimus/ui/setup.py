@@ -5,16 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from optimus import process
-from optimus.auth.passphrase import suggest_passphrase
-from optimus.auth.passwords import MIN_PASSWORD_CHARS, strength
 from optimus.errors import OptimusError
 from optimus.ui import bridge
+from optimus.ui.new_password import draw_new_password
 from optimus.ui.sign_in import client_network, draw_connection_problem
 from optimus.ui.state import ui_state
-
-_PASSWORD = "setup_password"  # noqa: S105 - the key of a widget
-_SUGGESTED = "setup_suggested"
-_BAR_STEPS = 4
 
 
 def setup_page() -> None:
@@ -33,31 +28,9 @@ def setup_page() -> None:
     if not code:
         st.caption("The terminal that Optimus was started in shows the code.")
     username = st.text_input("Username", key="setup_username", autocomplete="username", max_chars=200)
-    st.caption(f"At least {MIN_PASSWORD_CHARS} characters. Several words are easy to remember and hard to guess.")
-    password = st.text_input("Password", key=_PASSWORD, type="password", autocomplete="new-password", live=True)
-    _draw_strength(password, username)
-    st.button("Suggest a passphrase", icon=":material/casino:", on_click=_suggest)
-    if suggested := st.session_state.get(_SUGGESTED):
-        st.info("It is in the password field now. Keep it in a safe place; it is shown only here.")
-        st.code(suggested, language=None)
+    password = draw_new_password(username, key="setup_password")
     if st.button("Create account", type="primary", width="stretch"):
         _create(code, username, password)
-
-
-def _draw_strength(password: str, username: str) -> None:
-    """Draw the meter, always as high as when it says something, so that no button moves under a click."""
-    if not password:
-        st.progress(0.0, text="Strength: nothing typed yet")
-        return
-    rated = strength(password, username)
-    hint = f" · {rated.hint}" if rated.hint else ""
-    st.progress(max(rated.score, 0.4) / _BAR_STEPS, text=f"Strength: {rated.label}{hint}")
-
-
-def _suggest() -> None:
-    phrase = suggest_passphrase()
-    st.session_state[_PASSWORD] = phrase
-    st.session_state[_SUGGESTED] = phrase
 
 
 def _create(code: str, username: str, password: str) -> None:

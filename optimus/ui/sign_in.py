@@ -45,7 +45,7 @@ def sign_in_page() -> None:
     elif state.notice:
         st.error(state.notice)
         state.notice = None
-    st.caption("No account, or a forgotten password? Ask whoever runs this Optimus.")
+    st.caption("No account, or a forgotten password? Ask an admin for a one-time code, and enter it as the password.")
 
 
 def _sign_in(state: UiState, username: str, password: str, captcha: CaptchaAnswer | None) -> None:

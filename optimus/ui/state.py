@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from optimus.llm_handler.requests import LocalServer
-from optimus.models import MemoryId, SessionId
+from optimus.models import ConversationId, MemoryId, SessionId
 
 _KEY = "optimus"
 
@@ -26,12 +26,18 @@ class UiState:
     failed_draft: str = ""
     """A message that could not be sent, to be put back into the box."""
     notice: str | None = None
+    shown_chat: ConversationId | None = None
+    """The conversation that the chat page drew last."""
     editing: MemoryId | None = None
     memory_page: int = 1
     memory_view: tuple[str, str] = ("", "All")
     """Search and kind that `memory_page` counts in."""
     added: int = 0
     """How many memories were added here; a new number empties the form."""
+    password_form: int = 0
+    """How many passwords were changed here; a new number empties the form."""
+    settings_done: str = ""
+    """What was just done on the settings page, to be said once."""
     local_servers: list[LocalServer] | None = None
     forgotten: list[MemoryId] = field(default_factory=list)
     """Memories deleted on this page, newest last, for Undo."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from optimus.models import MemoryType
+from optimus.models import MemoryType, Role
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 
@@ -20,6 +20,7 @@ TYPE_NAMES = {
     MemoryType.FACT: "fact",
     MemoryType.RELATIONSHIP: "person",
 }
+ROLE_NAMES = {Role.USER: "User", Role.ADMIN: "Admin"}
 
 
 def plain(text: str) -> str:
@@ -32,6 +33,11 @@ def day(moment: datetime) -> str:
     return f"{_local(moment).day} {_local(moment):%b %Y}"
 
 
+def minute(moment: datetime) -> str:
+    """Return a date with its time of day in the viewer's time zone: `22 Nov 2026, 09:05`."""
+    return f"{day(moment)}, {_local(moment):%H:%M}"
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun: `1 fact`, `1,200 facts`, `3 memories`."""
     if number == 1:
@@ -40,9 +46,13 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {plural}"
 
 
-def _local(moment: datetime) -> datetime:
+def viewer_zone() -> ZoneInfo:
+    """Return the viewer's time zone; UTC where the browser names none that is known."""
     try:
-        zone = ZoneInfo(st.context.timezone or "UTC")
+        return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
-        return moment.astimezone(UTC)
-    return moment.astimezone(zone)
+        return ZoneInfo("UTC")
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(viewer_zone())

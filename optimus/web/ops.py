@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -77,17 +77,20 @@ def ops_routes() -> list[BaseRoute]:
 
 
 async def run_command(request: Request) -> Response:
-    """Run one command of `optimus.ops` and answer its JSON result; every refusal looks like a missing page."""
+    """Run one command of `optimus.ops` and answer its JSON result; a refusal looks like a post to a missing page."""
     if not _is_allowed(request):
-        return Response(status_code=404)
+        return PlainTextResponse("Method Not Allowed", 405, {"Allow": "GET, HEAD"})
     body = await request.body()
     if len(body) > MAX_BODY_BYTES:
         return Response(status_code=413)
     try:
-        arguments: dict[str, Any] = json.loads(body or b"{}")
-        result = await asyncio.to_thread(_run, request.path_params["command"], arguments)
-    except (ValueError, TypeError):
+        arguments = json.loads(body or b"{}")
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
         return JSONResponse({"error": "The request is not readable."}, status_code=400)
+    try:
+        result = await asyncio.to_thread(_run, request.path_params["command"], arguments)
     except OptimusError as error:
         return JSONResponse({"error": error.user_message}, status_code=409)
     return JSONResponse(result)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy", "optimus", "benchmarks", "tests", "app.py"],
-        ["mypy", "pages/chat.py", "pages/memory.py"],
+        ["mypy", "pages/admin.py", "pages/chat.py", "pages/memory.py", "pages/settings.py", "pages/analytics.py"],
     ],
     ids=" ".join,
 )

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 
 import pytest
 
 from tests.contract import dataset
-from tests.contract.engines import SERVER_URL, EdgeEngine, Engine, ServerEngine
-
-NO_SERVER = f"{SERVER_URL} names no server"
+from tests.contract.engines import EdgeEngine, Engine, FakeServerEngine, ServerEngine
+from tests.fakes.real_server import REAL, real_settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let qdrant-client's in-memory engine say that it ignores indexes and search parameters."""
+    """Let qdrant-client say what its engine in memory ignores, and that a key goes to a test server over http."""
     for item in items:
         if "tests/contract" in item.path.as_posix():
             item.add_marker(pytest.mark.filterwarnings("ignore:.*ocal (mode|Qdrant)"))
             item.add_marker(pytest.mark.filterwarnings("ignore:.*Payload indexes have no effect"))
+            item.add_marker(pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"))
 
 
 class Loaded:
@@ -35,15 +34,14 @@ class Loaded:
 def _made(name: str, root: object) -> Engine:
     if name == "memory":
         return Engine()
-    if name == "server":
-        url = os.environ.get(SERVER_URL)
-        if not url:
-            pytest.skip(NO_SERVER)
-        return ServerEngine(url)
+    if name in ("grpc", "rest"):
+        return FakeServerEngine(by_grpc=name == "grpc")
+    if name in REAL:
+        return ServerEngine(real_settings(name))
     return EdgeEngine(root / "store")  # type: ignore[operator]
 
 
-@pytest.fixture(scope="session", params=["edge", "memory", "server"])
+@pytest.fixture(scope="session", params=["edge", "memory", "grpc", "rest", *REAL])
 def loaded(request, tmp_path_factory) -> Iterator[Loaded]:
     """Each engine with the common collection, for reading."""
     engine = _made(request.param, tmp_path_factory.mktemp("read"))
@@ -51,7 +49,7 @@ def loaded(request, tmp_path_factory) -> Iterator[Loaded]:
     engine.close()
 
 
-@pytest.fixture(scope="session", params=["edge", "server"])
+@pytest.fixture(scope="session", params=["edge", "grpc", "rest", *REAL])
 def peer(request, tmp_path_factory) -> Iterator[Loaded]:
     """Each engine that has to agree with `reference`, with the common collection."""
     engine = _made(request.param, tmp_path_factory.mktemp("peer"))
@@ -80,9 +78,9 @@ class Writable:
             self.engine.reopen()
 
 
-@pytest.fixture(scope="session", params=["edge", "edge-reopened", "memory", "server"])
+@pytest.fixture(scope="session", params=["edge", "edge-reopened", "memory", "grpc", "rest", *REAL])
 def _writable(request, tmp_path_factory) -> Iterator[Writable]:
-    engine = _made(request.param.partition("-")[0], tmp_path_factory.mktemp("write"))
+    engine = _made(request.param.removesuffix("-reopened"), tmp_path_factory.mktemp("write"))
     yield Writable(engine, is_reopened=request.param == "edge-reopened")
     engine.close()
 

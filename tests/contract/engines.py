@@ -9,10 +9,11 @@ from uuid import uuid4
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
+from optimus.settings import Settings
 from optimus.storage.client import EngineClient
 from optimus.storage.edge import EdgeBackend
-
-SERVER_URL = "OPTIMUS_TEST_QDRANT_URL"
+from optimus.storage.server import ServerGuard, open_server
+from tests.fakes.qdrant_server import FakeQdrant
 
 
 class Engine:
@@ -68,18 +69,39 @@ class EdgeEngine(Engine):
         self.client = self.open()
 
 
+class BatchingGuard(ServerGuard):
+    """The guard that stands before a server, with the one call that the contract holds and Optimus never makes."""
+
+    def batch_update_points(self, collection_name: str, update_operations: Any, **_: Any) -> Any:
+        """Pass the call on."""
+        return self._pass("batch_update_points", collection_name, {"update_operations": update_operations})
+
+
 class ServerEngine(Engine):
-    """A real server."""
+    """A server behind the guard that Optimus puts before it."""
 
     name = "server"
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         super().__init__()
 
     def open(self) -> QdrantClient:
-        """Connect over REST."""
-        return QdrantClient(url=self.url, timeout=30)
+        """Connect as the settings say."""
+        return EngineClient(BatchingGuard(open_server(self.settings)._inner))
+
+
+class FakeServerEngine(ServerEngine):
+    """A server on loopback: all of the wire between, little of the engine behind."""
+
+    def __init__(self, *, by_grpc: bool) -> None:
+        self.server = FakeQdrant()
+        super().__init__(self.server.settings(qdrant_prefer_grpc=by_grpc))
+
+    def close(self) -> None:
+        """Disconnect, and stop the server."""
+        super().close()
+        self.server.close()
 
 
 def plain(vector: Any) -> Any:

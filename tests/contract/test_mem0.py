@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -36,12 +37,12 @@ def adapter_class(tmp_path_factory) -> Any:
 @pytest.fixture
 def adapter(writable, adapter_class) -> Any:
     """Return the adapter on a fresh collection that Mem0 makes itself, filled with three memories."""
-    made = adapter_class("mem0_adapter", 8, client=writable.engine.client)
+    made = adapter_class(f"mem0_{uuid4().hex}", 8, client=writable.engine.client)
     made._bm25_encoder = Bm25Encoder()
     payloads = [{"data": text, **(BOB if "Maria" in text else ALICE)} for text in TEXTS.values()]
     made.insert(list(VECTORS.values()), payloads, list(TEXTS))
     yield made
-    writable.engine.client.delete_collection("mem0_adapter")
+    writable.engine.client.delete_collection(made.collection_name)
 
 
 def ids(points: Any) -> list[Any]:

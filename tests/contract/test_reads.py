@@ -131,7 +131,7 @@ def test_a_facet_keeps_to_its_limit(loaded):
 
 def test_retrieved_points_come_in_the_order_asked_for_without_the_missing(loaded):
     """Look-ups keep the order of the request and leave out what does not exist."""
-    wanted = [8, dataset.uuid_of(3), 9999, 1, dataset.uuid_of(4)]
+    wanted = [8, dataset.uuid_of(3), 9999, "no id", 1, dataset.uuid_of(4)]
     points = loaded.client.retrieve(loaded.collection, wanted)
     assert [point.id for point in points] == [8, dataset.uuid_of(3), 1]
     assert [point.payload["n"] for point in points] == [8, 3, 1]

@@ -14,6 +14,9 @@ NOTHING_SAID = (
     "I found nothing in that to remember. Tell me a fact about yourself, or start with “remember that”, and "
     "I'll keep it."
 )
+KEPT_NOTHING = "I kept nothing of that. Your settings say what I remember."
+NOTHING_KEPT_YET = "I don't have anything about that. Your settings say what I remember."
+NOT_LOOKED_UP = "I did not look into your memories: “Use memories in answers” is off in your settings."
 NOTHING_TO_FORGET = "I found nothing like that to forget. The Memory page lists everything I know."
 FORGET_ALL = "I don't forget everything on one message. The Memory page lists what I know, and you can delete it there."
 ABILITIES = (

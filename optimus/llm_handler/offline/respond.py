@@ -58,26 +58,32 @@ def _answer(prompt: str, context: OfflineContext, *, has_changes: bool) -> Reply
     small = None if has_changes else replies.small_talk(prompt, now=context.now)
     question = read_question(prompt)
     if small is not None or question is None:
-        text = small or (None if has_changes else _without_question(prompt))
+        text = small or (None if has_changes else _without_question(prompt, context))
         return Reply(text=text) if text else None
     changed = {change.memory_id for change in context.changes}
     recalled = tuple(item for item in context.recalled if item.memory.id not in changed)
     if question.is_overview:
-        return _overview(recalled, has_changes=has_changes)
+        return _overview(recalled, context, has_changes=has_changes)
     answer = _from_memory(question, recalled, context)
     if answer is None and has_changes:
         return Reply(text=replies.NO_MODEL_REST)
-    return answer or Reply(text=_unknown(prompt, question))
+    return answer or Reply(text=_unknown(prompt, question, context))
 
 
-def _without_question(prompt: str) -> str:
-    return replies.CANNOT_DO if replies.is_task(prompt) else replies.NOTHING_SAID
-
-
-def _unknown(prompt: str, question: Question) -> str:
+def _without_question(prompt: str, context: OfflineContext) -> str:
     if replies.is_task(prompt):
         return replies.CANNOT_DO
-    return replies.NOTHING_YET if question.about_user else replies.NO_MODEL
+    return replies.NOTHING_SAID if context.keeps_all else replies.KEPT_NOTHING
+
+
+def _unknown(prompt: str, question: Question, context: OfflineContext) -> str:
+    if replies.is_task(prompt):
+        return replies.CANNOT_DO
+    if not question.about_user:
+        return replies.NO_MODEL
+    if not context.looks_up:
+        return replies.NOT_LOOKED_UP
+    return replies.NOTHING_YET if context.keeps_all else replies.NOTHING_KEPT_YET
 
 
 def _from_memory(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> Reply | None:
@@ -107,12 +113,18 @@ def _is_personal(memory: Memory) -> bool:
     return memory.text.startswith(("I ", "I'", "We "))
 
 
-def _overview(recalled: tuple[RecalledMemory, ...], *, has_changes: bool) -> Reply:
+def _overview(recalled: tuple[RecalledMemory, ...], context: OfflineContext, *, has_changes: bool) -> Reply:
+    if not context.looks_up:
+        return Reply(text=replies.NOT_LOOKED_UP)
     known = [item.memory for item in recalled if item.memory.type is not MemoryType.CONVERSATION][:MAX_OVERVIEW]
     if not known:
-        return Reply(text="That is all so far." if has_changes else replies.NOTHING_ABOUT_YOU)
+        return Reply(text="That is all so far." if has_changes else _nothing_about_you(context))
     listed = _list("Here is what I know about you:", known)
     return Reply(text=f"{listed.text}\n\nThe Memory page shows everything.", quoted=listed.quoted)
+
+
+def _nothing_about_you(context: OfflineContext) -> str:
+    return replies.NOTHING_ABOUT_YOU if context.keeps_all else replies.NOTHING_KEPT_YET
 
 
 def _told(memory: Memory) -> str:

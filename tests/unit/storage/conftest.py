@@ -1,25 +1,36 @@
 """Stores to test against: in memory, and embedded in a temporary folder with the way to close and open it again."""
 
 import math
+import os
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from qdrant_client import models
 
 from optimus.keys import Keys
 from optimus.models import new_id
-from optimus.settings import load_settings
+from optimus.settings import Settings, load_settings
 from optimus.storage.collections import collection_specs
 from optimus.storage.filters import equals
 from optimus.storage.store import Store, open_memory_store, open_store
 from optimus.storage.tenancy import across_tenants
+from tests.fakes.qdrant_server import FakeQdrant
+from tests.fakes.real_server import REAL, SERVER_URL, real_settings
 
 SIZE = 8
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KEYS = Keys(jwt=b"j" * 32, pepper=b"p" * 32, master=b"m" * 32)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let qdrant-client say that a key goes to a test server over http."""
+    for item in items:
+        if "tests/unit/storage" in item.path.as_posix():
+            item.add_marker(pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"))
 
 
 class SteppingClock:
@@ -38,18 +49,21 @@ class Place:
     """Where a store lives, so that a test can close it and look again."""
 
     engine: str
-    folder: Path
+    settings: Settings
     clock: SteppingClock = field(default_factory=SteppingClock)
     store: Store | None = None
     is_closed: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.data_dir
 
     def open(self) -> Store:
         if self.engine == "memory":
             self.store = self.store or open_memory_store(KEYS, clock=self.clock, vector_size=SIZE)
         else:
             self.close()
-            settings = load_settings(data_dir=self.folder)
-            self.store = open_store(settings, KEYS, clock=self.clock, vector_size=SIZE)
+            self.store = open_store(self.settings, KEYS, clock=self.clock, vector_size=SIZE)
         self.is_closed = False
         return self.store
 
@@ -62,10 +76,41 @@ class Place:
 @pytest.fixture(scope="session")
 def embedded_place(tmp_path_factory):
     """One embedded store for all tests: making the collections costs more than emptying them."""
-    place = Place("embedded", tmp_path_factory.mktemp("embedded") / "data")
+    place = Place("embedded", load_settings(data_dir=tmp_path_factory.mktemp("embedded") / "data"))
     place.open()
     yield place
     place.close()
+
+
+@pytest.fixture(scope="session")
+def grpc_place():
+    """One store on a server that is a fake: all of the wire, little of the engine."""
+    server = FakeQdrant()
+    place = Place("grpc", server.settings())
+    place.open()
+    yield place
+    place.close()
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def server_places():
+    """Stores on the real server that the environment names, by REST and by gRPC; their collections go afterwards."""
+    places: dict[str, Place] = {}
+
+    def place_of(name: str) -> Place:
+        if name not in places:
+            settings = real_settings(name, collection_prefix=f"test_{uuid4().hex[:12]}_")
+            places[name] = Place(name, settings)
+        return places[name]
+
+    yield place_of
+    for place in places.values():
+        store = place.open()
+        with across_tenants():
+            for spec in collection_specs(store.names):
+                store.client.delete_collection(spec.name)
+        place.close()
 
 
 def emptied(place: Place) -> Place:
@@ -85,15 +130,17 @@ def embedded(embedded_place):
     return emptied(embedded_place)
 
 
-@pytest.fixture(params=["memory", "embedded"])
+@pytest.fixture(params=["memory", "embedded", "grpc", *(REAL if SERVER_URL in os.environ else ())])
 def place(request):
-    """Either store, empty."""
-    if request.param == "embedded":
-        yield request.getfixturevalue("embedded")
-        return
-    place = Place("memory", Path())
-    yield place
-    place.close()
+    """Each store, empty: two engines, a server's wire, and the server itself where the environment names one."""
+    if request.param == "memory":
+        place = Place("memory", load_settings())
+        yield place
+        place.close()
+    elif request.param in REAL:
+        yield emptied(request.getfixturevalue("server_places")(request.param))
+    else:
+        yield emptied(request.getfixturevalue(f"{request.param}_place"))
 
 
 @pytest.fixture

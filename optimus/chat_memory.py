@@ -1,0 +1,59 @@
+"""Memory as a chat may use it: what the user switched off is neither kept nor looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optimus.llm_handler.requests import OfflineContext
+from optimus.memory_manager.manager import MemoryManager
+from optimus.models import MemoryChange, Message, MessageId, RecalledMemory, UserId
+from optimus.preferences import PreferenceService
+from optimus.prompt import offline_context
+
+
+class ChatMemory:
+    """Stands between a chat and the memory engine, and honours the owner's preferences at each call.
+
+    Taking back and withdrawing are always possible. Every method may raise what the engine's own raises.
+    """
+
+    def __init__(self, *, memory: MemoryManager, preferences: PreferenceService) -> None:
+        self._memory = memory
+        self._preferences = preferences
+
+    def remember(self, message: Message, *, before: Sequence[Message] = ()) -> tuple[MemoryChange, ...]:
+        """Keep what a message says, unless its writer switched that off.
+
+        What was said while it was off is no context for later messages either.
+        """
+        chosen = self._preferences.of(message.user_id)
+        if not chosen.remembers:
+            return ()
+        since = chosen.remembers_since
+        around = [earlier for earlier in before if since is None or earlier.created_at >= since]
+        return self._memory.remember(message.user_id, message, before=around, never=chosen.never_store)
+
+    def recall(self, message: Message, *, limit: int) -> list[RecalledMemory]:
+        """Return what is known and bears on a message, at most as much as its writer lets into an answer."""
+        chosen = self._preferences.of(message.user_id)
+        if not chosen.recalls:
+            return []
+        at_most = min(limit, chosen.max_memories)
+        return self._memory.recall(message.user_id, message.text, limit=at_most, exclude_message=message.id)
+
+    def context(
+        self, message: Message, earlier: Sequence[Message], recalled: Sequence[RecalledMemory]
+    ) -> OfflineContext:
+        """Return what an answer is made from, and what of memory its reader has switched off."""
+        chosen = self._preferences.of(message.user_id)
+        return offline_context(message, earlier, recalled).model_copy(
+            update={"keeps_all": chosen.remembers and not chosen.never_store, "looks_up": chosen.recalls}
+        )
+
+    def undo(self, owner: UserId, change: MemoryChange) -> None:
+        """Take one change back; see `MemoryManager.undo`."""
+        self._memory.undo(owner, change)
+
+    def withdraw(self, owner: UserId, message_ids: Sequence[MessageId], *, derived: bool = True) -> None:
+        """Follow the deletion of messages; see `MemoryManager.withdraw`."""
+        self._memory.withdraw(owner, message_ids, derived=derived)

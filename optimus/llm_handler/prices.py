@@ -1,0 +1,38 @@
+"""What an answer cost, from the price list that the `genai-prices` package carries; nothing is looked up online."""
+
+from __future__ import annotations
+
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
+from optimus.models import Usage
+
+_PRICED_AS = {
+    "openai": "openai",
+    "openai-chat": "openai",
+    "anthropic": "anthropic",
+    "google": "google",
+    "groq": "groq",
+    "mistral": "mistral",
+    "xai": "x-ai",
+    "together": "together",
+}
+"""The price list's name of each provider in the catalogue; an endpoint that a person named has no list."""
+
+
+def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
+    """Return the list price of a call in US dollars; None where it is not known.
+
+    A model on this machine and the offline assistant cost nothing. A provider that reports no tokens leaves the cost
+    unknown. Discounts and free tiers are not in the list, nor are tokens from a provider's cache told apart.
+    """
+    if is_local or model.provider == OFFLINE_MODEL.provider:
+        return 0.0
+    provider = _PRICED_AS.get(model.provider)
+    if provider is None or not usage.input_tokens + usage.output_tokens:
+        return None
+    import genai_prices  # noqa: PLC0415 - a sixth of a second, only where a model with a price has answered
+
+    spent = genai_prices.Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    try:
+        return float(genai_prices.calc_price(spent, model_ref=model.name, provider_id=provider).total_price)
+    except LookupError:
+        return None

@@ -1,0 +1,143 @@
+"""A Qdrant server as the engine: the connection, the version that it must have, and the care that it needs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from qdrant_client import QdrantClient, models
+from qdrant_client.client_base import QdrantBase
+
+from optimus.errors import ConfigurationError, StoreDeniedError, StoreUnavailableError
+from optimus.settings import Settings
+from optimus.storage.client import taken_from
+from optimus.storage.edge_schema import index_params, index_type
+from optimus.storage.guard import ValidatingGuard, engine_errors
+from optimus.storage.walls import POINT_WRITES
+
+MINIMUM_VERSION = (1, 19)
+"""An older server drops what it does not know in silence. 1.17 brought `update_mode`, without which every conditional
+write wins; 1.19 the statistics of a tenant's own words, and conditions that are judged once, not again when the log
+is replayed after a crash. 1.19 is also the oldest version that qdrant-client 1.20 supports."""
+_VERSION = re.compile(r"v?(\d+)\.(\d+)")
+_REST_PORT = 6333
+_GRPC_OPTIONS = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2000}
+"""A server that was restarted is found again within seconds; by default gRPC may wait two minutes."""
+_WAITED_FOR = frozenset(
+    {*POINT_WRITES, "create_payload_index", "delete_payload_index", "create_vector_name", "delete_vector_name"}
+)
+_LENIENT = models.StrictModeConfig(enabled=False)
+"""Managed servers refuse filters on fields without an index; a few of ours have none, and so have some of Mem0's."""
+_DONE = models.UpdateResult(status=models.UpdateStatus.COMPLETED)
+
+
+class ServerGuard(ValidatingGuard):
+    """For a Qdrant server: a write is answered once it is applied, and an index that is there is left alone."""
+
+    def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
+        if call in _WAITED_FOR:
+            arguments = {**arguments, "wait": True}
+        if call == "create_collection":
+            arguments = {**arguments, "strict_mode_config": _LENIENT}
+        if call == "create_payload_index":
+            return self._create_index(collection_name, arguments)
+        return super()._pass(call, collection_name, arguments)
+
+    def _create_index(self, collection_name: str, arguments: dict[str, Any]) -> Any:
+        """Make an index, unless a bare request of its kind would only take its parameters away.
+
+        Mem0 asks for its indexes at every start. A server would drop `user_id`'s, tenant mark included, and build
+        another, while every search by owner reads all points.
+        """
+        requested = arguments.get("field_schema") or arguments.get("field_type")
+        is_bare = not hasattr(requested, "model_fields_set")
+        with engine_errors():
+            params = index_params(requested)
+        known = super()._pass("get_collection", collection_name, {}).payload_schema.get(arguments["field_name"])
+        if known and known.data_type == index_type(params) and (is_bare or known.params == params):
+            return _DONE
+        kept = {name: value for name, value in arguments.items() if name != "field_type"}
+        return super()._pass("create_payload_index", collection_name, {**kept, "field_schema": params})
+
+
+def open_server(settings: Settings) -> ServerGuard:
+    """Connect to the server that the settings name, once it has shown that it will do.
+
+    Raises:
+        ConfigurationError: the address is none, the server is too old, or it refuses the key.
+        StoreUnavailableError: the server does not answer.
+    """
+    backend = server_backend(settings)
+    try:
+        _check(backend, settings)
+    except BaseException:
+        backend.close()
+        raise
+    return ServerGuard(backend)
+
+
+def server_backend(settings: Settings) -> QdrantBase:
+    """Return qdrant-client's backend for the server that the settings name; nothing connects yet.
+
+    Raises:
+        ConfigurationError: the address is none.
+    """
+    api_key = settings.qdrant_api_key
+    try:
+        client = QdrantClient(
+            url=settings.qdrant_url,
+            prefer_grpc=settings.qdrant_prefer_grpc,
+            grpc_port=_grpc_port(settings),
+            grpc_options=dict(_GRPC_OPTIONS),
+            api_key=api_key.get_secret_value() if api_key else None,
+            timeout=settings.qdrant_timeout_s,
+            check_compatibility=False,
+        )
+    except ValueError as exc:
+        raise ConfigurationError(
+            "OPTIMUS_QDRANT_URL is no address of a Qdrant server: it looks like http://qdrant:6333 or "
+            "https://my-cluster.example.com:6333."
+        ) from exc
+    return taken_from(client)
+
+
+def _grpc_port(settings: Settings) -> int:
+    """Return the gRPC port: Qdrant's own is the one above its REST port, and so it is where both are mapped."""
+    url = settings.qdrant_url or ""
+    rest_port = urlsplit(url if "//" in url else f"//{url}").port
+    return settings.qdrant_grpc_port or (rest_port or _REST_PORT) + 1
+
+
+def _check(backend: QdrantBase, settings: Settings) -> None:
+    """Ask for the version, which needs no key, and then for something that needs one."""
+    try:
+        with engine_errors():
+            _check_version(backend.info().version)
+            backend.get_collections()
+    except StoreDeniedError as exc:
+        raise ConfigurationError(
+            "The Qdrant server refuses the API key: set OPTIMUS_QDRANT_API_KEY to one that may read and write."
+        ) from exc
+    except StoreUnavailableError as exc:
+        raise StoreUnavailableError(str(exc), user_message=_unreachable(settings)) from exc
+
+
+def _check_version(version: str) -> None:
+    """Refuse a server that is too old; what is no version number is a development build."""
+    found = _VERSION.match(version)
+    if found and (int(found[1]), int(found[2])) < MINIMUM_VERSION:
+        wanted = ".".join(map(str, MINIMUM_VERSION))
+        raise ConfigurationError(
+            f"The Qdrant server is version {version}, but Optimus needs {wanted} or later: an older one ignores the "
+            "conditions that keep two writers apart. Upgrade the server, or unset OPTIMUS_QDRANT_URL."
+        )
+
+
+def _unreachable(settings: Settings) -> str:
+    if settings.qdrant_prefer_grpc:
+        return (
+            f"The Qdrant server does not answer by gRPC on port {_grpc_port(settings)}. Check that it runs, "
+            "OPTIMUS_QDRANT_URL and OPTIMUS_QDRANT_GRPC_PORT, or set OPTIMUS_QDRANT_PREFER_GRPC=false."
+        )
+    return "The Qdrant server does not answer. Check that it runs, and OPTIMUS_QDRANT_URL."

@@ -1,0 +1,46 @@
+"""Settings: who is signed in, and their password."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimus.ui.guard import PageContext, act
+from optimus.ui.new_password import draw_new_password
+from optimus.ui.sign_in import client_network
+from optimus.ui.text import ROLE_NAMES, count, day, plain
+
+
+def draw_account(context: PageContext) -> None:
+    """Draw the account and the form that changes its password."""
+    user = context.services.auth.account(context.principal)
+    with st.container(gap=None):
+        st.subheader(plain(user.username), anchor=False)
+        st.caption(f"{ROLE_NAMES[user.role]} · member since {day(user.created_at)}")
+    if context.state.settings_done:
+        st.success(context.state.settings_done, icon=":material/check:")
+        context.state.settings_done = ""
+    _draw_password(context)
+
+
+def _draw_password(context: PageContext) -> None:
+    form = context.state.password_form
+    with st.container(border=True):
+        st.markdown("**Change password**")
+        current = st.text_input(
+            "Current password", key=f"password_current_{form}", type="password", autocomplete="current-password"
+        )
+        new = draw_new_password(context.principal.username, key=f"password_new_{form}", label="New password")
+        st.caption("Changing it signs you out everywhere else. Here you stay signed in.")
+        if st.button("Change password", type="primary", key="password_change", disabled=not (current and new)):
+            _change(context, current, new)
+
+
+def _change(context: PageContext, current: str, new: str) -> None:
+    change = context.services.auth.change_password
+    ended = act(change, context.principal, current=current, new=new, network=client_network())
+    if ended is None:
+        return
+    elsewhere = f" {count(ended, 'other session')} ended." if ended else ""
+    context.state.settings_done = f"Your password is changed.{elsewhere}"
+    context.state.password_form += 1
+    st.rerun()

@@ -1,0 +1,68 @@
+"""Settings: what a chat remembers and what answers are made from; and the note about it in the chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from optimus.models import MemoryType
+from optimus.ui.guard import PageContext, did
+
+KINDS = {
+    MemoryType.FACT: "Facts and plans",
+    MemoryType.PREFERENCE: "Preferences",
+    MemoryType.RELATIONSHIP: "People",
+    MemoryType.NOTE: "Notes",
+    MemoryType.CONVERSATION: "Whole messages",
+}
+SETTINGS_PAGE = str(Path(__file__).parent.parent.parent / "pages" / "settings.py")
+"""The settings for links; Streamlit knows a page by its path."""
+
+
+def draw_memory(context: PageContext) -> None:
+    """Draw the choices; nothing changes before they are saved."""
+    preferences = context.services.preferences
+    chosen = preferences.of(context.principal.user_id)
+    with st.form(f"memory_{chosen.version}", border=True):
+        with st.container(gap="xxsmall"):
+            remembers = st.toggle("Remember what I say", value=chosen.remembers)
+            st.caption("Off: chats keep nothing and forget nothing. What is remembered already stays.")
+        with st.container(gap="xxsmall"):
+            recalls = st.toggle("Use memories in answers", value=chosen.recalls)
+            st.caption("Off: an answer is made from its own chat only.")
+        at_most = st.slider("How many memories an answer may use", 1, preferences.max_memories, chosen.max_memories)
+        never = st.pills(
+            "Never remember",
+            list(KINDS),
+            selection_mode="multi",
+            default=[kind for kind in KINDS if kind in chosen.never_store],
+            format_func=KINDS.__getitem__,
+        )
+        st.caption(
+            "Kinds are told by how a sentence is worded. A sentence that was not recognised may stay as part of its "
+            "message; choose “Whole messages” to keep none. What you add on the Memory page is always kept."
+        )
+        saved = st.form_submit_button("Save", type="primary")
+    if saved and did(
+        preferences.choose_memory,
+        context.principal.user_id,
+        remembers=remembers,
+        recalls=recalls,
+        max_memories=at_most,
+        never_store=never,
+    ):
+        context.state.settings_done = "Saved"
+        st.rerun()
+
+
+def draw_memory_note(context: PageContext) -> None:
+    """Say under a chat's input what of memory is switched off; nothing where all of it is on."""
+    chosen = context.services.preferences.of(context.principal.user_id)
+    parts = [] if chosen.remembers else ["nothing that you say is remembered"]
+    parts += [] if chosen.recalls else ["answers use no memories"]
+    if not parts:
+        return
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", key="memory_note"):
+        st.caption(f":material/bedtime: Memory is off: {' and '.join(parts)}.", width="content")
+        st.page_link(SETTINGS_PAGE, label="Change", query_params={"section": "Memory"}, width="content")

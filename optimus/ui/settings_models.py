@@ -1,0 +1,91 @@
+"""Settings: the models that the user connected, and the one that new chats begin with."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimus.connections import OwnConnection
+from optimus.llm_handler.catalogue import CATALOGUE
+from optimus.ui.connect import choice_key, choice_title, connect_dialog
+from optimus.ui.guard import PageContext, act, did
+from optimus.ui.text import count, day, plain
+
+_AUTOMATIC = ""
+
+
+def draw_models(context: PageContext) -> None:
+    """Draw the default model and every own connection."""
+    _draw_default(context)
+    st.subheader("Your connections", anchor=False)
+    connections = context.services.connections.own(context.principal.user_id)
+    if not connections:
+        st.info(
+            "You have not connected a model yet. The offline assistant remembers and finds what you tell it; "
+            "a language model can talk about everything else, too.",
+            icon=":material/power:",
+        )
+    for connection in connections:
+        _draw_connection(context, connection)
+    if st.button("Connect a model", icon=":material/add_link:", key="settings_connect"):
+        connect_dialog(context)
+
+
+def _draw_default(context: PageContext) -> None:
+    service, owner = context.services.connections, context.principal.user_id
+    choices = {choice_key(choice): choice for choice in service.choices(owner)}
+    chosen = service.default(owner)
+    stored = choice_key(chosen) if chosen else _AUTOMATIC
+    version = context.services.preferences.of(owner).version
+    options = [_AUTOMATIC, *choices]
+    picked = st.selectbox(
+        "Model of new chats",
+        options,
+        index=options.index(stored),
+        format_func=lambda key: choice_title(choices[key]) if key else "The first one that is connected",
+        key=f"default_model_{version}_{stored}",
+    )
+    if picked == stored:
+        return
+    if did(service.prefer, owner, choices.get(picked)):
+        context.state.model = None
+        context.state.settings_done = "Saved"
+        st.rerun()
+
+
+def _draw_connection(context: PageContext, connection: OwnConnection) -> None:
+    with st.container(border=True, key=f"connection_{connection.id}"):
+        with st.container(gap=None):
+            st.markdown(f"**{plain(_title(connection.provider))}**")
+            st.caption(_details(connection))
+        with st.container(horizontal=True):
+            wanted = st.button("Test again", icon=":material/refresh:", key=f"connection_test_{connection.id}")
+            with st.popover("Disconnect", icon=":material/power_off:"):
+                st.write("The key is deleted here. To use these models again, connect them again.")
+                gone = st.button("Disconnect now", type="primary", key=f"connection_end_{connection.id}")
+        if wanted:
+            _test(context, connection)
+    if gone and did(context.services.connections.disconnect, context.principal.user_id, connection.id):
+        context.state.settings_done = "Disconnected"
+        st.rerun()
+
+
+def _test(context: PageContext, connection: OwnConnection) -> None:
+    with st.spinner("Asking the provider…"):
+        result = act(context.services.connections.test_again, context.principal.user_id, connection.id)
+    if result:
+        (st.success if result.ok else st.error)(result.message)
+
+
+def _title(provider: str) -> str:
+    return CATALOGUE.get(provider).title if provider in CATALOGUE else provider
+
+
+def _details(connection: OwnConnection) -> str:
+    key = f"key ends in {plain(connection.key_ending)}" if connection.key_ending else "key not shown"
+    parts = [
+        plain(connection.base_url) if connection.base_url else "the provider's own address",
+        key if connection.has_key else "no key",
+        count(connection.models, "model"),
+        f"connected on {day(connection.connected_at)}",
+    ]
+    return " · ".join(parts)

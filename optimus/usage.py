@@ -1,0 +1,126 @@
+"""What is recorded of an answer, and how it is read back: numbers, names and ids, never a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from sys import intern
+from typing import Any
+
+from optimus.llm_handler.prices import cost_usd
+from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice
+from optimus.models import MemoryId, Message, MessageState, RecalledMemory, UserId, new_id
+from optimus.prompt import CHARS_PER_TOKEN, memory_block
+from optimus.storage.records import Event
+from optimus.storage.table import Row
+
+ANSWER = "answer"
+"""The kind of event that an ended answer leaves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a model was given, in estimated tokens."""
+
+    choice: ModelChoice
+    prompt_tokens: int
+    memory_tokens: int
+    history_tokens: int
+    """Of the earlier messages of the conversation that went along."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer as it was recorded."""
+
+    id: str
+    owner: UserId
+    at: datetime
+    model: str
+    failed: bool
+    message_id: str
+    """Of the answer; one that was written again left several records with the same id."""
+    memory_ids: tuple[MemoryId, ...]
+    """The memories that it was made from."""
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    """US dollars; None where the price is not known."""
+    context_tokens: int
+    """Estimate of the memories and earlier messages that the model was given."""
+    said_tokens: int
+    """Estimate of the message and its answer."""
+    first_token_ms: float | None
+    duration_ms: float | None
+
+
+def estimated_tokens(text: str | None) -> int:
+    """Return about how many tokens a text takes: one for each four characters, rounded up."""
+    return -(-len(text or "") // CHARS_PER_TOKEN)
+
+
+def asked(choice: ModelChoice, prompt: str, earlier: Sequence[Message], recalled: Sequence[RecalledMemory]) -> Asked:
+    """Measure what a model is given."""
+    return Asked(
+        choice=choice,
+        prompt_tokens=estimated_tokens(prompt),
+        memory_tokens=estimated_tokens(memory_block(recalled)),
+        history_tokens=sum(estimated_tokens(message.text) for message in earlier),
+    )
+
+
+def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: datetime) -> Event:
+    """Return the record of an answer that ended, however it ended."""
+    choice = given.choice
+    return Event(
+        id=new_id(),
+        user_id=reply.user_id,
+        kind=ANSWER,
+        at=at,
+        data={
+            "model": reply.model,
+            "state": result.state.value,
+            "message_id": reply.id,
+            "conversation_id": reply.conversation_id,
+            "memories": len(reply.used),
+            "memory_ids": ",".join(use.memory_id for use in reply.used),
+            "cost_usd": _cost(choice, result),
+            "memory_tokens": given.memory_tokens,
+            "history_tokens": given.history_tokens,
+            "said_tokens": given.prompt_tokens + estimated_tokens(result.text),
+            **result.usage.model_dump(),
+        },
+    )
+
+
+def read_answer(row: Row) -> Answer:
+    """Return the answer of a stored record; one from before a field was recorded has none of it."""
+    data: dict[str, Any] = row.payload["data"]
+    model = intern(str(data.get("model") or "unknown"))
+    ids = data.get("memory_ids") or ""
+    free = 0.0 if model == str(OFFLINE_MODEL) else None
+    return Answer(
+        id=row.id,
+        owner=row.payload["user_id"],
+        at=datetime.fromisoformat(row.payload["at"]),
+        model=model,
+        failed=data.get("state") == MessageState.FAILED,
+        message_id=data.get("message_id") or row.id,
+        memory_ids=tuple(MemoryId(intern(part)) for part in ids.split(",")) if ids else (),
+        input_tokens=data.get("input_tokens") or 0,
+        output_tokens=data.get("output_tokens") or 0,
+        cost=data.get("cost_usd", free),
+        context_tokens=(data.get("memory_tokens") or 0) + (data.get("history_tokens") or 0),
+        said_tokens=data.get("said_tokens") or 0,
+        first_token_ms=data.get("first_token_ms"),
+        duration_ms=data.get("duration_ms"),
+    )
+
+
+def _cost(choice: ModelChoice, result: GenerationResult) -> float | None:
+    """Return the price of an answer; one that failed before it began is not charged for."""
+    usage = result.usage
+    if result.state is MessageState.FAILED and not (result.text or usage.input_tokens or usage.output_tokens):
+        return 0.0
+    return cost_usd(choice.ref, usage, is_local=choice.is_local)

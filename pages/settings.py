@@ -1,0 +1,36 @@
+"""The settings: account and password, sessions, models, memory, looks."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimus.auth.permissions import Action
+from optimus.ui.guard import PageContext, run_page
+from optimus.ui.settings_account import draw_account
+from optimus.ui.settings_appearance import draw_appearance
+from optimus.ui.settings_memory import draw_memory
+from optimus.ui.settings_models import draw_models
+from optimus.ui.settings_sessions import draw_sessions
+
+SECTIONS = {
+    "Account": draw_account,
+    "Sessions": draw_sessions,
+    "Models": draw_models,
+    "Memory": draw_memory,
+    "Appearance": draw_appearance,
+}
+
+
+def render(context: PageContext) -> None:
+    """Draw the open section; the address names it, so that other pages can link to it."""
+    st.title("Settings")
+    for name, tab in zip(SECTIONS, st.tabs(list(SECTIONS), key="section", bind="query-params"), strict=True):
+        if tab.open:
+            with tab:
+                SECTIONS[name](context)
+    if context.state.settings_done:
+        st.toast(context.state.settings_done, icon=":material/check:")
+        context.state.settings_done = ""
+
+
+run_page(render, Action.USE_SETTINGS)

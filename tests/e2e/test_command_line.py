@@ -1,0 +1,206 @@
+"""`python -m optimus`, beside the running application and without it; and the other ways to start it."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from optimus.ops_access import read_access
+from optimus.settings_reference import example_toml, markdown_table
+from tests.e2e.server import PASSWORD, ROOT, AppServer, free_port
+
+CHECKS = {
+    "versions",
+    "configuration",
+    "data folder",
+    "keys",
+    "store",
+    "embedder",
+    "providers",
+    "disk",
+    "accounts",
+}
+FIX = "->"
+
+
+def run(data_dir: Path, *arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one command on a data folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "optimus", *arguments],
+        cwd=ROOT,
+        env=AppServer(data_dir).variables() | environment,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def create_admin(data_dir: Path, username: str, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+    """Run `create-admin` with the password on standard input."""
+    done = run(data_dir, "create-admin", username, "--password-stdin", typed=f"{password}\n")
+    assert "Traceback" not in done.stderr
+    assert password not in done.stdout + done.stderr
+    return done
+
+
+def report_of(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]:
+    """Return the checks of `doctor --json` by name, and see that its verdict and its exit code agree."""
+    assert "Traceback" not in done.stderr
+    report = json.loads(done.stdout)
+    assert report["healthy"] is (done.returncode == 0)
+    return {check["name"]: check for check in report["checks"]}
+
+
+def test_the_doctor_examines_the_running_application(shared_app: AppServer):
+    """Beside the app, which alone holds the store, the doctor reports every check and exits with 0."""
+    checks = report_of(run(shared_app.data_dir, "doctor", "--json"))
+    assert set(checks) == CHECKS
+    assert {check["verdict"] for check in checks.values()} <= {"ok", "warning"}
+    assert checks["store"]["detail"].startswith("embedded: ")
+    assert checks["accounts"]["verdict"] == "ok"
+
+
+def test_the_doctor_examines_a_stopped_optimus(tmp_path):
+    """On a folder that nobody uses yet, the doctor opens the store itself, and says what comes next."""
+    done = run(tmp_path / "data", "doctor")
+    assert done.returncode == 0, done.stderr
+    assert [name for name in CHECKS if f"  {name}: " not in done.stdout] == []
+    assert "accounts: no account yet" in done.stdout
+    assert "python -m optimus create-admin" in done.stdout
+    assert not (tmp_path / "data" / "ops.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
+def test_a_data_folder_open_to_others_is_a_problem(shared_app: AppServer):
+    """A data folder that others can open, beside the running app, fails the doctor, which names the command to run."""
+    shared_app.data_dir.chmod(0o755)
+    try:
+        done = run(shared_app.data_dir, "doctor")
+    finally:
+        shared_app.data_dir.chmod(0o700)
+    assert done.returncode == 1
+    assert "PROBLEM  data folder: " in done.stdout
+    assert f"{FIX} Run: chmod 700 {shared_app.data_dir}" in done.stdout
+
+
+def test_a_broken_model_and_a_wrong_default_have_their_fixes(tmp_path):
+    """A broken search model is a problem, a default model that nobody offers a warning; each names its fix."""
+    model_dir = tmp_path / "model"
+    model_dir.mkdir()
+    (model_dir / "model.onnx").write_bytes(b"not a model")
+    broken = {"OPTIMUS_EMBEDDING_DIR": str(model_dir), "OPTIMUS_DEFAULT_MODEL": "openai:gpt-6-luna"}
+    done = run(tmp_path / "data", "doctor", "--json", **broken)
+    assert done.returncode == 1
+    checks = report_of(done)
+    assert checks["embedder"]["verdict"] == "problem"
+    assert "OPTIMUS_EMBEDDING_DIR" in checks["embedder"]["fix"]
+    assert checks["configuration"]["verdict"] == "warning"
+    assert "openai:gpt-6-luna" in checks["configuration"]["detail"]
+    assert "Set the key of its provider" in checks["configuration"]["fix"]
+
+
+def test_a_setting_that_prevents_the_start_is_named(tmp_path):
+    """Where Optimus cannot even be opened, the doctor names the setting, never its value, and exits with 1."""
+    done = run(tmp_path / "data", "doctor", OPTIMUS_JWT_SECRET="tooshort1")
+    assert done.returncode == 1
+    assert "OPTIMUS_JWT_SECRET is too short" in done.stdout
+    assert FIX in done.stdout
+    assert "tooshort1" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_accounts_are_made_beside_the_running_application(shared_app: AppServer):
+    """An account made while the app runs is in its store; a taken name and a weak password are refused in words."""
+    made = create_admin(shared_app.data_dir, "grace")
+    assert made.returncode == 0, made.stderr
+    assert "grace is ready" in made.stdout
+    taken = create_admin(shared_app.data_dir, "Grace")
+    assert taken.returncode == 1
+    assert "already taken" in taken.stderr
+    weak = create_admin(shared_app.data_dir, "hopper", "too short")
+    assert weak.returncode == 1
+    assert "at least 15 characters" in weak.stderr.lower()
+
+
+def test_accounts_are_made_while_nothing_runs(tmp_path):
+    """The first account may be made before the first start, and the same rules hold."""
+    data_dir = tmp_path / "data"
+    made = create_admin(data_dir, "grace")
+    assert made.returncode == 0, made.stderr
+    again = create_admin(data_dir, "grace")
+    assert again.returncode == 1
+    assert "already taken" in again.stderr
+    assert again.stdout == ""
+
+
+def test_the_settings_are_listed(tmp_path):
+    """`settings` prints the table of all settings, `--toml` the example file; neither opens anything."""
+    table = run(tmp_path / "data", "settings")
+    assert (table.returncode, table.stdout) == (0, markdown_table())
+    toml = run(tmp_path / "data", "settings", "--toml")
+    assert (toml.returncode, toml.stdout) == (0, example_toml())
+    assert not (tmp_path / "data").exists()
+    assert run(tmp_path / "data", "no-such-command").returncode == 2
+
+
+def test_the_ops_route_looks_like_a_missing_page(shared_app: AppServer):
+    """Without the token, with a wrong one, through a proxy or by another method, the route answers as if not there."""
+    access = read_access(shared_app.data_dir)
+    assert access
+    right = {"Authorization": f"Bearer {access.token}"}
+    refused = [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {access.token}x"},
+        right | {"X-Forwarded-For": "203.0.113.7"},
+        right | {"X-Forwarded-For": "127.0.0.1"},
+        right | {"X-Real-IP": "203.0.113.7"},
+        right | {"Forwarded": "for=203.0.113.7"},
+    ]
+    with httpx.Client(base_url=shared_app.url, timeout=30) as client:
+        missing = client.post("/nothing/here")
+        for headers in refused:
+            answer = client.post("/ops/doctor", headers=headers, json={})
+            assert (answer.status_code, answer.content) == (missing.status_code, missing.content), headers
+        got, missing_page = client.get("/ops/doctor", headers=right), client.get("/nothing/here")
+        assert (got.status_code, got.content) == (missing_page.status_code, missing_page.content)
+        for body in ("[]", '"text"', "{", '{"username": 7, "password": []}'):
+            assert client.post("/ops/create-admin", headers=right, content=body).status_code in {400, 409}, body
+        assert client.post("/ops/no-such-command", headers=right, json={}).status_code == 409
+        assert client.post("/ops/doctor", headers=right, content=b" " * 20_000).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "start", [["-m", "uvicorn", "app:app", "--port", "{port}"], ["app.py"]], ids=["uvicorn", "python"]
+)
+def test_other_ways_to_start_and_stop(tmp_path, start):
+    """Under `uvicorn app:app` and `python app.py` it serves, takes commands, and closes the store on SIGTERM."""
+    port = free_port()
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "config.toml").write_text(f"[server]\nport = {port}\n")
+    server = AppServer(tmp_path / "data", port=port, HOME=str(tmp_path))
+    command = [sys.executable, *(part.format(port=port) for part in start)]
+    server.process = subprocess.Popen(
+        command, cwd=ROOT, env=server.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=5), timeout=60) as client:
+            assert client.get(f"{server.url}/session/check").status_code == 401
+            assert client.get(f"{server.url}/readyz").json() == {"status": "ready"}
+        server.add_user("ada")
+        server.process.send_signal(signal.SIGTERM)
+        output, _ = server.process.communicate(timeout=30)
+    finally:
+        server.process.kill()
+    assert "Traceback" not in output
+    assert server.process.returncode in {0, -signal.SIGTERM}
+    assert not (server.data_dir / "ops.json").exists()
+    accounts = report_of(run(server.data_dir, "doctor", "--json"))["accounts"]
+    assert accounts["detail"] == "set up"

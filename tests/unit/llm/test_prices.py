@@ -1,0 +1,68 @@
+"""What answers cost: list prices, nothing for what runs here, and no guess where there is no price."""
+
+import socket
+
+import pytest
+
+from optimus.llm_handler.catalogue import CATALOGUE
+from optimus.llm_handler.prices import cost_usd
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
+from optimus.models import Usage
+
+USED = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
+
+
+def priced(model: str, usage: Usage = USED, *, is_local: bool = False) -> float | None:
+    """Return the cost of a call of `provider:name`."""
+    return cost_usd(ModelRef.parse(model), usage, is_local=is_local)
+
+
+@pytest.mark.parametrize("entry", [entry for entry in CATALOGUE.all() if entry.needs_key], ids=lambda entry: entry.key)
+def test_every_hosted_provider_has_prices(entry):
+    """For each provider that wants a key at least one of the models on offer has a price."""
+    names = entry.models or CATALOGUE.get("openai").models
+    assert any(priced(f"{entry.key}:{name}") for name in names)
+
+
+def test_input_and_output_have_their_own_prices():
+    """A price is the sum of both directions, and grows with the tokens."""
+    model = "anthropic:claude-sonnet-5-5"
+    into = priced(model, Usage(input_tokens=10_000))
+    out = priced(model, Usage(output_tokens=10_000))
+    both = priced(model, Usage(input_tokens=10_000, output_tokens=10_000))
+    assert into
+    assert out
+    assert out > into > 0
+    assert both == pytest.approx(into + out)
+
+
+@pytest.mark.parametrize(
+    ("model", "is_local", "cost"),
+    [
+        (str(OFFLINE_MODEL), True, 0.0),
+        (str(OFFLINE_MODEL), False, 0.0),
+        ("compatible:llama3.2:3b", True, 0.0),
+        ("openai:gpt-6-luna", True, 0.0),
+        ("compatible:llama3.2:3b", False, None),
+        ("openai:no-such-model", False, None),
+        ("nobody:gpt-6-luna", False, None),
+    ],
+)
+def test_what_runs_here_is_free_and_what_has_no_price_is_unknown(model, is_local, cost):
+    """Models on this machine cost nothing; an unlisted model or an endpoint of somebody's own has no price."""
+    assert priced(model, is_local=is_local) == cost
+
+
+def test_without_token_counts_the_cost_is_unknown():
+    """A provider that reports no tokens is not taken for a free one."""
+    assert priced("openai:gpt-6-luna", Usage()) is None
+
+
+def test_prices_need_no_network(monkeypatch):
+    """The price list is on disk; nothing is asked for online."""
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("a price was looked up online")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert priced("openai:gpt-6-luna")
