@@ -103,13 +103,9 @@ def wire(
         connections=connections,
         clock=clock,
     )
+    audit, accounts = store.events.append, store.accounts
     auth = AuthService(
-        accounts=store.accounts,
-        keys=keys,
-        settings=settings,
-        clock=clock,
-        password_cost=password_cost,
-        record=store.events.append,
+        accounts=accounts, keys=keys, settings=settings, clock=clock, password_cost=password_cost, record=audit
     )
     return Services(
         settings=settings,

@@ -26,10 +26,10 @@ def render(context: PageContext) -> None:
     """Draw the open conversation, or a new one, and take the next message."""
     conversation = _open(context)
     draw_conversations(context, conversation)
-    choice = draw_model_picker(context)
     owner = context.principal.user_id
     chat = context.services.chat
     messages = chat.messages(owner, conversation.id) if conversation else []
+    choice = draw_model_picker(context, messages[-1].model if messages else None)
     running = chat.generation(owner, conversation.id) if conversation else None
     body = _body(context, conversation)
     with body:

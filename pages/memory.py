@@ -90,7 +90,7 @@ def _draw_add(context: PageContext) -> None:
     added = act(context.services.memory.add, context.principal.user_id, text)
     if added:
         context.state.added += 1
-        st.toast("Saved", icon=":material/check:")
+        context.state.done = "Saved"
         st.rerun()
 
 

@@ -28,9 +28,6 @@ def render(context: PageContext) -> None:
         if tab.open:
             with tab:
                 SECTIONS[name](context)
-    if context.state.settings_done:
-        st.toast(context.state.settings_done, icon=":material/check:")
-        context.state.settings_done = ""
 
 
 run_page(render, Action.USE_SETTINGS)

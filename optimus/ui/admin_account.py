@@ -115,7 +115,7 @@ def _confirm(context: PageContext, info: AccountInfo, change: _Change) -> None:
     if not st.button(change.label, icon=change.icon, type="primary", key="confirm") or not is_still(context):
         return
     if did(change.perform, context, info):
-        st.toast(f"Done: {change.label.lower()}, {name}", icon=":material/check:")
+        context.state.done = f"Done: {change.label.lower()}, {info.user.username}"
         st.rerun()
 
 

@@ -15,12 +15,16 @@ COMPATIBLE = "compatible"
 _PICKER = "model_picker"
 
 
-def draw_model_picker(context: PageContext) -> ModelChoice:
-    """Draw the picker at the head of the chat and return the chosen model."""
+def draw_model_picker(context: PageContext, last: str | None) -> ModelChoice:
+    """Draw the picker at the head of the chat and return the chosen model.
+
+    Until one is picked in this tab, it is the model of the `last` answer here, or the one of new chats.
+    """
     choices = {choice_key(choice): choice for choice in context.services.connections.choices(context.principal.user_id)}
     state = context.state
     if state.model not in choices:
-        state.model = choice_key(context.services.connections.preferred(context.principal.user_id))
+        usual = context.services.connections.preferred(context.principal.user_id)
+        state.model = choice_key(next((c for c in choices.values() if str(c.ref) == last), usual))
     st.session_state[_PICKER] = state.model
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         st.selectbox(
@@ -127,7 +131,7 @@ def _connect(context: PageContext, provider: str, address: str, secret: str) -> 
         return
     connected = context.services.connections.newest(context.principal.user_id, provider)
     context.state.model = choice_key(connected) if connected else None
-    st.toast(result.message, icon=":material/check:")
+    context.state.done = result.message
     st.rerun()
 
 

@@ -62,7 +62,11 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
         if principal is None:
             raise SessionEndedError
         authorize(principal, action)
-        render(PageContext(services=process.current(), principal=principal, state=bind_state(principal.session_id)))
+        state = bind_state(principal.session_id)
+        if state.done:
+            st.toast(state.done, icon=":material/check:")
+            state.done = ""
+        render(PageContext(services=process.current(), principal=principal, state=state))
     except OptimusError as error:
         report(error)
 

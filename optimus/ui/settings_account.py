@@ -16,9 +16,6 @@ def draw_account(context: PageContext) -> None:
     with st.container(gap=None):
         st.subheader(plain(user.username), anchor=False)
         st.caption(f"{ROLE_NAMES[user.role]} · member since {day(user.created_at)}")
-    if context.state.settings_done:
-        st.success(context.state.settings_done, icon=":material/check:")
-        context.state.settings_done = ""
     _draw_password(context)
 
 
@@ -41,6 +38,6 @@ def _change(context: PageContext, current: str, new: str) -> None:
     if ended is None:
         return
     elsewhere = f" {count(ended, 'other session')} ended." if ended else ""
-    context.state.settings_done = f"Your password is changed.{elsewhere}"
+    context.state.done = f"Your password is changed.{elsewhere}"
     context.state.password_form += 1
     st.rerun()

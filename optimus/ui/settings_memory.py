@@ -52,7 +52,7 @@ def draw_memory(context: PageContext) -> None:
         max_memories=at_most,
         never_store=never,
     ):
-        context.state.settings_done = "Saved"
+        context.state.done = "Saved"
         st.rerun()
 
 

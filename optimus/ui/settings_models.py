@@ -48,7 +48,7 @@ def _draw_default(context: PageContext) -> None:
         return
     if did(service.prefer, owner, choices.get(picked)):
         context.state.model = None
-        context.state.settings_done = "Saved"
+        context.state.done = "Saved"
         st.rerun()
 
 
@@ -65,7 +65,7 @@ def _draw_connection(context: PageContext, connection: OwnConnection) -> None:
         if wanted:
             _test(context, connection)
     if gone and did(context.services.connections.disconnect, context.principal.user_id, connection.id):
-        context.state.settings_done = "Disconnected"
+        context.state.done = "Disconnected"
         st.rerun()
 
 

@@ -21,7 +21,7 @@ def draw_sessions(context: PageContext) -> None:
     if st.button("End all other sessions", icon=":material/logout:", key="sessions_end_others"):
         ended = act(context.services.auth.end_other_sessions, context.principal)
         if ended is not None:
-            context.state.settings_done = f"{count(ended, 'session')} ended"
+            context.state.done = f"{count(ended, 'session')} ended"
             st.rerun()
 
 
@@ -41,5 +41,5 @@ def _draw_session(context: PageContext, session: SessionInfo) -> None:
 
 def _end(context: PageContext, session: SessionInfo) -> None:
     if did(context.services.auth.end_session, context.principal.user_id, session.id):
-        context.state.settings_done = "Session ended"
+        context.state.done = "Session ended"
         st.rerun()

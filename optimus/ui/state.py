@@ -36,8 +36,8 @@ class UiState:
     """How many memories were added here; a new number empties the form."""
     password_form: int = 0
     """How many passwords were changed here; a new number empties the form."""
-    settings_done: str = ""
-    """What was just done on the settings page, to be said once."""
+    done: str = ""
+    """What was just done, to be said once at the next run."""
     local_servers: list[LocalServer] | None = None
     forgotten: list[MemoryId] = field(default_factory=list)
     """Memories deleted on this page, newest last, for Undo."""

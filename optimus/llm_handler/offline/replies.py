@@ -27,7 +27,7 @@ ABILITIES = (
     "- forget it again, such as “forget my address”"
 )
 NOT_CONNECTED = (
-    "_No language model is connected, so I only remember and find what you tell me. To connect one, choose "
+    "_No language model is connected, so I can talk about what you told me and little else. To connect one, choose "
     "“Connect a model”._"
 )
 
