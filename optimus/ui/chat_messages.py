@@ -58,7 +58,9 @@ def _draw_used(message: Message) -> None:
 
 
 def _draw_saved(context: PageContext, message: Message, change: MemoryChange, place: int) -> None:
-    if change.kind is ChangeKind.SKIP:
+    """Draw one change; questions that were forgotten along with their answer are not worth a line."""
+    is_question = change.text.endswith("?")
+    if change.kind is ChangeKind.SKIP or (change.kind is ChangeKind.FORGET and is_question):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"saved_{message.id}_{place}"):
         st.markdown(_saved_text(change), width="content")

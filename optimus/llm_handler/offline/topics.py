@@ -98,6 +98,10 @@ TOPICS = (
            r"\b(?:married|single|engaged|divorced|widow\w*|wife|husband|partner|girlfriend|boyfriend)\b"),
     _topic("pets", rf"\bpets?\b|\banimals?\b|\bhave (?:an? |"
                    rf"any )?(?:{_PET})s?\b", "pet", rf"\b(?:{_PET})s?\b", flags="list"),
+    _topic("vehicle", r"\b(?:car|vehicle|motorbike|motorcycle|bike|bicycle)\b.*\b(?:have|own|drive|ride|got)\b|"
+           r"\bwhat do i (?:drive|ride)\b|\b(?:my|which|what) (?:car|vehicle|motorbike|motorcycle|bike|bicycle)\b", "",
+           r"\b(?:drive|drives|ride|rides)\b|\b(?:car|vehicle|motorbike|motorcycle|bike|bicycle)\b",
+           unless=r"\b(?:drive|drives|ride|rides) (?:to|home)\b"),
     _topic("family", r"\bfamily\b|\brelatives\b", "relative partner", rf"\b(?:{_FAMILY})", flags="list"),
     _topic("languages", r"\blanguages?\b|\bspeak\b", "native_language", r"\b(?:speak|speaks|fluent|language|tongue|"
                                                                         r"learning)\b",

@@ -53,6 +53,7 @@ ONE = [
     ("What is my locker code?", "Your locker code is 4711.", 19),
     ("Where is the spare key?", "The spare key is under the mat.", 19),
     ("What car do I drive?", "Your car is a VW Golf.", 19),
+    ("What car do I have?", "Your car is a VW Golf.", 19),
     ("Who is my boss?", "Your boss is called Karin.", 20),
     ("Where was I born?", "You were born in Porto.", 20),
     ("How many kids do I have?", "You have two kids.", 20),
@@ -225,3 +226,10 @@ def test_what_a_file_says_is_not_put_in_the_users_mouth():
         "Where do I live?", context(recalled("I live in Lisbon", slot="home", day=5, source=SourceKind.IMPORT))
     )
     assert answer == "“I live in Lisbon” (from an import, 5 November 2026)"
+
+
+@pytest.mark.parametrize("question", ["What car do I have?", "Which car do I drive?", "What do I drive?"])
+def test_driving_answers_what_car_somebody_has(question):
+    """A memory that names no car but says what is driven answers the question."""
+    driven = recalled("I drive a Toyota Corolla")
+    assert respond(question, context(driven)).startswith("You drive a Toyota Corolla.")
