@@ -44,6 +44,8 @@ from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.usage import Asked, answer_event, asked
 
+ENDING_S = 0.5
+"""An answer is stored before it counts as ended; somebody quick may write again in between."""
 HISTORY_MESSAGES = 40
 CONTEXT_MESSAGES = 4
 
@@ -156,8 +158,8 @@ class ChatService:
             StoreError: the message could not be stored.
         """
         cleaned = check_message(text)
-        if conversation_id and self._models.current(owner, conversation_id):
-            raise GenerationBusyError
+        if conversation_id:
+            self._refuse_while_writing(owner, conversation_id)
         conversation = self._open(owner, conversation_id, cleaned)
         earlier = self._conversations.messages(owner, conversation.id, limit=HISTORY_MESSAGES)
         message = self._message(conversation, MessageRole.USER, cleaned)
@@ -181,9 +183,8 @@ class ChatService:
             GenerationBusyError: an answer is still being written here.
         """
         reply = self._conversations.message(owner, reply_id)
+        self._refuse_while_writing(owner, reply.conversation_id)
         messages = self._conversations.messages(owner, reply.conversation_id, limit=HISTORY_MESSAGES)
-        if self._models.current(owner, reply.conversation_id):
-            raise GenerationBusyError
         if len(messages) < 2 or messages[-1].id != reply.id or reply.state not in _UNFINISHED:  # noqa: PLR2004 - a pair
             raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
@@ -210,6 +211,12 @@ class ChatService:
     def mark_interrupted(self) -> int:
         """Mark answers that a stop of the process cut off; called once at start. Return how many."""
         return self._conversations.mark_interrupted()
+
+    def _refuse_while_writing(self, owner: UserId, conversation_id: ConversationId) -> None:
+        """Raise if an answer is being written; one that is only being put away is waited for."""
+        running = self._models.current(owner, conversation_id)
+        if running and not running.wait(ENDING_S):
+            raise GenerationBusyError
 
     def _open(self, owner: UserId, conversation_id: ConversationId | None, text: str) -> Conversation:
         if conversation_id:

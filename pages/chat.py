@@ -28,9 +28,11 @@ def render(context: PageContext) -> None:
     draw_conversations(context, conversation)
     owner = context.principal.user_id
     chat = context.services.chat
-    messages = chat.messages(owner, conversation.id) if conversation else []
-    choice = draw_model_picker(context, messages[-1].model if messages else None)
     running = chat.generation(owner, conversation.id) if conversation else None
+    messages = chat.messages(owner, conversation.id) if conversation else []
+    if messages and messages[-1].state is not MessageState.WRITING:
+        running = None
+    choice = draw_model_picker(context, messages[-1].model if messages else None)
     body = _body(context, conversation)
     with body:
         suggested = None if messages else _draw_empty(context, choice)

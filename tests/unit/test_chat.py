@@ -308,3 +308,18 @@ def test_the_offline_assistant_names_only_the_memories_that_it_quotes(world: Wor
     assert [use.text for use in reply.used] == ["I live in Lisbon"]
     _, _, greeting = world.say("Hello!")
     assert greeting.used == ()
+
+
+def test_a_message_in_the_moment_between_stored_and_ended_is_taken(world: World, monkeypatch):
+    """Whoever writes again when the answer is on the page, but not yet put away, is not told to wait."""
+    conversation, _, _ = world.say("Hello")
+
+    class Ending:
+        """An answer that ends when it is waited for."""
+
+        def wait(self, timeout: float) -> bool:
+            return timeout > 0
+
+    monkeypatch.setattr(world.services.models, "current", lambda _owner, _conversation: Ending())
+    turn = world.services.chat.send(world.owner, "Again", conversation_id=conversation.id, choice=world.offline())
+    assert turn.message.text == "Again"
