@@ -81,8 +81,12 @@ def _create_admin(username: str, *, from_stdin: bool) -> int:
 def _ask_password() -> str:
     print(f"A passphrase like {suggest_passphrase()} is easy to remember; 15 characters are the least.")
     while True:
-        first = getpass.getpass("Password: ")
-        if first == getpass.getpass("Again: "):
+        try:
+            first = getpass.getpass("Password: ")
+            is_same = first == getpass.getpass("Again: ")
+        except (EOFError, KeyboardInterrupt):
+            sys.exit("No password was given. In a script, use --password-stdin.")
+        if is_same:
             return first
         print("The two were not the same. Once more.")
 

@@ -27,7 +27,9 @@ _EXAMPLE_WORDS = ("example", "change-me", "changeme", "your-", "insert", "secret
 class Settings(BaseSettings):
     """Everything that can be configured; the field descriptions are the README's table."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder of the embedded store, made with mode 0700.")
     key_dir: Path | None = Field(None, description="Folder of the key files; `keys` in the data folder by default.")
@@ -143,7 +145,7 @@ class _FileVariables(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 class _SecretsFile(_FileVariables):
@@ -159,7 +161,7 @@ class _SecretsFile(_FileVariables):
         unknown = sorted(set(table) - set(self.settings_cls.model_fields))
         if unknown:
             raise ConfigurationError(f"{SECRETS_FILE}: unknown setting {', '.join(unknown)} in [optimus]")
-        return dict(table)
+        return {name: value for name, value in table.items() if value != ""}
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -42,7 +42,7 @@ def render(context: PageContext) -> None:
         _send(context, conversation, text, choice)
     if running and conversation:
         with body:
-            draw_running(running)
+            draw_running(context, running)
         st.rerun()
 
 

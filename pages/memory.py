@@ -43,6 +43,9 @@ def _draw_list(context: PageContext, query: str, kind: str) -> None:
     found = context.services.memory.list(
         context.principal.user_id, types=KINDS[kind], query=query, limit=PAGE_SIZE, offset=offset
     )
+    if not found.items and found.total and state.memory_page > 1:
+        state.memory_page = -(-found.total // PAGE_SIZE)
+        st.rerun()
     if not found.items:
         _draw_empty(query, kind)
         return

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
+
 import streamlit as st
 
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import ChangeKind, MemoryChange, Message, MessageRole, MessageState
-from optimus.ui.guard import PageContext, did
+from optimus.ui.guard import PageContext, current_principal, did
 from optimus.ui.text import TYPE_NAMES, count, day, plain
 
+SESSION_CHECK = timedelta(seconds=10)
 _AVATARS = {MessageRole.USER: ":material/person:", MessageRole.ASSISTANT: ":material/neurology:"}
 
 
@@ -26,10 +30,21 @@ def draw_message(context: PageContext, message: Message, choice: ModelChoice, *,
             _draw_saved(context, message, change, place)
 
 
-def draw_running(generation: Generation) -> None:
+def draw_running(context: PageContext, generation: Generation) -> None:
     """Follow an answer that is being written until it ends."""
     with st.chat_message("assistant", avatar=_AVATARS[MessageRole.ASSISTANT]):
-        st.write_stream(generation.follow(), cursor=" ▌")
+        st.write_stream(_watched(context, generation), cursor=" ▌")
+
+
+def _watched(context: PageContext, generation: Generation) -> Iterator[str]:
+    """Follow an answer for as long as the session lives; it is looked at again every few seconds."""
+    checked = context.services.clock()
+    for part in generation.follow():
+        if context.services.clock() - checked > SESSION_CHECK:
+            checked = context.services.clock()
+            if current_principal() != context.principal:
+                return
+        yield part
 
 
 def _draw_ending(context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool) -> None:

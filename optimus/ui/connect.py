@@ -7,7 +7,7 @@ import streamlit as st
 from optimus.auth.permissions import Action, is_allowed
 from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
 from optimus.llm_handler.requests import OFFLINE_MODEL, LocalServer, ModelChoice
-from optimus.ui.guard import PageContext, act, did
+from optimus.ui.guard import PageContext, act, did, is_still
 from optimus.ui.state import ui_state
 from optimus.ui.text import count, plain
 
@@ -65,7 +65,8 @@ def draw_connect_card(context: PageContext, choice: ModelChoice) -> None:
 @st.dialog("Connect a model", width="medium")
 def connect_dialog(context: PageContext) -> None:
     """Open the dialog with every way to connect a model."""
-    _draw_ways(context, place="dialog")
+    if is_still(context):
+        _draw_ways(context, place="dialog")
 
 
 def _draw_ways(context: PageContext, *, place: str) -> None:

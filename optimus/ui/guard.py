@@ -77,7 +77,7 @@ def is_still(context: PageContext) -> bool:
     Where it has ended, the whole page is drawn again, which shows the sign-in form.
     """
     principal = current_principal()
-    if principal is None or principal.session_id != context.principal.session_id:
+    if principal != context.principal:
         st.rerun()
     return True
 

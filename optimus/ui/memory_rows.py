@@ -32,7 +32,7 @@ def _draw_actions(context: PageContext, memory: Memory) -> None:
         if memory.type is not MemoryType.CONVERSATION and st.button(
             "", icon=":material/edit:", key=f"edit_{memory.id}", type="tertiary", help="Edit"
         ):
-            context.state.editing = memory.id
+            context.state.editing, context.state.editing_version = memory.id, memory.version
             st.rerun()
         if st.button("", icon=":material/delete:", key=f"delete_{memory.id}", type="tertiary", help="Delete"):
             _forget(context, memory)
@@ -47,7 +47,13 @@ def _forget(context: PageContext, memory: Memory) -> None:
 
 def _draw_editor(context: PageContext, memory: Memory) -> None:
     with st.form(f"editor_{memory.id}", border=False):
-        text = st.text_area("Edit this memory", value=memory.text, max_chars=MAX_MEMORY_CHARS, height=100)
+        text = st.text_area(
+            "Edit this memory",
+            value=memory.text,
+            key=f"edited_{memory.id}_{context.state.editing_version}",
+            max_chars=MAX_MEMORY_CHARS,
+            height=100,
+        )
         with st.container(horizontal=True):
             saved = st.form_submit_button("Save", type="primary")
             cancelled = st.form_submit_button("Cancel")
@@ -60,7 +66,7 @@ def _draw_editor(context: PageContext, memory: Memory) -> None:
 
 def _save(context: PageContext, memory: Memory, text: str) -> bool:
     edit = context.services.memory.edit
-    changed = act(edit, context.principal.user_id, memory.id, text, expected_version=memory.version)
+    changed = act(edit, context.principal.user_id, memory.id, text, expected_version=context.state.editing_version)
     return changed is not None
 
 

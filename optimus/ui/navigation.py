@@ -56,8 +56,8 @@ def run() -> None:
         setup_page() if first_start else sign_in_page()
         return
     process.note_page_drawn()
-    first_password_page(principal) if principal.must_change_password else page.run()
     _account(principal)
+    first_password_page(principal) if principal.must_change_password else page.run()
 
 
 def _pages(role: Role) -> list[st.Page]:
@@ -69,7 +69,7 @@ def _pages(role: Role) -> list[st.Page]:
 
 
 def _account(principal: Principal) -> None:
-    """Draw who is signed in, and the way out, at the foot of the sidebar."""
+    """Draw who is signed in, and the way out; before the page, which may be busy following an answer."""
     with st.sidebar:
         st.space("small")
         st.caption(f"Signed in as **{principal.username}**")

@@ -29,6 +29,8 @@ class UiState:
     shown_chat: ConversationId | None = None
     """The conversation that the chat page drew last."""
     editing: MemoryId | None = None
+    editing_version: int = 1
+    """The version that the editor was opened on; somebody else's change since then is not written over."""
     memory_page: int = 1
     memory_view: tuple[str, str] = ("", "All")
     """Search and kind that `memory_page` counts in."""

@@ -6,6 +6,7 @@ from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
 
 from optimus.ui.browser_sessions import BROWSER_SESSIONS
 from optimus.ui.cookie import read_token
@@ -72,8 +73,21 @@ class SessionBinding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
+            if not _is_own_page(Headers(scope=scope)):
+                await send({"type": "websocket.close", "code": 1008})
+                return
             scope = _without_foreign_session(scope)
         await self._app(scope, receive, send)
+
+
+def _is_own_page(headers: Headers) -> bool:
+    """Tell whether the page that connects is ours: cookies ignore ports, so another local page would bring ours."""
+    if not _token(headers):
+        return True
+    origin, host = headers.get("origin", ""), headers.get("host", "")
+    address = origin.partition("://")[2]
+    public = config.get_option("browser.serverAddress") if config.is_manually_set("browser.serverAddress") else None
+    return bool(address) and (address == host or (public is not None and address.partition(":")[0] == public))
 
 
 def _without_foreign_session(scope: Scope) -> Scope:

@@ -107,3 +107,12 @@ def test_the_commented_example_is_valid_once_uncommented():
     empty_ones_left_out = [line for line in lines if not line.endswith((' = ""', " = 0"))]
     write_secrets("\n".join(empty_ones_left_out))
     assert load_settings().qdrant_timeout_s == 10
+
+
+def test_an_empty_value_is_no_value(monkeypatch):
+    """An empty variable or line leaves the default: an empty path would be the present folder."""
+    write_secrets('[optimus]\nkey_dir = ""\n')
+    monkeypatch.setenv("OPTIMUS_DATA_DIR", "")
+    settings = load_settings()
+    assert settings.data_dir == Path("data")
+    assert settings.key_dir is None

@@ -61,7 +61,8 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 _ASKING = re.compile(
-    r"^(?:(?:what|who|where|when|why|how|which|whose)(?:'s)?|do|does|did|am|is|are|was|were|can|could|will|would|"
+    r"^(?:(?:in|at|for|with|to|from|on|since|by|of) (?:what|which|whom|whose|when)|"
+    r"(?:what|who|where|when|why|how|which|whose)(?:'s)?|do|does|did|am|is|are|was|were|can|could|will|would|"
     r"should|shall|may|have you|has|any idea|any (?:tips|ideas|suggestions|recommendations)|right|correct|isn't it|"
     r"don't i|aren't i|is that|tell me|suggest|recommend|help me|give me|show me)\b",
     re.IGNORECASE,

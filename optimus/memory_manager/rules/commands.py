@@ -63,6 +63,11 @@ _ANNOUNCED = re.compile(
     rf"later))?:?$",
     re.IGNORECASE,
 )
+_OFF_THE_RECORD = re.compile(
+    r"\b(?:(?:don't|dont|do not|never) (?:save|store|note|keep|record|memori[sz]e|remember) (?:this|that|it|anything)|"
+    r"off the record|between us,)",
+    re.IGNORECASE,
+)
 _NOTHING_TO_KEEP = re.compile(
     r"(?:when|how|what|why|where|who|which|if|whether|me|us|it|this|that|them|him|her|you|your|everything|anything|all|"
     r"nothing|our (?:last |previous )?(?:chat|conversation|talk)s?|the (?:time|last time|previous|conversation|context|"
@@ -139,6 +144,11 @@ class Request:
     rest: str
     is_task: bool = False
     """`remember to ...`: something that the user has to do."""
+
+
+def is_off_the_record(text: str) -> bool:
+    """Tell whether a message asks that nothing of it be kept."""
+    return _OFF_THE_RECORD.search(text.replace("’", "'")) is not None
 
 
 def is_hijack(message: str) -> bool:

@@ -23,7 +23,8 @@ _SURE_ENOUGH_IN_LONG = 0.85
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 _ASKING = re.compile(
-    r"^(?:what|who|whom|whose|where|when|why|how|which|do|does|did|am|is|are|was|were|can|could|will|would|shall|"
+    r"^(?:(?:in|at|for|with|to|from|on|since|by|of) (?:what|which|whom|whose|when)|"
+    r"what|who|whom|whose|where|when|why|how|which|do|does|did|am|is|are|was|were|can|could|will|would|shall|"
     r"should|may|might|have (?:i|you|we)|has|had (?:i|you|we)|isn't|aren't|don't (?:i|you|we)|any (?:idea|tips|ideas|"
     r"suggestions))(?:'s|'re|'d|'ll)?\b(?! i (?:like|love|hate|enjoy) (?:is|are)\b)",
     re.IGNORECASE,
@@ -48,9 +49,9 @@ def derive(text: str, *, now: datetime) -> list[Candidate]:
     Returns:
         At most twelve candidates in the order in which they were said, no two alike; of a message that looks like a
         pasted document at most six, and only such as the rules are sure of. A message that tries to command the
-        assistant gives none.
+        assistant, or asks not to be kept, gives none.
     """
-    if commands.is_hijack(bounded(text)):
+    if commands.is_hijack(bounded(text)) or commands.is_off_the_record(bounded(text)):
         return []
     reading = read(text)
     found: list[Candidate] = []

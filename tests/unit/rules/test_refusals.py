@@ -178,3 +178,18 @@ def test_a_middle_of_any_length_is_not_read():
     """What stands deep inside a very long text is left to the episode."""
     filler = "Lorem ipsum dolor sit amet.\n" * 400
     assert derive(f"{filler}I live in Lisbon.\n{filler}", now=NOW) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "in which city do I live",
+        "at which company do I work",
+        "Don't save this: I have cancer",
+        "I'm getting divorced. Please do not remember that.",
+        "Off the record, I work at Siemens",
+    ],
+)
+def test_questions_that_begin_with_a_preposition_and_what_is_said_off_the_record(message):
+    """Neither a question nor what was asked not to be kept becomes a memory."""
+    assert derive(message, now=datetime(2026, 3, 1, tzinfo=UTC)) == []

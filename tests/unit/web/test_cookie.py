@@ -63,7 +63,12 @@ async def _nothing() -> Message:
 def handshake(cookie: str, session_id: str) -> Scope:
     """Return the scope of a websocket that asks to resume a session."""
     protocols = ["streamlit", "xsrf", session_id]
-    headers = [(b"sec-websocket-protocol", ", ".join(protocols).encode()), (b"cookie", cookie.encode())]
+    headers = [
+        (b"sec-websocket-protocol", ", ".join(protocols).encode()),
+        (b"cookie", cookie.encode()),
+        (b"host", b"localhost:8501"),
+        (b"origin", b"http://localhost:8501"),
+    ]
     return {"type": "websocket", "path": "/_stcore/stream", "headers": headers, "subprotocols": protocols}
 
 
@@ -119,3 +124,20 @@ def test_every_response_has_the_walls():
     assert plain["cache-control"] == "no-store"
     assert "strict-transport-security" not in plain
     assert secure["strict-transport-security"].startswith("max-age=31536000")
+
+
+@pytest.mark.parametrize("origin", [b"http://localhost:1", b"https://evil.example", b"null", b""])
+def test_another_page_does_not_connect_with_our_cookie(origin):
+    """Cookies ignore ports, so a page at another address is refused when the browser sends ours along."""
+    scope = handshake("optimus=mine", "")
+    headers = [(name, origin if name == b"origin" else value) for name, value in scope["headers"]]
+    sent: list[Message] = []
+
+    async def app(scope, receive, send):
+        raise AssertionError(scope)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    run(SessionBinding(app)({**scope, "headers": headers}, _nothing, send))
+    assert sent == [{"type": "websocket.close", "code": 1008}]
