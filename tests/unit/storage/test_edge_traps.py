@@ -293,6 +293,7 @@ def test_a_sync_of_a_collection_that_is_deleted_meanwhile_is_no_error(backend):
     backend.delete_collection(NAME)
     collection._synced_writes = -1
     collection.sync()
+    assert not backend.collection_exists(NAME)
 
 
 def test_a_closed_store_says_so(backend):
