@@ -1,0 +1,138 @@
+"""A store with years of use in it, made through the product's own services from a seeded generator."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from optimus.llm_handler.requests import GenerationResult
+from optimus.models import (
+    Conversation,
+    ConversationId,
+    MemoryType,
+    Message,
+    MessageId,
+    MessageRole,
+    MessageState,
+    Usage,
+    UserId,
+    new_id,
+    utc_now,
+)
+from optimus.services import Services, build_services
+from optimus.settings import Settings
+from optimus.usage import answer_event, asked
+
+YEARS = timedelta(days=730)
+"""Over how long the use is spread."""
+SAID = 4
+"""Messages of a conversation, the assistant's included."""
+_WHO = ("my sister", "my colleague Ana", "my neighbour", "my doctor", "my daughter", "our landlord", "my boss", "Tomás")
+_DOES = ("likes", "recommended", "is allergic to", "collects", "is afraid of", "cooks", "sells", "wants to learn about")
+_WHAT = ("olives", "old maps", "penicillin", "jazz", "tall ladders", "sourdough", "second-hand bicycles", "beekeeping")
+_WHEN = (
+    "since spring",
+    "on weekends",
+    "since the move",
+    "at work",
+    "in Lisbon",
+    "most of the time",
+    "at home",
+    "lately",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """How much there is of each thing, all of it one user's."""
+
+    memories: int
+    conversations: int
+    answers: int
+
+
+def fill(folder: Path, amounts: Amounts, *, sessions: int, seed: int) -> list[str]:
+    """Make an administrator with everything, sign in, and close the store again.
+
+    Returns:
+        One cookie header for each session.
+    """
+    chance = random.Random(seed)  # noqa: S311 - data for measuring
+    settings = Settings.model_validate({"data_dir": folder, "max_sessions": sessions})
+    services = build_services(settings, password_cost=4)
+    try:
+        password = f"measured-{new_id()}"
+        owner = services.auth.create_admin(code=None, username="ada", password=password).id
+        for _ in range(amounts.memories):
+            services.memory.add(owner, _sentence(chance), MemoryType.FACT)
+        for _ in range(amounts.conversations):
+            _converse(services, owner, chance)
+        _answer(services, owner, amounts.answers, chance)
+        return [f"optimus={_sign_in(services, password)}" for _ in range(sessions)]
+    finally:
+        services.close()
+
+
+def _sentence(chance: random.Random) -> str:
+    who, does, what, when = (chance.choice(words) for words in (_WHO, _DOES, _WHAT, _WHEN))
+    return f"{who[0].upper()}{who[1:]} {does} {what} {when}, number {chance.randrange(10**6)}"
+
+
+def _converse(services: Services, owner: UserId, chance: random.Random) -> None:
+    at = utc_now() - YEARS * chance.random()
+    text = _sentence(chance)
+    conversation = Conversation(
+        id=ConversationId(new_id()), user_id=owner, title=text[:60], created_at=at, updated_at=at
+    )
+    services.store.conversations.create(conversation)
+    for number in range(SAID):
+        services.store.conversations.add_message(
+            _message(conversation, number, text if number == 0 else _sentence(chance))
+        )
+
+
+def _message(conversation: Conversation, number: int, text: str) -> Message:
+    return Message(
+        id=MessageId(new_id()),
+        conversation_id=conversation.id,
+        user_id=conversation.user_id,
+        role=MessageRole.ASSISTANT if number % 2 else MessageRole.USER,
+        text=text,
+        created_at=conversation.created_at + timedelta(seconds=number),
+    )
+
+
+def _answer(services: Services, owner: UserId, amount: int, chance: random.Random) -> None:
+    """Record answers as they would have been over the years, by the offline assistant."""
+    choice = services.connections.choices(owner)[0]
+    given = asked(choice, _sentence(chance), (), ())
+    begin = utc_now() - YEARS
+    for number in range(amount):
+        at = begin + YEARS * (number / amount)
+        reply = Message(
+            id=MessageId(new_id()),
+            conversation_id=ConversationId(new_id()),
+            user_id=owner,
+            role=MessageRole.ASSISTANT,
+            text="",
+            created_at=at,
+            model=str(choice.ref),
+        )
+        milliseconds = chance.uniform(200, 4_000)
+        usage = Usage(
+            input_tokens=chance.randrange(200, 2_000),
+            output_tokens=chance.randrange(20, 400),
+            first_token_ms=milliseconds / 3,
+            duration_ms=milliseconds,
+        )
+        result = GenerationResult(text="", state=MessageState.COMPLETE, usage=usage)
+        services.store.events.append(answer_event(reply, given, result, at=at))
+
+
+def _sign_in(services: Services, password: str) -> str:
+    ticket = services.auth.sign_in(
+        username="ada", password=password, network="benchmark", captcha=None, user_agent="benchmark"
+    )
+    return services.auth.open_session(ticket).token

@@ -1,0 +1,86 @@
+"""A browser's side of Streamlit's websocket: open a page, run it again, see how each run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamlit.proto.Alert_pb2 import Alert
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+LIMIT_S = 120.0
+
+
+class PageSession:
+    """One open page. Runs follow each other; it is not for use from several threads."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._page_hash = ""
+
+    def open(self, page: str) -> str:
+        """Go to a page by the name in its address ("" is the first one); return the title that it drew.
+
+        Raises:
+            RuntimeError: the run ended with an error, or drew one.
+        """
+        message = BackMsg()
+        message.rerun_script.page_name = page
+        return self._run(message)
+
+    def rerun(self) -> str:
+        """Run the open page again, as a click does; return the title that it drew.
+
+        Raises:
+            RuntimeError: the run ended with an error, or drew one.
+        """
+        message = BackMsg()
+        message.rerun_script.page_script_hash = self._page_hash
+        return self._run(message)
+
+    def _run(self, message: BackMsg) -> str:
+        message.rerun_script.query_string = ""
+        self._connection.send(message.SerializeToString())
+        title, error = "", ""
+        while True:
+            data = self._connection.recv(timeout=LIMIT_S)
+            if not isinstance(data, bytes):
+                continue
+            answer = ForwardMsg.FromString(data)
+            kind = answer.WhichOneof("type")
+            if kind == "navigation":
+                self._page_hash = answer.navigation.page_script_hash
+            elif kind == "delta":
+                element = answer.delta.new_element
+                title = title or element.heading.body
+                error = error or _error(element)
+            elif kind == "script_finished":
+                if error or answer.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY:
+                    raise RuntimeError(error or "the run did not end well")
+                return title
+
+
+def _error(element: Element) -> str:
+    kind = element.WhichOneof("type")
+    if kind == "exception":
+        return f"{element.exception.type}: {element.exception.message}"
+    return element.alert.body if kind == "alert" and element.alert.format == Alert.ERROR else ""
+
+
+@contextmanager
+def page_session(url: str, *, cookie: str = "") -> Iterator[PageSession]:
+    """Connect to a running application at `url` (`http://host:port`) with a cookie header, and disconnect."""
+    address = url.replace("http", "ws", 1) + "/_stcore/stream"
+    headers = {"Cookie": cookie} if cookie else {}
+    with connect(
+        address,
+        subprotocols=[Subprotocol("streamlit")],
+        origin=Origin(url),
+        additional_headers=headers,
+        max_size=None,
+    ) as connection:
+        yield PageSession(connection)
