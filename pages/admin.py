@@ -10,6 +10,7 @@ from optimus.ui.admin_log import draw_log
 from optimus.ui.admin_numbers import draw_numbers
 from optimus.ui.admin_users import draw_users
 from optimus.ui.guard import PageContext, run_page
+from optimus.ui.text import option
 
 SECTIONS = {"Users": draw_users, "Health": draw_health, "Numbers": draw_numbers, "Log": draw_log}
 
@@ -19,7 +20,13 @@ def render(context: PageContext) -> None:
     st.title("Admin")
     st.caption("Accounts and the state of this Optimus. Chats and memories belong to their users and are never shown.")
     section = st.segmented_control(
-        "Section", list(SECTIONS), default="Users", required=True, key="admin_section", label_visibility="collapsed"
+        "Section",
+        list(SECTIONS),
+        default="Users",
+        required=True,
+        key="admin_section",
+        label_visibility="collapsed",
+        format_func=option,
     )
     SECTIONS[section or "Users"](context)
 

@@ -14,7 +14,7 @@ from optimus.ui.analytics_tables import draw_days, draw_download, draw_memory_us
 from optimus.ui.analytics_text import money, seconds, share
 from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act, run_page
-from optimus.ui.text import count, viewer_zone
+from optimus.ui.text import count, option, viewer_zone
 
 RANGES = {"7 days": 7, "30 days": 30, "90 days": 90, "All": None}
 SAVING_HELP = (
@@ -31,7 +31,13 @@ def render(context: PageContext) -> None:
     zone = viewer_zone()
     st.caption(f"What your chats took and what memory did for them. Days are those of your time zone, {zone.key}.")
     chosen = st.segmented_control(
-        "Time", list(RANGES), default="30 days", required=True, key="analytics_range", label_visibility="collapsed"
+        "Time",
+        list(RANGES),
+        default="30 days",
+        required=True,
+        key="analytics_range",
+        label_visibility="collapsed",
+        format_func=option,
     )
     days = RANGES[chosen or "30 days"]
     owner = context.principal.user_id

@@ -9,7 +9,7 @@ from optimus.models import MAX_MEMORY_CHARS, MemoryId, MemoryType
 from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act, run_page
 from optimus.ui.memory_rows import draw_row
-from optimus.ui.text import count
+from optimus.ui.text import count, option
 
 PAGE_SIZE = 20
 KINDS = {
@@ -31,7 +31,15 @@ def render(context: PageContext) -> None:
     query = st.text_input(
         "Search", key="memory_query", placeholder="Search what is remembered", icon=":material/search:", max_chars=500
     )
-    kind = st.pills("Kind", list(KINDS), default="All", required=True, key="memory_kind", label_visibility="collapsed")
+    kind = st.pills(
+        "Kind",
+        list(KINDS),
+        default="All",
+        required=True,
+        key="memory_kind",
+        label_visibility="collapsed",
+        format_func=option,
+    )
     _draw_list(context, query.strip(), kind or "All")
 
 

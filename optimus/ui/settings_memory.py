@@ -8,6 +8,7 @@ import streamlit as st
 
 from optimus.models import MemoryType
 from optimus.ui.guard import PageContext, did
+from optimus.ui.text import option
 
 KINDS = {
     MemoryType.FACT: "Facts and plans",
@@ -37,7 +38,7 @@ def draw_memory(context: PageContext) -> None:
             list(KINDS),
             selection_mode="multi",
             default=[kind for kind in KINDS if kind in chosen.never_store],
-            format_func=KINDS.__getitem__,
+            format_func=lambda kind: option(KINDS[kind]),
         )
         st.caption(
             "Kinds are told by how a sentence is worded. A sentence that was not recognised may stay as part of its "

@@ -28,6 +28,15 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
+def option(label: str) -> str:
+    """Return the label of a choice that is read as well when it is chosen.
+
+    Streamlit writes a chosen one in the primary colour. On a dark page no colour is dark enough for the white text
+    of a button on it and light enough to be text itself (WCAG 2.2, 1.4.3).
+    """
+    return f":gray[{label}]"
+
+
 def day(moment: datetime) -> str:
     """Return a date in the viewer's time zone: `22 Nov 2026`."""
     return f"{_local(moment).day} {_local(moment):%b %Y}"

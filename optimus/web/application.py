@@ -23,7 +23,7 @@ from streamlit.web.server import server_util
 from optimus import process
 from optimus.errors import OptimusError
 from optimus.ui.boundary import report
-from optimus.web.middleware import SecurityHeaders, SessionBinding
+from optimus.web.middleware import Document, SecurityHeaders, SessionBinding
 from optimus.web.ops import ACCESS_FILE, OpsAddress, ops_routes
 from optimus.web.routes import session_routes
 
@@ -49,6 +49,7 @@ def middleware() -> list[Middleware]:
     """Return the middleware, outermost first."""
     return [
         Middleware(SecurityHeaders),
+        Middleware(Document),
         Middleware(SessionBinding),
         Middleware(OpsAddress),
     ]

@@ -1,7 +1,8 @@
-"""Pure-ASGI middleware: security headers and session binding."""
+"""Pure-ASGI middleware: security headers, session binding, and what the interface's document says."""
 
 from __future__ import annotations
 
+import json
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -35,6 +36,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+_PARTIAL = {b"accept-encoding", b"if-none-match", b"if-modified-since", b"range"}
+"""Headers of a request whose answer could not be read and rewritten."""
 _HSTS = "max-age=31536000; includeSubDomains"
 
 
@@ -60,6 +63,67 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class Document:
+    """Give the interface's document its name from the first moment, and tell it where its server is.
+
+    Otherwise the browser's tab says "Streamlit" until the first run, and at an address such as `/memory` the interface
+    first asks `/memory/_stcore/...`, which is not there: two errors on the console and a second of waiting.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _asks_for_document(scope):
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
+        body = b""
+
+        async def send_rewritten(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and _is_html(message):
+                start = message
+                return
+            if start is None or message["type"] != "http.response.body":
+                await send(message)
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                body = _rewritten(body)
+                _set_length(start, len(body))
+                await send(start)
+                await send({"type": "http.response.body", "body": body})
+
+        whole = [(name, value) for name, value in scope["headers"] if name.lower() not in _PARTIAL]
+        await self._app({**scope, "headers": whole}, receive, send_rewritten)
+
+
+def _asks_for_document(scope: Scope) -> bool:
+    return (
+        scope["type"] == "http" and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+    )
+
+
+def _is_html(start: Message) -> bool:
+    headers = Headers(raw=start["headers"])
+    return start["status"] == 200 and headers.get("content-type", "").startswith("text/html")  # noqa: PLR2004 - OK
+
+
+def _rewritten(document: bytes) -> bytes:
+    base = config.get_option("server.baseUrlPath").strip("/")
+    server = f"<script>window.__streamlit={{BACKEND_BASE_URL:location.origin+{json.dumps(f'/{base}')}}}</script>"
+    return document.replace(b"<title>Streamlit</title>", f"<title>Optimus</title>{server}".encode(), 1)
+
+
+def _set_length(start: Message, length: int) -> None:
+    headers = MutableHeaders(raw=start["headers"])
+    headers["content-length"] = str(length)
+    for name in ("etag", "last-modified"):
+        if name in headers:
+            del headers[name]
 
 
 class SessionBinding:
