@@ -12,6 +12,7 @@ from optimus.auth.service import AuthService
 from optimus.chat import ChatService
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
+from optimus.downloads import Downloads
 from optimus.embedding import Embedder, MiniLmEmbedder
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.gateway import ModelGateway
@@ -40,6 +41,7 @@ class Services:
     chat: ChatService
     analytics: AnalyticsService
     overview: OverviewService
+    downloads: Downloads
     embedder: Embedder
     clock: Clock
 
@@ -118,6 +120,7 @@ def wire(
         chat=chat,
         analytics=_analytics(store, clock),
         overview=OverviewService(store=store, people=auth.people, clock=clock),
+        downloads=Downloads(clock=clock),
         embedder=embedder,
         clock=clock,
     )

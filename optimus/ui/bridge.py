@@ -40,7 +40,21 @@ PROBLEMS = {
     "network": "The connection to Optimus was lost. Please try again.",
 }
 
+_DOWNLOAD = """
+export default function ({ data }) {
+  if (!data || !data.path || window.__optimusDownload === data.path) return;
+  window.__optimusDownload = data.path;
+  const link = document.createElement("a");
+  link.href = data.path;
+  link.download = "";
+  document.body.appendChild(link);
+  link.click();
+  link.remove();
+}
+"""
+
 _component = st.components.v2.component("optimus_session", js=_SCRIPT)
+_download = st.components.v2.component("optimus_download", js=_DOWNLOAD)
 
 
 def open_session(ticket: str) -> None:
@@ -51,6 +65,15 @@ def open_session(ticket: str) -> None:
 def close_session() -> None:
     """Let the browser forget the cookie, then load the start page. Ends the run."""
     _call({"path": "/session/close", "next": "/"})
+
+
+def download(path: str) -> None:
+    """Let the browser fetch a file that `Services.downloads` offered; the page stays as it is.
+
+    Call it in the run in which the file was offered: the address is good once. Drawing it again does nothing.
+    """
+    with st.container(height=1, border=False):
+        _download(data={"path": path}, key="optimus_download")
 
 
 def take_problem() -> str | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from optimus import process
-from optimus.errors import ConfigurationError, OptimusError
+from optimus.errors import ConfigurationError, NotFoundError, OptimusError
 from optimus.ui.cookie import PLAIN_NAME, SECURE_NAME, CookiePolicy, cookie_policy, read_token
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def session_routes() -> list[BaseRoute]:
         Route("/session/check", check_session, methods=["GET"]),
         Route("/session/close", close_session, methods=["POST"]),
         Route("/chat", to_start, methods=["GET"]),
+        Route("/download/{ticket}", download, methods=["GET"]),
         Route("/healthz", healthz, methods=["GET"]),
         Route("/readyz", readyz, methods=["GET"]),
     ]
@@ -88,6 +91,19 @@ async def to_start(request: Request) -> Response:
     return RedirectResponse(f"/{query}", status_code=307)
 
 
+async def download(request: Request) -> Response:
+    """Give the file that a page offered to the session that it was offered to, once."""
+    try:
+        name, media_type, chunks = await asyncio.to_thread(_taken, request, request.path_params["ticket"])
+    except NotFoundError:
+        return PlainTextResponse("This download is no longer there. Please start it again on the page.", 404)
+    except OptimusError as error:
+        _log.exception("a download could not be made")
+        return PlainTextResponse(error.user_message, 503)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(chunks, media_type=media_type, headers=headers)
+
+
 async def healthz(_request: Request) -> Response:
     """Say that the process lives, whatever it depends on."""
     return JSONResponse({"status": "ok"})
@@ -111,6 +127,21 @@ def is_same_origin(request: Request) -> bool:
 
 def _principal(request: Request) -> Principal | None:
     return process.current().auth.principal(read_token(request.cookies))
+
+
+def _taken(request: Request, ticket: str) -> tuple[str, str, Iterator[bytes]]:
+    """Return the name, type and content of a download; its beginning is made here, so that a failure can be said.
+
+    Raises:
+        NotFoundError: nobody is signed in, or nothing waits for this session under the ticket.
+        OptimusError: the content cannot be made.
+    """
+    principal = _principal(request)
+    if principal is None or principal.must_change_password:
+        raise NotFoundError("download")
+    taken = process.current().downloads.take(principal, ticket)
+    chunks = iter(taken.chunks())
+    return taken.filename, taken.media_type, chain(list(islice(chunks, 1)), chunks)
 
 
 def _sign_out(request: Request) -> None:

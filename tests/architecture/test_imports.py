@@ -14,6 +14,7 @@ ALLOWED = {
     "embedding": BASE,
     "storage": BASE | {"storage"},
     "drafts": BASE,
+    "downloads": BASE,
     "prompt": BASE | {"llm_handler"},
     **{name: BASE | {"storage", "embedding", name} for name in ENGINES},
     "preferences": BASE | {"storage"},
@@ -26,7 +27,17 @@ ALLOWED = {
     "chat": BASE | {"usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
     "services": BASE
     | ENGINES
-    | {"analytics", "overview", "storage", "embedding", "chat", "chat_memory", "connections", "preferences"},
+    | {
+        "analytics",
+        "overview",
+        "storage",
+        "embedding",
+        "chat",
+        "chat_memory",
+        "connections",
+        "downloads",
+        "preferences",
+    },
     "doctor": BASE | {"services", "llm_handler"},
     "process": BASE | {"services"},
     "ops_access": set(),
@@ -34,7 +45,7 @@ ALLOWED = {
     "ops_client": BASE | {"ops_access"},
     "ui": BASE
     | ENGINES
-    | {"analytics", "overview", "doctor", "spreadsheets", "ui", "services", "process", "connections"},
+    | {"analytics", "overview", "doctor", "downloads", "spreadsheets", "ui", "services", "process", "connections"},
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access"},
     "settings_reference": BASE,
     "cli": BASE | {"auth", "services", "doctor", "ops", "ops_client", "settings_reference"},
