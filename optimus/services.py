@@ -24,7 +24,7 @@ from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
-from optimus.storage.store import Store, open_store
+from optimus.storage.store import Store, open_store, prepare_data_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,7 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost:
         StoreLockedError: another process holds the data folder.
         StoreUnavailableError: the Qdrant server does not answer.
     """
+    prepare_data_folder(settings.data_dir)
     keys = load_keys(settings)
     with ExitStack() as undo:
         store = open_store(settings, keys, clock=clock)

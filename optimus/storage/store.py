@@ -36,6 +36,9 @@ from optimus.storage.work import WorkRepository
 
 VECTOR_SIZE = 384
 STORE_FOLDER = "store"
+FORMAT = 1
+"""How records are laid out, counted up whenever an older Optimus could not read or would spoil what this one writes."""
+_FORMAT_SETTING = "format"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +101,29 @@ class Store:
             return {spec.name: self.client.count(spec.name, exact=True).count for spec in collection_specs(self.names)}
 
 
+def prepare_data_folder(folder: Path) -> None:
+    """Make the data folder, for its owner only, and see that files can be made in it.
+
+    Raises:
+        ConfigurationError: it is a file, or may not be read or written; the text names it and the way out.
+    """
+    trial = folder / f".trial-{uuid4()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        next(folder.iterdir(), None)
+        trial.touch(mode=0o600)
+        trial.unlink()
+    except OSError as exc:
+        raise _unusable(folder, exc) from exc
+
+
 def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector_size: int = VECTOR_SIZE) -> Store:
     """Open the store that the settings name: a Qdrant server, or the embedded engine in the data folder.
 
     Raises:
-        ConfigurationError: the folder cannot be used, the server will not do, the vectors have another size, or the
-            master key is not the store's own.
+        ConfigurationError: the folder cannot be used, the server will not do, the vectors have another size, a newer
+            Optimus made the store, or the master key is not the store's own.
         StoreLockedError: another process holds the data folder.
         StoreUnavailableError: the server does not answer.
     """
@@ -154,8 +174,13 @@ def _assemble(
     sealing = SealingWall(guard, keyring=keyring, sealed=names.sealed)
     wall = TenancyWall(sealing, unowned=names.unowned)
     client = EngineClient(wall)
+    work = WorkRepository(client=client, collection=names.work, sync=sync)
+    if client.collection_exists(names.work):
+        _refuse_newer_format(work)
     create_collections(client, names, vector_size)
     keyring.check_master()
+    if work.setting(_FORMAT_SETTING) is None:
+        work.set_setting(_FORMAT_SETTING, {"version": FORMAT})
     return Store(
         client=client,
         engine=engine,
@@ -164,7 +189,7 @@ def _assemble(
         accounts=AccountRepository(client=client, collection=names.accounts, sync=sync, clock=clock),
         conversations=ConversationRepository(client=client, collection=names.conversations, sync=sync, clock=clock),
         events=EventRepository(client=client, collection=names.events, sync=sync),
-        work=WorkRepository(client=client, collection=names.work, sync=sync),
+        work=work,
         memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,
@@ -175,18 +200,37 @@ def _nothing() -> None:
     """Stand in for a sync where the engine needs none."""
 
 
+def _refuse_newer_format(work: WorkRepository) -> None:
+    """Leave a store alone that only a later version understands; one from before formats counted is of the first.
+
+    Raises:
+        ConfigurationError: the store's format is newer than `FORMAT`.
+    """
+    version = (work.setting(_FORMAT_SETTING) or {}).get("version", 1)
+    if not isinstance(version, int) or version > FORMAT:
+        raise ConfigurationError(
+            f"A newer Optimus made this store (format {version}; this version reads up to {FORMAT}). Start that newer "
+            "version, or set OPTIMUS_DATA_DIR (with a Qdrant server: OPTIMUS_COLLECTION_PREFIX) to start another store."
+        )
+
+
 def _embedded(data_dir: Path) -> EdgeBackend:
+    prepare_data_folder(data_dir)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data_dir.chmod(0o700)
         (data_dir / STORE_FOLDER).mkdir(mode=0o700, exist_ok=True)
         next((data_dir / STORE_FOLDER).iterdir(), None)
     except OSError as exc:
-        raise ConfigurationError(
-            f"The data folder {data_dir} cannot be used: {exc.strerror or type(exc).__name__}. "
-            "Give it to the user that runs Optimus, or set OPTIMUS_DATA_DIR to another folder."
-        ) from exc
+        raise _unusable(data_dir, exc) from exc
     try:
         return EdgeBackend(data_dir / STORE_FOLDER)
     except StoreUnavailableError as exc:
         raise ConfigurationError(exc.user_message) from exc
+
+
+def _unusable(folder: Path, exc: OSError) -> ConfigurationError:
+    is_file = isinstance(exc, FileExistsError | NotADirectoryError)
+    reason = "it is a file, or below one" if is_file else exc.strerror or type(exc).__name__
+    return ConfigurationError(
+        f"The data folder {folder} cannot be used: {reason}. Give it to the user that runs Optimus, writable, or set "
+        "OPTIMUS_DATA_DIR to another folder."
+    )

@@ -1,7 +1,9 @@
+import errno
 import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from copy import copy, deepcopy
 from datetime import timedelta
 from pathlib import Path
@@ -17,13 +19,13 @@ from optimus.errors import (
     StoreRejectedError,
     StoreUnavailableError,
 )
-from optimus.models import new_id
+from optimus.models import new_id, stable_id
 from optimus.settings import load_settings
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.filters import all_of, owned_by
 from optimus.storage.records import Event
-from optimus.storage.store import open_store
-from optimus.storage.tenancy import acting_as
+from optimus.storage.store import FORMAT, open_store, prepare_data_folder
+from optimus.storage.tenancy import across_tenants, acting_as
 from tests.unit.storage.conftest import KEYS, SIZE, START, vector
 
 OPEN_AND_SAY_WHY_NOT = """
@@ -49,6 +51,20 @@ keys = Keys(jwt=b"j" * 32, pepper=b"p" * 32, master=b"m" * 32)
 store = open_store(load_settings(data_dir=Path(sys.argv[1])), keys, vector_size=8)
 store.work.set_setting("written", {"by": "the process that died"})
 os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+START_AS_SOMEBODY_ELSE = """
+import os, sys
+from pathlib import Path
+from optimus.errors import ConfigurationError
+from optimus.services import build_services
+from optimus.settings import load_settings
+settings = load_settings(data_dir=Path(sys.argv[1]))
+os.setuid(65534)
+try:
+    build_services(settings)
+except ConfigurationError as exc:
+    print(exc.user_message)
 """
 
 
@@ -143,6 +159,55 @@ def test_unreadable_folder_gets_a_sentence(tmp_path):
 
     with pytest.raises(ConfigurationError, match="OPTIMUS_DATA_DIR"):
         open_store(load_settings(data_dir=parent / "data"), KEYS, vector_size=SIZE)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_folder_of_somebody_else_gets_a_sentence(tmp_path):
+    """Below a folder that may not be entered, the sentence names the data folder, before any key is looked for."""
+    tmp_path.chmod(0o700)
+    folder = tmp_path / "data"
+
+    assert f"The data folder {folder} cannot be used: Permission denied." in run(START_AS_SOMEBODY_ELSE, folder)
+
+
+def test_a_read_only_place_gets_a_sentence(tmp_path, monkeypatch):
+    """A folder that exists but takes no files ends in a sentence that says so."""
+
+    def refuse(*_args: object, **_named: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(ConfigurationError, match=f"{re.escape(str(tmp_path))} cannot be used: Read-only file system"):
+        prepare_data_folder(tmp_path)
+
+
+@pytest.mark.parametrize("version", [FORMAT + 1, "two", None])
+def test_a_newer_format_is_refused(tmp_path, monkeypatch, version):
+    """A store of a later version is not opened by this one, and the later one opens it as it was."""
+    settings = load_settings(data_dir=tmp_path / "data")
+    with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
+        assert store.work.setting("format") == {"version": FORMAT}
+        store.work.set_setting("format", {"version": version})
+
+    with pytest.raises(ConfigurationError, match="A newer Optimus made this store"):
+        open_store(settings, KEYS, vector_size=SIZE)
+    if isinstance(version, int):
+        monkeypatch.setattr("optimus.storage.store.FORMAT", version)
+        with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
+            assert store.work.setting("format") == {"version": version}
+
+
+def test_a_store_without_a_format_is_of_the_first(embedded, alice):
+    """A store from before formats were counted opens with what it holds, and is marked from then on."""
+    event = Event(id=new_id(), user_id=alice, kind="turn", at=START)
+    store = embedded.open()
+    with across_tenants():
+        store.client.delete(store.names.work, points_selector=[stable_id("setting", "format")])
+    store.events.append(event)
+
+    store = embedded.open()
+    assert store.events.of(alice) == [event]
+    assert store.work.setting("format") == {"version": 1}
 
 
 def test_other_vector_size_is_refused(embedded):
