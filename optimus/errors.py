@@ -152,14 +152,15 @@ class InvalidCredentialsError(AuthError):
 
 
 class TooManyAttemptsError(AuthError):
-    """The limiter refuses for `retry_after_s` seconds."""
+    """The limiter refuses for `retry_after_s` seconds; `way_out` is what else may be done, as `restart the server`."""
 
     retryable = True
 
-    def __init__(self, detail: str = "", *, retry_after_s: int) -> None:
+    def __init__(self, detail: str = "", *, retry_after_s: int, way_out: str = "") -> None:
         minutes = max(1, -(-retry_after_s // 60))
         unit = "minute" if minutes == 1 else "minutes"
-        super().__init__(detail, user_message=f"Too many failed tries. Please wait {minutes} {unit} and try again.")
+        sentence = f"Too many failed tries. Please wait {minutes} {unit} and try again"
+        super().__init__(detail, user_message=f"{sentence}, or {way_out}." if way_out else f"{sentence}.")
         self.retry_after_s = retry_after_s
 
 

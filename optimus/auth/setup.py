@@ -10,11 +10,12 @@ from optimus.auth.hashing import PasswordHasher
 from optimus.auth.limits import AttemptLimiter
 from optimus.auth.names import check_username
 from optimus.auth.passwords import check_password
-from optimus.errors import SetupError
+from optimus.errors import SetupError, TooManyAttemptsError
 from optimus.models import Clock, Role, User, UserId, new_id
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.records import StoredUser
 
+_WAY_OUT = "restart Optimus, or run `python -m optimus create-admin NAME` in its terminal"
 CLAIM_S = 120
 """How long one set-up keeps others out; longer than a password can wait for its hash."""
 
@@ -37,6 +38,8 @@ class SetupDesk:
         self._code = configured_code or random_code()
         self._is_random = not configured_code
         self._clock = clock
+        self._counted = new_id()
+        """Wrong codes are counted for this process: a restart, which its owner alone can do, begins anew."""
 
     @property
     def code(self) -> str:
@@ -95,12 +98,14 @@ class SetupDesk:
             raise SetupError("set-up is over", user_message="Optimus is set up already. Please sign in.")
 
     def _check_code(self, code: str, network: str) -> None:
-        subject = self._limiter.subject("", network, purpose="set-up")
+        """Count each network by itself: the code is long, and nobody may keep its owner out from elsewhere."""
+        subject = self._limiter.subject(self._counted, network, purpose="set-up")
         with self._limiter.turn(subject):
-            self._limiter.refuse_while_waiting(subject)
-            reservation = self._limiter.reserve(subject)
+            try:
+                reservation = self._limiter.reserve(subject)
+            except TooManyAttemptsError as error:
+                raise TooManyAttemptsError(str(error), retry_after_s=error.retry_after_s, way_out=_WAY_OUT) from error
             if not self._is_right(code):
-                self._limiter.confirm(subject)
                 raise SetupError("wrong set-up code")
             self._limiter.refund(reservation)
 

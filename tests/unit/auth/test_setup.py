@@ -91,15 +91,41 @@ def test_the_code_is_dead_after_use(world):
     assert world.accounts.count_users() == 1
 
 
-def test_wrong_codes_are_limited_by_network(world):
-    """After five wrong codes a network waits, even with the right one; another network is free."""
-    auth = world.service()
+def _use_up(auth: AuthService, network: str) -> None:
     for _ in range(5):
         with pytest.raises(SetupError):
-            _create(auth, code="wrong", network="a")
-    with pytest.raises(TooManyAttemptsError):
+            _create(auth, code="wrong", network=network)
+
+
+def test_wrong_codes_are_limited_by_network(world):
+    """After five wrong codes a network waits, even with the right one, and is told the ways out."""
+    auth = world.service()
+    _use_up(auth, "a")
+    with pytest.raises(TooManyAttemptsError) as caught:
         _create(auth, code=auth.setup_code(), network="a")
-    assert _create(auth, code=auth.setup_code(), network="b")
+    assert "wait 15 minutes and try again, or restart Optimus" in caught.value.user_message
+    assert "python -m optimus create-admin NAME" in caught.value.user_message
+    world.clock.pass_(minutes=15)
+    assert _create(auth, code=auth.setup_code(), network="a")
+
+
+def test_wrong_codes_from_many_networks_keep_nobody_else_out(world):
+    """However many networks try wrong codes, the right one is taken from another at once."""
+    auth = world.service()
+    for number in range(30):
+        _use_up(auth, f"network {number}")
+    assert _create(auth, code=auth.setup_code(), network="another")
+
+
+@pytest.mark.parametrize("way_out", ["restart", "terminal"])
+def test_the_ways_out_of_the_wait_work(world, way_out):
+    """After a restart, and at the terminal, the account is made at once."""
+    auth = world.service(setup_code="Correct-Code")
+    _use_up(auth, "a")
+    if way_out == "restart":
+        assert _create(world.service(setup_code="Correct-Code"), code="Correct-Code", network="a")
+    else:
+        assert _create(auth, code=None)
 
 
 def test_right_codes_with_unusable_names_or_passwords_are_not_limited(world):
