@@ -50,7 +50,11 @@ class Settings(BaseSettings):
     qdrant_api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
     qdrant_prefer_grpc: bool = Field(True, description="Talk to the Qdrant server by gRPC instead of REST.")
     qdrant_grpc_port: int | None = Field(
-        None, ge=1, le=65535, description="gRPC port of the Qdrant server; one above the address's port by default."
+        None,
+        ge=1,
+        le=65535,
+        description="gRPC port of the Qdrant server; one above the address's port by default.",
+        examples=[6334],
     )
     qdrant_timeout_s: int = Field(10, ge=1, le=300, description="Seconds that one call to the server may take.")
     collection_prefix: str = Field(
@@ -179,4 +183,4 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _sentence(error: Any) -> str:
     name = PREFIX + str(error["loc"][0]).upper() + " " if error["loc"] else ""
-    return name + str(error["msg"]).removeprefix("Value error, ")
+    return name + str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")

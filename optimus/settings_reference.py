@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 from pydantic.fields import FieldInfo
 
@@ -42,7 +41,7 @@ def _default(name: str, field: FieldInfo) -> str:
 def _example(field: FieldInfo) -> str:
     if field.default is not None:
         return _literal(field.default) if isinstance(field.default, bool | int) else f'"{_literal(field.default)}"'
-    return "0" if int in get_args(field.annotation) else '""'
+    return _literal(field.examples[0]) if field.examples else '""'
 
 
 def _literal(value: object) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from optimus.errors import ConfigurationError
-from optimus.settings import load_settings
+from optimus.settings import Settings, load_settings
 from optimus.settings_reference import example_toml, markdown_table
 
 ROOT = Path(__file__).parent.parent.parent
@@ -101,12 +101,36 @@ def test_the_example_and_the_readme_follow_the_code():
     assert markdown_table() in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_commented_example_is_valid_once_uncommented():
-    """Every line of the example can be uncommented as it stands."""
-    lines = [line.removeprefix("# ") if " = " in line else line for line in example_toml().splitlines()]
-    empty_ones_left_out = [line for line in lines if not line.endswith((' = ""', " = 0"))]
-    write_secrets("\n".join(empty_ones_left_out))
+EXAMPLES = [line.removeprefix("# ") for line in example_toml().splitlines() if " = " in line]
+
+
+@pytest.mark.parametrize("lines", [*([line] for line in EXAMPLES), EXAMPLES], ids=[*EXAMPLES, "all"])
+def test_the_commented_example_is_valid_once_uncommented(lines):
+    """Each line of the example, and all together, can be uncommented as they stand."""
+    write_secrets("\n".join(["[optimus]", *lines]))
     assert load_settings().qdrant_timeout_s == 10
+
+
+def test_every_setting_is_in_the_example():
+    """The example file leaves no setting out."""
+    assert [line.partition(" = ")[0] for line in EXAMPLES] == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SETUP_CODE", "short", "OPTIMUS_SETUP_CODE is too short: use 8 characters or more"),
+        ("QDRANT_GRPC_PORT", "0", "OPTIMUS_QDRANT_GRPC_PORT should be greater than or equal to 1"),
+        ("QDRANT_GRPC_PORT", "x", "OPTIMUS_QDRANT_GRPC_PORT should be a valid integer"),
+        ("ALLOW_HTTP", "perhaps", "OPTIMUS_ALLOW_HTTP should be a valid boolean"),
+    ],
+)
+def test_unusable_values_are_refused_with_a_sentence(monkeypatch, name, value, sentence):
+    """A value that cannot be used is refused by the setting's name and what it should be, without the value."""
+    monkeypatch.setenv(f"OPTIMUS_{name}", value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert caught.value.user_message.startswith(sentence)
 
 
 def test_an_empty_value_is_no_value(monkeypatch):
