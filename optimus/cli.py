@@ -15,15 +15,22 @@ from contextlib import closing
 from typing import Any
 
 from optimus import ops
+from optimus.auth.names import check_username
 from optimus.auth.passphrase import suggest_passphrase
-from optimus.doctor import Report, Verdict, failed_start
-from optimus.errors import OptimusError, StoreLockedError
-from optimus.ops_client import ask_running
+from optimus.doctor import Report, Verdict, examine_closed, unreadable_settings
+from optimus.errors import ConfigurationError, InvalidInputError, OptimusError, StoreLockedError
+from optimus.ops_client import ask_running, why_not_asked
 from optimus.services import build_services
 from optimus.settings import Settings, load_settings
 from optimus.settings_reference import example_toml, markdown_table
 
 _SIGNS = {Verdict.OK: "ok     ", Verdict.WARNING: "warning", Verdict.PROBLEM: "PROBLEM"}
+
+_ASKED_TIMES = 3
+_NO_TERMINAL = (
+    "There is no terminal to ask for the password at. Pass it on standard input: "
+    "python -m optimus create-admin NAME --password-stdin < FILE"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,10 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _doctor(*, as_json: bool) -> int:
-    try:
-        report = Report.model_validate(_run(load_settings(), "doctor", {}))
-    except OptimusError as error:
-        report = failed_start(error)
+    report = _examined()
     if as_json:
         print(json.dumps({"healthy": report.is_healthy, **report.model_dump(mode="json")}, indent=2))
     else:
@@ -67,9 +71,21 @@ def _doctor(*, as_json: bool) -> int:
     return 0 if report.is_healthy else 1
 
 
-def _create_admin(username: str, *, from_stdin: bool) -> int:
-    password = sys.stdin.readline().rstrip("\n") if from_stdin else _ask_password()
+def _examined() -> Report:
     try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        return unreadable_settings(error)
+    try:
+        return Report.model_validate(_run(settings, "doctor", {}))
+    except OptimusError as error:
+        return examine_closed(settings, error)
+
+
+def _create_admin(username: str, *, from_stdin: bool) -> int:
+    try:
+        check_username(username)
+        password = _piped_password() if from_stdin else _ask_password()
         created = _run(load_settings(), "create-admin", {"username": username, "password": password})
     except OptimusError as error:
         print(error.user_message, file=sys.stderr)
@@ -78,17 +94,44 @@ def _create_admin(username: str, *, from_stdin: bool) -> int:
     return 0
 
 
+def _piped_password() -> str:
+    """Return the first line of standard input.
+
+    Raises:
+        InvalidInputError: there is none, or it is not text.
+    """
+    try:
+        password = sys.stdin.readline().rstrip("\r\n") if sys.stdin else ""
+    except ValueError as error:
+        raise InvalidInputError("stdin", user_message="The password on standard input cannot be read.") from error
+    if not password:
+        raise InvalidInputError("stdin", user_message="No password came on standard input. No account was made.")
+    return password
+
+
 def _ask_password() -> str:
+    """Ask for a new password twice, a few times.
+
+    Raises:
+        InvalidInputError: there is no terminal to ask at, or nothing usable was typed.
+    """
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise InvalidInputError("no terminal", user_message=_NO_TERMINAL)
     print(f"A passphrase like {suggest_passphrase()} is easy to remember; 15 characters are the least.")
-    while True:
+    for _ in range(_ASKED_TIMES):
         try:
             first = getpass.getpass("Password: ")
             is_same = first == getpass.getpass("Again: ")
-        except (EOFError, KeyboardInterrupt):
-            sys.exit("No password was given. In a script, use --password-stdin.")
-        if is_same:
+        except (EOFError, KeyboardInterrupt) as error:
+            raise InvalidInputError(
+                "no password", user_message="\nNo password was given. No account was made."
+            ) from error
+        if first and is_same:
             return first
-        print("The two were not the same. Once more.")
+        print("The two were not the same." if first else "That was empty.")
+    raise InvalidInputError(
+        "no password", user_message="No account was made. Run the command again when you are ready."
+    )
 
 
 def _run(settings: Settings, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -103,9 +146,6 @@ def _run(settings: Settings, command: str, arguments: dict[str, Any]) -> dict[st
     try:
         opened = build_services(settings)
     except StoreLockedError as error:
-        raise StoreLockedError(
-            str(error),
-            user_message="Optimus runs but does not answer here yet. Open it once in the browser, then try again.",
-        ) from error
+        raise StoreLockedError(str(error), user_message=why_not_asked(settings.data_dir)) from error
     with closing(opened):
         return ops.run(opened, command, arguments)

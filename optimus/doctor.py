@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import stat
 import sys
-from collections.abc import Callable
+from contextlib import closing
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from optimus.errors import EmbeddingError, OptimusError
+from optimus.embedding import Embedder, MiniLmEmbedder
+from optimus.errors import ConfigurationError, EmbeddingError, OptimusError
+from optimus.keys import load_keys
+from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import OFFLINE_MODEL
-from optimus.models import Value
+from optimus.models import Value, utc_now
 from optimus.services import Services
 from optimus.settings import Settings
 
@@ -53,47 +57,67 @@ class Report(Value):
 
 def examine(opened: Services) -> Report:
     """Look at everything that Optimus needs in order to work."""
-    settings = opened.settings
-    examinations: list[Callable[[], Check]] = [
-        _versions,
-        lambda: _configuration(opened),
-        lambda: _data_folder(settings.data_dir),
-        lambda: _keys(settings),
-        lambda: _store(opened),
-        lambda: _embedder(opened),
-        lambda: _providers(opened),
-        lambda: _disk(settings.data_dir),
-        lambda: _accounts(opened),
-    ]
-    return Report(checks=tuple(examination() for examination in examinations))
+    around = _around(opened.settings, opened.models, opened.embedder)
+    return Report(checks=(*around[:4], _store(opened), *around[4:], _accounts(opened)))
 
 
-def failed_start(error: OptimusError) -> Report:
-    """Return the report of an Optimus that could not even be opened."""
-    check = Check(name="start", verdict=Verdict.PROBLEM, detail=str(error), fix=error.user_message)
+def examine_closed(settings: Settings, problem: OptimusError) -> Report:
+    """Look at everything that can be looked at where the store could not be opened because of `problem`."""
+    detail = "not opened" if str(problem) == problem.user_message else f"not opened: {problem}"
+    store = Check(name="store", verdict=Verdict.PROBLEM, detail=detail, fix=problem.user_message)
+    with closing(ModelGateway(settings=settings, clock=utc_now)) as models:
+        around = _around(settings, models, MiniLmEmbedder(folder=settings.embedding_dir))
+    return Report(checks=(*around[:4], store, *around[4:]))
+
+
+def unreadable_settings(problem: OptimusError) -> Report:
+    """Return the report where the settings themselves cannot be used; without them nothing else can be looked at."""
+    check = Check(name="configuration", verdict=Verdict.PROBLEM, detail="not usable as it is", fix=problem.user_message)
     return Report(checks=(_versions(), check))
 
 
+def _around(settings: Settings, models: ModelGateway, embedder: Embedder) -> list[Check]:
+    """Return what can be looked at without a store."""
+    return [
+        _versions(),
+        _configuration(models),
+        _data_folder(settings.data_dir),
+        _keys(settings),
+        _embedder(embedder),
+        _providers(models),
+        _disk(settings.data_dir),
+    ]
+
+
 def _versions() -> Check:
-    found = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
-    return Check(name="versions", verdict=Verdict.OK, detail=f"Python {platform.python_version()}, {found}")
+    found, missing = [], []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        fix = f"In the folder of Optimus, run: {sys.executable} -m pip install -r requirements.txt"
+        return Check(name="versions", verdict=Verdict.PROBLEM, detail=f"not installed: {', '.join(missing)}", fix=fix)
+    detail = f"Python {platform.python_version()}, {', '.join(found)}"
+    return Check(name="versions", verdict=Verdict.OK, detail=detail)
 
 
-def _configuration(opened: Services) -> Check:
-    settings = opened.settings
-    wanted = settings.default_model
-    offered = {str(choice.ref) for choice in opened.models.choices(())}
-    if wanted and wanted not in offered:
-        return Check(
-            name="configuration",
-            verdict=Verdict.WARNING,
-            detail=f"OPTIMUS_DEFAULT_MODEL is {wanted}, which no configured provider offers",
-            fix="Set the key of its provider, or choose another default model.",
-        )
+def _configuration(models: ModelGateway) -> Check:
+    fault = models.default_fault()
+    if fault:
+        return Check(name="configuration", verdict=Verdict.PROBLEM, detail=fault.detail, fix=fault.fix)
     return Check(name="configuration", verdict=Verdict.OK, detail="all settings are readable and agree")
 
 
 def _data_folder(folder: Path) -> Check:
+    if not _is_usable(folder):
+        return Check(
+            name="data folder",
+            verdict=Verdict.PROBLEM,
+            detail=f"{folder} is no folder that Optimus may read and write",
+            fix="Give it to the user that runs Optimus, writable, or set OPTIMUS_DATA_DIR to another folder.",
+        )
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & OWN_FILES_ONLY and sys.platform != "win32":
         return Check(
@@ -105,8 +129,14 @@ def _data_folder(folder: Path) -> Check:
     return Check(name="data folder", verdict=Verdict.OK, detail=f"{folder}, mode {mode:o}")
 
 
+def _is_usable(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.W_OK | os.X_OK) and folder.is_dir()
+
+
 def _keys(settings: Settings) -> Check:
-    folder = settings.keys_folder.resolve()
+    folder, data_dir = settings.keys_folder.resolve(), settings.data_dir.resolve()
+    if folder.is_relative_to(data_dir) and not _is_usable(data_dir):
+        return Check(name="keys", verdict=Verdict.WARNING, detail="not looked at: they belong in the data folder")
     loose = [path.name for path in folder.glob("*.key") if stat.S_IMODE(path.stat().st_mode) & OWN_FILES_ONLY]
     if loose and sys.platform != "win32":
         return Check(
@@ -115,7 +145,12 @@ def _keys(settings: Settings) -> Check:
             detail=f"other users of this machine can read {', '.join(sorted(loose))}",
             fix=f"Run: chmod 600 {folder}/*.key",
         )
-    if folder.is_relative_to(settings.data_dir.resolve()) and any(folder.glob("*.key")):
+    try:
+        load_keys(settings)
+    except ConfigurationError as error:
+        detail = f"the keys in {folder} cannot be used"
+        return Check(name="keys", verdict=Verdict.PROBLEM, detail=detail, fix=error.user_message)
+    if folder.is_relative_to(data_dir) and any(folder.glob("*.key")):
         return Check(
             name="keys",
             verdict=Verdict.WARNING,
@@ -135,10 +170,10 @@ def _store(opened: Services) -> Check:
     return Check(name="store", verdict=Verdict.OK, detail=detail + "opened, written, read, synced and deleted a record")
 
 
-def _embedder(opened: Services) -> Check:
+def _embedder(embedder: Embedder) -> Check:
     try:
-        vectors = opened.embedder.embed(["a cat sleeps", "a kitten naps", "tax law of 1978"])
-    except EmbeddingError as error:
+        vectors = embedder.embed(["a cat sleeps", "a kitten naps", "tax law of 1978"])
+    except (EmbeddingError, ImportError) as error:
         return Check(
             name="embedder",
             verdict=Verdict.PROBLEM,
@@ -147,7 +182,7 @@ def _embedder(opened: Services) -> Check:
         )
     near, far = _dot(vectors[0], vectors[1]), _dot(vectors[0], vectors[2])
     verdict = Verdict.OK if near > far else Verdict.PROBLEM
-    detail = f"{opened.embedder.name}, {opened.embedder.dimensions} numbers a text"
+    detail = f"{embedder.name}, {embedder.dimensions} numbers a text"
     fix = None if near > far else "The model gives wrong vectors; install it again."
     return Check(name="embedder", verdict=verdict, detail=detail, fix=fix)
 
@@ -156,8 +191,8 @@ def _dot(left: list[float], right: list[float]) -> float:
     return sum(a * b for a, b in zip(left, right, strict=True))
 
 
-def _providers(opened: Services) -> Check:
-    providers = sorted({c.provider_title for c in opened.models.choices(()) if c.ref != OFFLINE_MODEL})
+def _providers(models: ModelGateway) -> Check:
+    providers = sorted({c.provider_title for c in models.choices() if c.ref != OFFLINE_MODEL})
     if not providers:
         detail = "no key is set; the offline assistant answers until somebody connects a model"
         return Check(name="providers", verdict=Verdict.OK, detail=detail)
@@ -165,7 +200,8 @@ def _providers(opened: Services) -> Check:
 
 
 def _disk(folder: Path) -> Check:
-    free = shutil.disk_usage(folder).free
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.access(path, os.F_OK))
+    free = shutil.disk_usage(place).free
     detail = f"{free / 1024**3:.1f} GB free"
     if free < MIN_FREE_BYTES:
         return Check(name="disk", verdict=Verdict.PROBLEM, detail=detail, fix="Make room, or move the data folder.")
@@ -175,6 +211,6 @@ def _disk(folder: Path) -> Check:
 def _accounts(opened: Services) -> Check:
     if opened.auth.needs_setup():
         detail = "no account yet"
-        fix = "Open the link that the start prints, or run `python -m optimus create-admin`."
+        fix = "Open the link that the start prints, or run `python -m optimus create-admin NAME`."
         return Check(name="accounts", verdict=Verdict.WARNING, detail=detail, fix=fix)
     return Check(name="accounts", verdict=Verdict.OK, detail="set up")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import ssl
 from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 OPS_FILE = "ops.json"
@@ -17,7 +19,7 @@ class OpsAccess:
 
     token: str
     url: str | None = None
-    """None until it is known, which under a foreign ASGI server takes one request."""
+    """None where no loopback address leads to the process."""
 
 
 def new_access(url: str | None) -> OpsAccess:
@@ -46,3 +48,12 @@ def read_access(data_dir: Path) -> OpsAccess | None:
 def remove_access(data_dir: Path) -> None:
     """Take the access away when the process ends."""
     (data_dir / OPS_FILE).unlink(missing_ok=True)
+
+
+def own_connection(scheme: str, host: str, port: int | None, *, timeout_s: float) -> HTTPConnection:
+    """Return a connection to an Optimus on this machine; over TLS its certificate is for the public name."""
+    if scheme != "https":
+        return HTTPConnection(host, port, timeout=timeout_s)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return HTTPSConnection(host, port, timeout=timeout_s, context=context)

@@ -11,7 +11,7 @@ import sys
 from threading import Condition, Event
 from typing import TYPE_CHECKING
 
-from optimus.errors import StoreUnavailableError
+from optimus.errors import OptimusError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from optimus.services import Services
@@ -82,6 +82,29 @@ def current(timeout_s: float = OPEN_TIMEOUT_S) -> Services:
             sentence = "Optimus is starting. Please reload the page in a moment."
             raise StoreUnavailableError("no services", user_message=sentence)
         return _Process.services
+
+
+def failure_sentence(error: BaseException) -> str | None:
+    """Return why Optimus cannot start and what to do about it; None for what nobody foresaw."""
+    if isinstance(error, OptimusError):
+        return error.user_message
+    if isinstance(error, ImportError):
+        return _import_sentence(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or type(error).__name__}: {error.filename or 'a file that it needs'}."
+    return None
+
+
+def _import_sentence(error: ImportError) -> str | None:
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "optimus"):
+        return None
+    if package in sys.stdlib_module_names:
+        return f"It needs Python 3.11, 3.12 or 3.13; this is {sys.version.partition(' ')[0]}."
+    return (
+        f"The package {package} is missing, or is another version than Optimus needs. In the folder of Optimus, run: "
+        f"{sys.executable} -m pip install -r requirements.txt"
+    )
 
 
 def note_page_drawn() -> None:

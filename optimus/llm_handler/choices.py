@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from optimus.errors import OptimusError, ProviderKeyError, ProviderUnreachableError
 from optimus.llm_handler.addresses import check_base_url, is_loopback
@@ -13,6 +14,13 @@ from optimus.llm_handler.catalogue import Catalogue, ProviderEntry
 from optimus.llm_handler.requests import OFFLINE_MODEL, ConnectionInfo, Credentials, ModelChoice, ModelRef
 from optimus.models import Clock
 from optimus.settings import Settings
+
+
+class DefaultFault(NamedTuple):
+    """Why the default model of the settings is not used: a clause and the way out."""
+
+    detail: str
+    fix: str
 
 
 class Endpoints:
@@ -97,6 +105,31 @@ class Endpoints:
         """Return the choice for a new chat: the setting's where it is on offer, else the first."""
         wanted = self._settings.default_model
         return next((choice for choice in choices if str(choice.ref) == wanted), choices[0])
+
+    def default_fault(self, choices: Sequence[ModelChoice]) -> DefaultFault | None:
+        """Return what is wrong with the setting of the default model; `choices` are those of the settings alone."""
+        wanted = self._settings.default_model
+        if not wanted or any(str(choice.ref) == wanted for choice in choices):
+            return None
+        provider = wanted.partition(":")[0]
+        detail = f"OPTIMUS_DEFAULT_MODEL is {wanted}"
+        if ":" not in wanted or provider not in self._catalogue:
+            known = ", ".join(entry.key for entry in self._catalogue.all())
+            return DefaultFault(
+                f"{detail}, which names no provider that Optimus knows",
+                f"Write it as provider:model, where the provider is one of {known}.",
+            )
+        entry = self._catalogue.get(provider)
+        if entry.settings_name and self.shared(entry) is None:
+            missing = f"OPTIMUS_{entry.settings_name.upper()}_{'API_KEY' if entry.needs_key else 'BASE_URL'}"
+            return DefaultFault(
+                f"{detail}, but {entry.title} is not set up", f"Set {missing}, or choose another default model."
+            )
+        offered = ", ".join(str(choice.ref) for choice in choices if choice.ref.provider == provider)
+        return DefaultFault(
+            f"{detail}, which {entry.title} does not offer",
+            f"Choose one of {offered}." if offered else "See that the server runs and lists it, or choose another.",
+        )
 
     def _of_connection(self, connection: ConnectionInfo) -> list[ModelChoice]:
         entry = self._catalogue.get(connection.provider)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from optimus.errors import ModelNotFoundError, OptimusError, ProviderKeyError, ProviderPathError
 from optimus.llm_handler.agents import ChatAgent
 from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, ProviderEntry
-from optimus.llm_handler.choices import Endpoints, ListedModels
+from optimus.llm_handler.choices import DefaultFault, Endpoints, ListedModels
 from optimus.llm_handler.connections import (
     LISTING_TIMEOUT_S,
     LOCAL_PORTS,
@@ -104,6 +104,10 @@ class ModelGateway:
     def default_choice(self, connections: Sequence[ConnectionInfo] = ()) -> ModelChoice:
         """Return the model of a new chat: the setting's, else the first connected, else the offline assistant."""
         return self._endpoints.default(self.choices(connections))
+
+    def default_fault(self) -> DefaultFault | None:
+        """Return what is wrong with the default model of the settings, if anything."""
+        return self._endpoints.default_fault(self.choices())
 
     def credentials(
         self, ref: ModelRef, connections: Sequence[ConnectionInfo] = (), connection_id: str | None = None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -23,8 +22,9 @@ from streamlit.web.server import server_util
 from optimus import process
 from optimus.errors import OptimusError
 from optimus.ui.boundary import report
-from optimus.web.middleware import Document, SecurityHeaders, SessionBinding
-from optimus.web.ops import ACCESS_FILE, OpsAddress, ops_routes
+from optimus.web.listening import Listening, find_listening
+from optimus.web.middleware import ClosedPaths, Document, SecurityHeaders, SessionBinding
+from optimus.web.ops import ACCESS_FILE, ops_routes
 from optimus.web.routes import session_routes
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def middleware() -> list[Middleware]:
     """Return the middleware, outermost first."""
     return [
         Middleware(SecurityHeaders),
+        Middleware(ClosedPaths),
         Middleware(Document),
         Middleware(SessionBinding),
-        Middleware(OpsAddress),
     ]
 
 
@@ -62,29 +62,47 @@ async def lifespan(_app: st.App) -> AsyncGenerator[None]:
     A failure ends the process with a sentence on the terminal.
     """
     process.begin_opening()
-    opening = asyncio.create_task(asyncio.to_thread(_open))
+    stopping = Event()
+    opening = asyncio.create_task(asyncio.to_thread(_open, stopping))
+    opening.add_done_callback(_end_if_failed)
     try:
         yield
     finally:
+        stopping.set()
         opened = await opening
         ACCESS_FILE.close()
         process.install(None)
-        if opened:
-            await asyncio.to_thread(opened.close)
+        await asyncio.to_thread(opened.close)
 
 
-def _open() -> Services | None:
-    try:
+def _open(stopping: Event) -> Services:
+    with ExitStack() as undo:
         opened = process.open_services()
-    except OptimusError as error:
-        _log.info("start failed: %s: %s", type(error).__name__, error)
-        print(f"Optimus cannot start. {error.user_message}", file=sys.stderr, flush=True)  # noqa: T201
-        os.kill(os.getpid(), signal.SIGTERM)
-        return None
-    ACCESS_FILE.open(opened.settings.data_dir, _ops_address())
-    _print_start_message(opened)
-    Thread(target=_warm, args=(opened,), name="optimus-warm", daemon=True).start()
+        undo.callback(opened.close)
+        listening = find_listening(stopping)
+        ACCESS_FILE.open(opened.settings.data_dir, listening.url if listening.is_loopback else None)
+        undo.pop_all()
+    if not stopping.is_set():
+        Thread(target=_warm, args=(opened,), name="optimus-warm", daemon=True).start()
+        _print_start_message(opened, listening)
     return opened
+
+
+def _end_if_failed(opening: asyncio.Task[Services]) -> None:
+    """End the process with 1 where the services could not be opened: nothing is open that would have to be closed.
+
+    A signal to ourselves would end it with the signal's number, and the ASGI server cannot be asked for another.
+    """
+    error = None if opening.cancelled() else opening.exception()
+    if error is None:
+        return
+    sentence = process.failure_sentence(error)
+    if sentence is None:
+        _log.error("the start failed", exc_info=error)
+        sentence = f"{type(error).__name__} was not expected; the lines above say where it came from."
+    print(f"Optimus cannot start. {sentence}", file=sys.stderr, flush=True)  # noqa: T201
+    sys.stdout.flush()
+    os._exit(1)
 
 
 def _warm(opened: Services) -> None:
@@ -96,26 +114,30 @@ def _warm(opened: Services) -> None:
         _log.exception("a part could not be loaded ahead of its first use")
 
 
-def _print_start_message(opened: Services) -> None:
-    address = _address()
-    lines = ["", f"  Optimus is ready: {address or 'open the address that uvicorn shows'}"]
+def _print_start_message(opened: Services, listening: Listening) -> None:
+    address = _address(listening)
+    place = address or (f"at the Unix socket {listening.unix_socket}" if listening.unix_socket else "")
+    lines = ["", f"  Optimus is ready: {place or 'open the address that the server shows'}"]
     if opened.auth.needs_setup():
-        link = f"{address or ''}/?setup={opened.auth.setup_code()}"
-        lines += [f"  Create the admin account here, once: {link}"]
+        link = f"/?setup={opened.auth.setup_code()}"
+        lines += [f"  Create the admin account here, once: {address}{link}" if address else _without_address(link)]
     lines += [f"  Store: {opened.store.engine}. Stop with Ctrl+C.", ""]
     print("\n".join(lines), flush=True)  # noqa: T201 - the terminal is where the first start is read
+    fault = opened.models.default_fault()
+    if fault:
+        print(f"  {fault.detail}. {fault.fix}\n", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _ops_address() -> str | None:
-    if config._server_mode == "asgi-server":  # noqa: SLF001 - there is no public way to ask
-        return None
-    return f"http://127.0.0.1:{config.get_option('server.port')}"
+def _without_address(link: str) -> str:
+    return f"  Create the admin account once: open Optimus with {link} after its address."
 
 
-def _address() -> str | None:
-    """Return the address people open, or None under another ASGI server, which prints its own."""
-    if config._server_mode == "asgi-server":  # noqa: SLF001 - there is no public way to ask
-        return None
-    host = config.get_option("browser.serverAddress") if config.is_manually_set("browser.serverAddress") else None
-    shown = host or server_util.get_display_address(config.get_option("server.address") or "localhost")
-    return str(server_util.get_url(shown)).rstrip("/")
+def _address(listening: Listening) -> str | None:
+    """Return the address that people open: the public one where it is configured, else where this process listens."""
+    is_own_server = config._server_mode != "asgi-server"  # noqa: SLF001 - there is no public way to ask
+    knows_port = is_own_server or config.is_manually_set("browser.serverPort")
+    if config.is_manually_set("browser.serverAddress") and knows_port:
+        public = server_util.get_url(server_util.get_display_address(config.get_option("browser.serverAddress")))
+        return str(public).rstrip("/")
+    base = str(config.get_option("server.baseUrlPath")).strip("/")
+    return f"{listening.url}/{base}".rstrip("/") if listening.url else None

@@ -1,4 +1,4 @@
-"""Pure-ASGI middleware: security headers, session binding, and what the interface's document says."""
+"""Pure-ASGI middleware: security headers, closed paths, session binding, and what the interface's document says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
@@ -38,6 +39,8 @@ _HEADERS = {
 }
 _PARTIAL = {b"accept-encoding", b"if-none-match", b"if-modified-since", b"range"}
 """Headers of a request whose answer could not be read and rewritten."""
+_CLOSED = "/_stcore/metrics"
+"""Wherever the application is mounted."""
 _HSTS = "max-age=31536000; includeSubDomains"
 
 
@@ -63,6 +66,19 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class ClosedPaths:
+    """Hide what Streamlit would show to anybody: its own figures of sessions and memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].rstrip("/").endswith(_CLOSED):
+            await PlainTextResponse("Not Found", 404)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class Document:

@@ -8,40 +8,33 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from optimus import ops_access, process
 from optimus.errors import OptimusError
 from optimus.ui.cookie import is_loopback
+from optimus.web.routes import read_body
 
 MAX_BODY_BYTES = 16_384
 _PROXY_HEADERS = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
 class OpsAccessFile:
-    """The file through which the command line finds this process; rewritten when the address becomes known."""
+    """The file through which the command line finds this process."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._access: ops_access.OpsAccess | None = None
 
     def open(self, folder: Path, url: str | None) -> None:
-        """Make a new token and write the file."""
+        """Make a new token and write the file; `url` is None where no loopback address leads here."""
         self._folder, self._access = folder, ops_access.new_access(url)
         ops_access.write_access(folder, self._access)
-
-    def note_address(self, url: str) -> None:
-        """Write the address that a request came in at, if none was known."""
-        if self._folder and self._access and self._access.url is None:
-            self._access = replace(self._access, url=url)
-            ops_access.write_access(self._folder, self._access)
 
     def close(self) -> None:
         """Remove the file; no command is taken any more."""
@@ -57,20 +50,6 @@ class OpsAccessFile:
 ACCESS_FILE = OpsAccessFile()
 
 
-class OpsAddress:
-    """Notes on the first request which port this process listens at; a foreign ASGI server does not say."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope.get("server"):
-            host, port = scope["server"]
-            if port and is_loopback(host):
-                ACCESS_FILE.note_address(f"http://{'127.0.0.1' if ':' not in host else f'[{host}]'}:{port}")
-        await self._app(scope, receive, send)
-
-
 def ops_routes() -> list[BaseRoute]:
     """Return the one route."""
     return [Route("/ops/{command}", run_command, methods=["POST"])]
@@ -80,20 +59,28 @@ async def run_command(request: Request) -> Response:
     """Run one command of `optimus.ops` and answer its JSON result; a refusal looks like a post to a missing page."""
     if not _is_allowed(request):
         return PlainTextResponse("Method Not Allowed", 405, {"Allow": "GET, HEAD"})
-    body = await request.body()
-    if len(body) > MAX_BODY_BYTES:
-        return Response(status_code=413)
     try:
-        arguments = json.loads(body or b"{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
+        body = await read_body(request, MAX_BODY_BYTES)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    if body is None:
+        return JSONResponse({"error": "The request is too long."}, status_code=413)
+    arguments = _read_arguments(body)
+    if arguments is None:
         return JSONResponse({"error": "The request is not readable."}, status_code=400)
     try:
         result = await asyncio.to_thread(_run, request.path_params["command"], arguments)
     except OptimusError as error:
         return JSONResponse({"error": error.user_message}, status_code=409)
     return JSONResponse(result)
+
+
+def _read_arguments(body: bytes) -> dict[str, Any] | None:
+    try:
+        arguments = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    return arguments if isinstance(arguments, dict) else None
 
 
 def _run(command: str, arguments: dict[str, Any]) -> dict[str, Any]:

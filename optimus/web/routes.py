@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
@@ -40,12 +40,14 @@ async def open_session(request: Request) -> Response:
     """Exchange a one-time ticket, sent as the body, for the session cookie."""
     if not is_same_origin(request):
         return _problem("origin", 403)
-    ticket = (await _body(request, MAX_TICKET_BYTES)).decode("ascii", "ignore")
     try:
+        ticket = (await read_body(request, MAX_TICKET_BYTES) or b"").decode("ascii", "ignore")
         policy = await asyncio.to_thread(_policy, request)
         token = await asyncio.to_thread(lambda: process.current().auth.open_session(ticket))
     except ConfigurationError:
         return _problem("http", 400)
+    except ClientDisconnect:
+        return _problem("request", 400)
     except OptimusError:
         return _problem("ticket", 401)
     response = Response(status_code=204)
@@ -155,12 +157,17 @@ def _policy(request: Request) -> CookiePolicy:
     return cookie_policy(scheme=request.url.scheme, host=request.url.hostname or "", allow_http=allow_http)
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes | None:
+    """Return the body, or None if it is longer than `limit` bytes; what is beyond them is not read.
+
+    Raises:
+        ClientDisconnect: the rest never came.
+    """
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            return b""
+            return None
     return body
 
 

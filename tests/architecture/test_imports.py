@@ -38,7 +38,7 @@ ALLOWED = {
         "downloads",
         "preferences",
     },
-    "doctor": BASE | {"services", "llm_handler"},
+    "doctor": BASE | {"services", "llm_handler", "embedding"},
     "process": BASE | {"services"},
     "ops_access": set(),
     "ops": BASE | {"services", "doctor"},
@@ -49,7 +49,7 @@ ALLOWED = {
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access"},
     "settings_reference": BASE,
     "cli": BASE | {"auth", "services", "doctor", "ops", "ops_client", "settings_reference"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "process"},
     "__init__": set(),
 }
 """What each part of the package may import from the package; siblings are absent from each other's rows."""

@@ -50,9 +50,9 @@ class AppServer:
             **self.environment,
         }
 
-    def launch(self) -> "AppServer":
-        """Start the process without waiting for it to be ready."""
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+    def launch(self, command: list[str] | None = None) -> "AppServer":
+        """Start the process, in the usual way or by `command`, without waiting for it to be ready."""
+        command = command or [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -1,7 +1,6 @@
 """`python -m optimus`, beside the running application and without it; and the other ways to start it."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from optimus.ops_access import read_access
 from optimus.settings_reference import example_toml, markdown_table
-from tests.e2e.server import PASSWORD, ROOT, AppServer, free_port
+from tests.e2e.server import PASSWORD, ROOT, SETUP_CODE, AppServer
 
 CHECKS = {
     "versions",
@@ -90,7 +89,7 @@ def test_a_data_folder_open_to_others_is_a_problem(shared_app: AppServer):
 
 
 def test_a_broken_model_and_a_wrong_default_have_their_fixes(tmp_path):
-    """A broken search model is a problem, a default model that nobody offers a warning; each names its fix."""
+    """A broken search model and a default model without a key are problems; each names its fix."""
     model_dir = tmp_path / "model"
     model_dir.mkdir()
     (model_dir / "model.onnx").write_bytes(b"not a model")
@@ -100,9 +99,9 @@ def test_a_broken_model_and_a_wrong_default_have_their_fixes(tmp_path):
     checks = report_of(done)
     assert checks["embedder"]["verdict"] == "problem"
     assert "OPTIMUS_EMBEDDING_DIR" in checks["embedder"]["fix"]
-    assert checks["configuration"]["verdict"] == "warning"
+    assert checks["configuration"]["verdict"] == "problem"
     assert "openai:gpt-6-luna" in checks["configuration"]["detail"]
-    assert "Set the key of its provider" in checks["configuration"]["fix"]
+    assert "Set OPTIMUS_OPENAI_API_KEY" in checks["configuration"]["fix"]
 
 
 def test_a_setting_that_prevents_the_start_is_named(tmp_path):
@@ -177,30 +176,67 @@ def test_the_ops_route_looks_like_a_missing_page(shared_app: AppServer):
         assert client.post("/ops/doctor", headers=right, content=b" " * 20_000).status_code == 413
 
 
-@pytest.mark.parametrize(
-    "start", [["-m", "uvicorn", "app:app", "--port", "{port}"], ["app.py"]], ids=["uvicorn", "python"]
-)
+STARTS = {
+    "streamlit": ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"],
+    "uvicorn": ["-m", "uvicorn", "app:app", "--port", "{port}"],
+    "python": ["app.py"],
+}
+
+
+def started(server: AppServer, home: Path, start: list[str]) -> AppServer:
+    """Start the application in another way, with its port in the user's own Streamlit configuration."""
+    (home / ".streamlit").mkdir(exist_ok=True)
+    (home / ".streamlit" / "config.toml").write_text(f"[server]\nport = {server.port}\n")
+    server.environment["HOME"] = str(home)
+    return server.launch([sys.executable, *(part.format(port=server.port) for part in start)])
+
+
+@pytest.mark.parametrize("start", [STARTS["uvicorn"], STARTS["python"]], ids=["uvicorn", "python"])
 def test_other_ways_to_start_and_stop(tmp_path, start):
-    """Under `uvicorn app:app` and `python app.py` it serves, takes commands, and closes the store on SIGTERM."""
-    port = free_port()
-    (tmp_path / ".streamlit").mkdir()
-    (tmp_path / ".streamlit" / "config.toml").write_text(f"[server]\nport = {port}\n")
-    server = AppServer(tmp_path / "data", port=port, HOME=str(tmp_path))
-    command = [sys.executable, *(part.format(port=port) for part in start)]
-    server.process = subprocess.Popen(
-        command, cwd=ROOT, env=server.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    """Under `uvicorn app:app` and `python app.py` it names its address, takes commands at once, and closes in order.
+
+    Nobody has sent a request when the first command comes.
+    """
+    server = started(AppServer(tmp_path / "data", OPTIMUS_DEFAULT_MODEL="openai:gpt-6-luna"), tmp_path, start)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=5), timeout=60) as client:
+        assert server.said(r"Stop with Ctrl\+C", 60), server.output
+        assert f"{server.url}/?setup={SETUP_CODE}" in server.output
+        server.add_user("ada")
+        assert server.said("Set OPTIMUS_OPENAI_API_KEY", 10), server.output
+        with httpx.Client(timeout=60) as client:
             assert client.get(f"{server.url}/session/check").status_code == 401
             assert client.get(f"{server.url}/readyz").json() == {"status": "ready"}
-        server.add_user("ada")
-        server.process.send_signal(signal.SIGTERM)
-        output, _ = server.process.communicate(timeout=30)
+            assert client.get(f"{server.url}/_stcore/metrics").status_code == 404
     finally:
-        server.process.kill()
-    assert "Traceback" not in output
-    assert server.process.returncode in {0, -signal.SIGTERM}
-    assert not (server.data_dir / "ops.json").exists()
-    accounts = report_of(run(server.data_dir, "doctor", "--json"))["accounts"]
+        server.stop()
+    assert "Traceback" not in server.output
+    accounts = report_of(run(server.data_dir, "doctor", "--json", OPTIMUS_DEFAULT_MODEL=""))["accounts"]
     assert accounts["detail"] == "set up"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets are POSIX")
+def test_a_unix_socket_takes_no_commands(tmp_path):
+    """At a Unix socket the start says how to open the set-up, and a command says why it is not taken."""
+    path = tmp_path / "s"
+    server = started(AppServer(tmp_path / "data"), tmp_path, ["-m", "uvicorn", "app:app", "--uds", str(path)])
+    try:
+        assert server.said(r"Stop with Ctrl\+C", 60), server.output
+        assert f"at the Unix socket {path}" in server.output
+        assert f"/?setup={SETUP_CODE} after its address" in server.output
+        refused = create_admin(server.data_dir, "ada")
+    finally:
+        server.stop()
+    assert refused.returncode == 1
+    assert "not at a Unix socket" in refused.stderr
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_a_start_that_fails_ends_with_one(tmp_path, start):
+    """Where the data folder is a file, one sentence names it, and the process ends with 1, however it was started."""
+    (tmp_path / "data").write_text("no folder")
+    server = started(AppServer(tmp_path / "data"), tmp_path, start)
+    assert server.process
+    assert server.process.wait(60) == 1
+    assert server.said(r"Optimus cannot start\. The data folder .*OPTIMUS_DATA_DIR", 10), server.output
+    assert "Traceback" not in server.output
+    assert "key" not in server.output
