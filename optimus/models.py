@@ -144,7 +144,7 @@ class MemoryVersion(Value):
     status: MemoryStatus
     changed_at: datetime
     reason: str
-    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw` or `undo`."""
+    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw`, `undo`, `revert`, `pin` or `unpin`."""
     undoes: int | None = None
     """The version that an `undo` took back, so that it is taken back once."""
 
@@ -177,6 +177,11 @@ class Memory(Value):
     """Every message that said it, the first one first; none where it was written by hand."""
     derived: tuple[MemoryId, ...] = ()
     """Of an episode: the memories that its message made, confirmed or ended."""
+    uses: int = Field(default=0, ge=0)
+    """How many answers it was given to; being used makes no new version."""
+    last_used_at: datetime | None = None
+    last_used_in: MessageId | None = None
+    last_used_chat: ConversationId | None = None
     version: int = 1
     history: tuple[MemoryVersion, ...] = ()
 

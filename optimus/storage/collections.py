@@ -98,7 +98,8 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     named by its id, and needs none; Mem0 makes the indexes of its own fields.
     """
     word, time = models.PayloadSchemaType.KEYWORD, models.PayloadSchemaType.DATETIME
-    memory = dict.fromkeys(("type", "status", "slot_key", "conversation_id", "message_id"), word) | {"created_at": time}
+    names_of_memory = ("type", "status", "slot_key", "conversation_id", "message_id", "source", "extractor")
+    memory = dict.fromkeys(names_of_memory, word) | {"created_at": time, "updated_at": time}
     record = {"kind": word}
     return (
         CollectionSpec(

@@ -11,19 +11,31 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConflictError, NotFoundError
 from optimus.models import Memory, MemoryId, MemoryType, ScorePart, UserId, is_uuid
-from optimus.storage.bm25 import SparseWeights
 from optimus.storage.collections import BM25, BM25_CTX, CTX, DENSE
 from optimus.storage.filters import OWNER_FIELD, all_of, has_ids, owned_by
-from optimus.storage.memory_filter import RECORDED, at_version, memory_conditions, moment
+from optimus.storage.memory_filter import (
+    CHANGED,
+    LEGS,
+    RECORDED,
+    WANTED,
+    at_version,
+    memory_conditions,
+    moment,
+    search_requests,
+    sparse_vector,
+)
 from optimus.storage.memory_payload import memory_to_payload, payload_to_memory, recorded_at
-from optimus.storage.records import MemoryFilter, MemoryOutline, MemoryPage, MemoryPoint, QueryVectors, StoredVectors
+from optimus.storage.records import (
+    LastUse,
+    MemoryFilter,
+    MemoryOutline,
+    MemoryPage,
+    MemoryPoint,
+    QueryVectors,
+    StoredVectors,
+)
 from optimus.storage.table import PAGE, WRITE_ID, StripedLocks
 from optimus.storage.tenancy import acting_as
-
-WANTED = models.PayloadSelectorExclude(exclude=["hash", "text_lemmatized"])
-"""A memory's payload without what only Mem0 reads: opening sealed fields is most of a search's cost."""
-OVERSAMPLING = 4.0
-"""Candidates of the two-bit vectors that are scored again with the originals, per wanted result."""
 
 
 class MemoryIndex:
@@ -121,6 +133,61 @@ class MemoryIndex:
         with acting_as(owner):
             return [_outline(record) for record in self._records(conditions, [OWNER_FIELD, "type", RECORDED])]
 
+    def tally(self, owner: UserId, where: MemoryFilter | None = None) -> dict[MemoryType, int]:
+        """Return how many memories of each kind match, exactly; kinds without any are left out."""
+        conditions = memory_conditions(owner, where or MemoryFilter())
+        with acting_as(owner):
+            total = self._count(conditions)
+            found = self._backend.facet(
+                self._collection, key="type", facet_filter=all_of(*conditions), limit=len(MemoryType), exact=True
+            )
+        counts = {MemoryType(str(hit.value)): hit.count for hit in found.hits}
+        untyped = total - sum(counts.values())
+        return counts | ({MemoryType.FACT: counts.get(MemoryType.FACT, 0) + untyped} if untyped else {})
+
+    def changed_last(self, owner: UserId, where: MemoryFilter, limit: int = 1) -> list[Memory]:
+        """Return the memories that were changed last, the newest change first."""
+        order = models.OrderBy(key=CHANGED, direction=models.Direction.DESC)
+        conditions = memory_conditions(owner, where)
+        with acting_as(owner):
+            records, _ = self._backend.scroll(
+                self._collection, scroll_filter=all_of(*conditions), limit=limit, order_by=order, with_payload=WANTED
+            )
+        return [_memory(record) for record in records]
+
+    def replace_all(self, owner: UserId, memories: Sequence[Memory]) -> frozenset[MemoryId]:
+        """Write the next versions of memories, each over the version before it; their vectors stay.
+
+        Return which ones were written: another was changed in between, or is not the owner's.
+        """
+        token = uuid4().hex
+        with acting_as(owner), self._locks.of(owner):
+            for memory in memories:
+                where = all_of(owned_by(owner), has_ids(memory.id), at_version(memory.version - 1))
+                payload = memory_to_payload(memory) | {WRITE_ID: token}
+                self._backend.overwrite_payload(
+                    self._collection, payload=payload, points=models.FilterSelector(filter=where)
+                )
+            return frozenset(MemoryId(key) for key in self._written([memory.id for memory in memories], token))
+
+    def note_use(self, owner: UserId, ids: Sequence[MemoryId], use: LastUse) -> None:
+        """Count one more use of memories, without a new version; those missing or somebody else's are passed over.
+
+        The caller keeps writers of the same memories apart: a change that read them before and is written after
+        takes the count back.
+        """
+        wanted = [point_id for point_id in dict.fromkeys(ids) if is_uuid(point_id)]
+        with acting_as(owner):
+            by_count: dict[int, list[str]] = {}
+            for record in self._retrieve(wanted, payload=[OWNER_FIELD, "uses"]):
+                by_count.setdefault((record.payload or {}).get("uses") or 0, []).append(str(record.id))
+            for uses, same in by_count.items():
+                self._backend.set_payload(
+                    self._collection,
+                    payload=use.model_dump(mode="json") | {"uses": uses + 1},
+                    points=models.FilterSelector(filter=all_of(owned_by(owner), has_ids(*same))),
+                )
+
     def delete(self, owner: UserId, ids: Sequence[MemoryId]) -> None:
         """Purge memories for good; those that are missing or somebody else's are passed over."""
         wanted = [point_id for point_id in ids if is_uuid(point_id)]
@@ -136,11 +203,11 @@ class MemoryIndex:
         Word statistics are those of the owner's own memories. A query without words leaves the keyword legs empty.
         """
         conditions = all_of(*memory_conditions(owner, where or MemoryFilter()))
-        requests = _requests(owner, query, conditions, limit)
+        requests = search_requests(owner, query, conditions, limit)
         with acting_as(owner):
             answers = self._backend.query_batch_points(self._collection, requests=list(requests.values()))
         known: dict[str, Memory] = {}
-        found: dict[ScorePart, list[tuple[Memory, float]]] = {part: [] for part in _LEGS}
+        found: dict[ScorePart, list[tuple[Memory, float]]] = {part: [] for part in LEGS}
         for part, answer in zip(requests, answers, strict=True):
             for point in answer.points:
                 if str(point.id) not in known:
@@ -201,48 +268,13 @@ class MemoryIndex:
         self._backend.delete(self._collection, points_selector=models.FilterSelector(filter=where))
 
 
-_LEGS = {
-    ScorePart.DENSE: DENSE,
-    ScorePart.CONTEXT: CTX,
-    ScorePart.KEYWORD: BM25,
-    ScorePart.KEYWORD_CONTEXT: BM25_CTX,
-}
-
-
-def _requests(
-    owner: UserId, query: QueryVectors, conditions: models.Filter, limit: int
-) -> dict[ScorePart, models.QueryRequest]:
-    rescored = models.SearchParams(
-        quantization=models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
-    )
-    own_words = models.SearchParams(idf=models.IdfCorpusParams(corpus=all_of(owned_by(owner))))
-    requests = {}
-    for part, using in _LEGS.items():
-        is_dense = using in (DENSE, CTX)
-        if not is_dense and not query.sparse.indices:
-            continue
-        requests[part] = models.QueryRequest(
-            query=models.NearestQuery(nearest=query.dense if is_dense else _sparse(query.sparse)),
-            using=using,
-            filter=conditions,
-            params=rescored if is_dense else own_words,
-            limit=limit,
-            with_payload=WANTED,
-        )
-    return requests
-
-
 def _point(point: MemoryPoint, token: str) -> models.PointStruct:
     vectors: dict[str, Any] = {DENSE: point.dense, CTX: point.ctx}
     for name, weights in ((BM25, point.bm25), (BM25_CTX, point.bm25_ctx)):
         if weights.indices:
-            vectors[name] = _sparse(weights)
+            vectors[name] = sparse_vector(weights)
     payload = memory_to_payload(point.memory) | {WRITE_ID: token}
     return models.PointStruct(id=point.memory.id, vector=vectors, payload=payload)
-
-
-def _sparse(weights: SparseWeights) -> models.SparseVector:
-    return models.SparseVector(indices=list(weights.indices), values=list(weights.values))
 
 
 def _vectors(stored: Any) -> StoredVectors:

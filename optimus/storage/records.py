@@ -20,6 +20,7 @@ from optimus.models import (
     MessageId,
     Role,
     SessionId,
+    SourceKind,
     User,
     UserId,
     UserStatus,
@@ -180,6 +181,11 @@ class MemoryFilter(Value):
     """Recorded at this moment or later."""
     until: datetime | None = None
     """Recorded before this moment."""
+    changed_at: datetime | None = None
+    """Changed last at exactly this moment: what one act changed together."""
+    sources: frozenset[SourceKind] | None = None
+    by_hand: bool | None = None
+    """Whether it was written by hand, or derived from something that was said."""
 
 
 class MemoryOutline(NamedTuple):
@@ -188,6 +194,14 @@ class MemoryOutline(NamedTuple):
     id: MemoryId
     type: MemoryType
     recorded_at: datetime
+
+
+class LastUse(Value):
+    """The answer that memories were given to."""
+
+    last_used_at: datetime
+    last_used_in: MessageId
+    last_used_chat: ConversationId
 
 
 class MemoryPage(Value):
