@@ -287,4 +287,7 @@ class ChatService:
         """Store how the answer ended; runs before anyone sees it as ended."""
         ended = {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
         self._conversations.update_message(reply.model_copy(update=ended))
-        self._events.append(answer_event(reply, given, result, at=self._clock()))
+        at = self._clock()
+        self._events.append(answer_event(reply, given, result, at=at))
+        if result.state is not MessageState.FAILED:
+            self._memory.note_use(reply, at=at)

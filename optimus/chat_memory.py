@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from datetime import datetime
 
+from optimus.errors import OptimusError
 from optimus.llm_handler.requests import OfflineContext
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import MemoryChange, Message, MessageId, RecalledMemory, UserId
 from optimus.preferences import PreferenceService
 from optimus.prompt import offline_context
+
+_log = logging.getLogger(__name__)
 
 
 class ChatMemory:
@@ -49,6 +54,13 @@ class ChatMemory:
         return offline_context(message, earlier, recalled).model_copy(
             update={"keeps_all": chosen.remembers and not chosen.never_store, "looks_up": chosen.recalls}
         )
+
+    def note_use(self, answer: Message, *, at: datetime) -> None:
+        """Count which memories an answer was given; an answer is never lost for it."""
+        try:
+            self._memory.note_use(answer, at=at)
+        except OptimusError:
+            _log.exception("the use of memories could not be counted")
 
     def undo(self, owner: UserId, change: MemoryChange) -> None:
         """Take one change back; see `MemoryManager.undo`."""

@@ -17,8 +17,10 @@ from optimus.embedding import Embedder, MiniLmEmbedder
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.memory_manager.crud import through_mem0
+from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.shelf import Shelf
 from optimus.models import Clock, utc_now
 from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
@@ -35,6 +37,7 @@ class Services:
     store: Store
     auth: AuthService
     memory: MemoryManager
+    library: MemoryLibrary
     models: ModelGateway
     preferences: PreferenceService
     connections: ConnectionService
@@ -115,6 +118,7 @@ def wire(
         store=store,
         auth=auth,
         memory=memory,
+        library=_library(store, embedder, memory, clock),
         models=models,
         preferences=preferences,
         connections=connections,
@@ -144,6 +148,11 @@ def _memory(store: Store, embedder: Embedder, clock: Clock) -> MemoryManager:
     return MemoryManager(
         index=store.memories, embedder=embedder, encoder=encoder, derive=_derive, clock=clock, crud=crud
     )
+
+
+def _library(store: Store, embedder: Embedder, memory: MemoryManager, clock: Clock) -> MemoryLibrary:
+    shelf = Shelf(index=store.memories, embedder=embedder, encoder=Bm25Encoder())
+    return MemoryLibrary(shelf=shelf, memory=memory, conversations=store.conversations, clock=clock)
 
 
 def _derive(text: str, *, now: datetime) -> list[Candidate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from threading import RLock
 
 from optimus.embedding import Embedder
@@ -33,8 +34,9 @@ from optimus.models import (
 )
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.memory_index import MemoryIndex
-from optimus.storage.records import MemoryFilter, MemoryPage
+from optimus.storage.records import LastUse, MemoryFilter, MemoryPage
 
+DERIVED = MemoryFilter(types=DERIVED_TYPES)
 _LOCKS = 64
 _OVERVIEW_LIMIT = 256
 
@@ -94,7 +96,7 @@ class MemoryManager:
         draft = Draft(shelf=self._shelf, message=message, before=before, derive=self._derive, never=never)
         if not draft.text:
             return ()
-        with self._lock(owner):
+        with self.changing(owner):
             return remember(self._shelf, draft, now=self._clock(), stems=self._shelf.stems())
 
     def recall(
@@ -113,7 +115,7 @@ class MemoryManager:
             return []
         wanted = ranking.Query(text=text, now=self._clock(), limit=limit)
         if asks_for_everything(text):
-            known = self._shelf.index.page(owner, MemoryFilter(types=DERIVED_TYPES), limit=_OVERVIEW_LIMIT).items
+            known = self._shelf.index.page(owner, DERIVED, limit=_OVERVIEW_LIMIT).items
             return ranking.by_weight([m for m in known if m.sources != (exclude_message,)], wanted)
         legs = self._shelf.search(owner, text, MemoryFilter(), limit=ranking.LEG_LIMIT)
         others = {
@@ -126,21 +128,20 @@ class MemoryManager:
         self,
         owner: UserId,
         *,
-        types: Collection[MemoryType] = (),
+        where: MemoryFilter = DERIVED,
         query: str = "",
         limit: int = 50,
         offset: int | None = None,
     ) -> MemoryPage:
-        """Return one page of what is true now: newest first, or what matches `query` best first.
+        """Return one page of memories: newest first, or what matches `query` best first.
 
         Args:
             owner: Whose memories.
-            types: Of which kinds; the derived ones by default, messages are left out.
+            where: Which ones; by default the derived ones that are true now, without messages.
             query: Words or a meaning to search for.
             limit: How many a page has.
             offset: Where the page begins, from the page before.
         """
-        where = MemoryFilter(types=frozenset(types) or DERIVED_TYPES)
         text, start = clean(query), offset or 0
         if not text:
             return self._shelf.index.page(owner, where, limit=limit, offset=start)
@@ -169,7 +170,7 @@ class MemoryManager:
             InvalidInputError: the text is empty, too long, or holds a secret; nothing is stored.
         """
         candidate = self._understood(checked(text), type)
-        with self._lock(owner):
+        with self.changing(owner):
             now = self._clock()
             stems = self._shelf.stems()
             plan = Plan(shelf=self._shelf, owner=owner, provenance=Provenance(), said_at=now, now=now, stems=stems)
@@ -183,8 +184,10 @@ class MemoryManager:
                 hide(self._shelf, owner, ended, by=successor, now=now, stems=stems)
         return memory
 
-    def edit(self, owner: UserId, memory_id: MemoryId, text: str, *, expected_version: int) -> Memory:
-        """Give a memory another text; the old one stays in its history.
+    def edit(
+        self, owner: UserId, memory_id: MemoryId, text: str, *, expected_version: int, reason: str = "edit"
+    ) -> Memory:
+        """Give a memory another text; the old one stays in its history, with the reason.
 
         Raises:
             ConflictError: it was changed since the version that the user saw.
@@ -192,7 +195,7 @@ class MemoryManager:
             NotFoundError: it is missing or not the owner's.
         """
         wanted = checked(text)
-        with self._lock(owner):
+        with self.changing(owner):
             stored = self._shelf.get(owner, memory_id)
             if stored.type is MemoryType.CONVERSATION:
                 raise InvalidInputError(user_message="A message cannot be edited here, only deleted.")
@@ -204,7 +207,7 @@ class MemoryManager:
             edited = versions.changed(
                 stored,
                 now=self._clock(),
-                reason="edit",
+                reason=reason,
                 text=wanted,
                 slot=candidate.slot,
                 entities=candidate.entities,
@@ -219,7 +222,7 @@ class MemoryManager:
         Raises:
             NotFoundError: it is missing or not the owner's.
         """
-        with self._lock(owner):
+        with self.changing(owner):
             stored = self._shelf.get(owner, memory_id)
             if stored.status is not MemoryStatus.DELETED:
                 self._crud.delete(owner, stored)
@@ -231,7 +234,7 @@ class MemoryManager:
         Raises:
             NotFoundError: it is missing or not the owner's.
         """
-        with self._lock(owner):
+        with self.changing(owner):
             return self._reverter(owner).restore(memory_id)
 
     def undo(self, owner: UserId, change: MemoryChange) -> None:
@@ -240,8 +243,15 @@ class MemoryManager:
         Raises:
             NotFoundError: its memory is missing or not the owner's.
         """
-        with self._lock(owner):
+        with self.changing(owner):
             self._reverter(owner).undo(change)
+
+    def note_use(self, answer: Message, *, at: datetime) -> None:
+        """Count that memories were given to an answer; a change that is made meanwhile is not lost."""
+        if answer.used:
+            use = LastUse(last_used_at=at, last_used_in=answer.id, last_used_chat=answer.conversation_id)
+            with self.changing(answer.user_id):
+                self._shelf.index.note_use(answer.user_id, [used.memory_id for used in answer.used], use)
 
     def withdraw(self, owner: UserId, message_ids: Sequence[MessageId], *, derived: bool = True) -> None:
         """Follow the deletion of messages: purge their episodes, and forget what came only from them.
@@ -251,10 +261,11 @@ class MemoryManager:
             message_ids: Which ones.
             derived: Whether to forget what was derived, too; else it stays.
         """
-        with self._lock(owner):
+        with self.changing(owner):
             self._reverter(owner).withdraw(message_ids, derived=derived)
 
-    def _lock(self, owner: UserId) -> RLock:
+    def changing(self, owner: UserId) -> RLock:
+        """Return what to hold while an owner's memories are read and changed."""
         return self._locks[hash(owner) % _LOCKS]
 
     def _reverter(self, owner: UserId) -> Reverter:

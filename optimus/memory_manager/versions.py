@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from difflib import SequenceMatcher
+from typing import Any, Literal
 
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryVersion, MessageId
 
@@ -75,3 +77,59 @@ def text_at(memory: Memory, version: int) -> str | None:
     if version == memory.version:
         return memory.text
     return next((entry.text for entry in memory.history if entry.version == version), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some words of a changed text, and whether they were there before, are there after, or both."""
+
+    kind: Literal["kept", "removed", "added"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionChange:
+    """One change of a memory: when, why, and what it did to the text."""
+
+    version: int
+    """The version that it made."""
+    changed_at: datetime
+    reason: str
+    """See `MemoryVersion.reason`."""
+    before: str
+    after: str
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What the change did to the words, in reading order."""
+        return difference(self.before, self.after)
+
+
+def changes(memory: Memory) -> list[VersionChange]:
+    """Return the kept changes of a memory, the newest first."""
+    texts = [*(entry.text for entry in memory.history[1:]), memory.text]
+    return [
+        VersionChange(
+            version=entry.version + 1,
+            changed_at=entry.changed_at,
+            reason=entry.reason,
+            before=entry.text,
+            after=after,
+        )
+        for entry, after in zip(reversed(memory.history), reversed(texts), strict=False)
+    ]
+
+
+def difference(before: str, after: str) -> tuple[Piece, ...]:
+    """Return the words of two texts as they were kept, removed and added."""
+    old, new = before.split(), after.split()
+    pieces: list[Piece] = []
+    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            pieces.append(Piece("kept", " ".join(old[a:b])))
+            continue
+        if a < b:
+            pieces.append(Piece("removed", " ".join(old[a:b])))
+        if c < d:
+            pieces.append(Piece("added", " ".join(new[c:d])))
+    return tuple(pieces)

@@ -23,7 +23,7 @@ ALLOWED = {
     "usage": BASE | {"storage", "llm_handler", "prompt"},
     "analytics": BASE | {"storage", "auth", "usage", "analytics"},
     "overview": BASE | {"storage", "auth"},
-    "spreadsheets": set(),
+    "spreadsheets": BASE,
     "chat": BASE | {"usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
     "services": BASE
     | ENGINES

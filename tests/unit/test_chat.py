@@ -28,7 +28,7 @@ from optimus.models import (
     new_id,
 )
 from optimus.prompt import MAX_MEMORIES, memory_block, within_budget
-from optimus.storage.records import Connection
+from optimus.storage.records import Connection, MemoryFilter
 from tests.fakes.providers import FakeProvider, Fault, FaultKind, refused_url, running_provider
 from tests.world import World, stranger
 
@@ -192,7 +192,7 @@ def test_undo_takes_back_a_fact_and_a_replacement(world: World):
     assert change.kind is ChangeKind.SUPERSEDE
     for _ in range(2):
         world.services.chat.undo(world.owner, moved.id, change.memory_id)
-    facts = world.services.memory.list(world.owner, types=(MemoryType.FACT,)).items
+    facts = world.services.memory.list(world.owner, where=MemoryFilter(types=frozenset({MemoryType.FACT}))).items
     assert [fact.text for fact in facts] == ["I live in Lisbon"]
     stored = world.services.chat.messages(world.owner, conversation.id)[2]
     assert stored.saved[0].undone
@@ -206,9 +206,12 @@ def test_deleting_a_chat_forgets_its_facts_only_if_asked(world: World, forget):
     assert world.services.chat.conversations(world.owner) == []
     with pytest.raises(NotFoundError):
         world.services.chat.conversation(world.owner, conversation.id)
-    facts = world.services.memory.list(world.owner, types=(MemoryType.FACT,)).items
+    facts = world.services.memory.list(world.owner, where=MemoryFilter(types=frozenset({MemoryType.FACT}))).items
     assert [fact.text for fact in facts] == ([] if forget else ["I live in Lisbon"])
-    assert world.services.memory.list(world.owner, types=(MemoryType.CONVERSATION,)).items == ()
+    assert (
+        world.services.memory.list(world.owner, where=MemoryFilter(types=frozenset({MemoryType.CONVERSATION}))).items
+        == ()
+    )
 
 
 def test_rename_keeps_to_one_line_and_refuses_nothing(world: World):

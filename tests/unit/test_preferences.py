@@ -201,7 +201,10 @@ def test_without_whole_messages_only_what_was_recognised_is_kept(world: World):
     _, message, _ = world.say("Well, you know what, I live in Lisbon")
     assert [change.text for change in message.saved] == ["I live in Lisbon"]
     assert set(stored(world)) == {"I live in Lisbon"}
-    assert world.services.memory.list(world.owner, types=(MemoryType.CONVERSATION,)).items == ()
+    assert (
+        world.services.memory.list(world.owner, where=MemoryFilter(types=frozenset({MemoryType.CONVERSATION}))).items
+        == ()
+    )
     assert "Lisbon" in world.say("Where do I live?")[2].text
 
 

@@ -5,6 +5,7 @@ import pytest
 from optimus.errors import ConflictError, InvalidInputError, NotFoundError
 from optimus.memory_manager.versions import MAX_VERSIONS
 from optimus.models import MAX_MEMORY_CHARS, MemoryId, MemoryStatus, MemoryType, new_id
+from optimus.storage.records import MemoryFilter
 
 
 def test_a_note_is_kept_as_written(world):
@@ -155,7 +156,7 @@ def test_the_list_shows_what_is_true_page_by_page(world):
     assert ([memory.text for memory in first.items], first.total) == (["Note 4", "Note 3"], 5)
     rest = world.memory.list(world.owner, limit=9, offset=first.next_offset)
     assert ([memory.text for memory in rest.items], rest.next_offset) == (["Note 2", "Note 1", "Note 0"], None)
-    messages = world.memory.list(world.owner, types={MemoryType.CONVERSATION})
+    messages = world.memory.list(world.owner, where=MemoryFilter(types=frozenset({MemoryType.CONVERSATION})))
     assert [memory.text for memory in messages.items] == ["just chatting along"]
 
 

@@ -1,0 +1,242 @@
+"""What the Memory page does with many memories: narrow down, look closer, delete, bring back, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from optimus.errors import NotFoundError
+from optimus.memory_manager import bulk, versions
+from optimus.memory_manager.manager import MemoryManager
+from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
+from optimus.memory_manager.versions import VersionChange
+from optimus.models import (
+    Clock,
+    Conversation,
+    ConversationId,
+    Memory,
+    MemoryId,
+    MemoryStatus,
+    MemoryType,
+    SourceKind,
+    UserId,
+)
+from optimus.storage.conversations import ConversationRepository
+from optimus.storage.records import MemoryFilter, MemoryPage
+
+UNDO_FOR = timedelta(hours=1)
+"""How long the last deletion is offered to be taken back; the deleted ones themselves stay."""
+MAX_FOUND = 1_000
+"""More than a search finds."""
+_LOOKED_AT = 20
+
+Progress = Callable[[int], None]
+
+
+class Origin(StrEnum):
+    """How a memory came to be."""
+
+    CHAT = "chat"
+    HAND = "hand"
+    IMPORT = "import"
+
+
+class Standing(StrEnum):
+    """How a memory stands."""
+
+    CURRENT = "current"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+
+
+_STATUSES = {
+    Standing.CURRENT: frozenset({MemoryStatus.ACTIVE}),
+    Standing.REPLACED: frozenset({MemoryStatus.SUPERSEDED, MemoryStatus.ARCHIVED}),
+    Standing.DELETED: frozenset({MemoryStatus.DELETED}),
+}
+_DELETED = MemoryFilter(statuses=_STATUSES[Standing.DELETED])
+_IMPORTED = frozenset({SourceKind.IMPORT, SourceKind.FILE})
+_SOURCES = {
+    Origin.CHAT: frozenset(SourceKind) - _IMPORTED,
+    Origin.HAND: frozenset({SourceKind.USER}),
+    Origin.IMPORT: _IMPORTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryView:
+    """Which memories somebody looks at."""
+
+    query: str = ""
+    """Words or a meaning; what matches best comes first. Without it the newest does."""
+    kind: MemoryType | None = None
+    """None means everything that was derived or written; messages are looked at on their own."""
+    origin: Origin | None = None
+    standing: Standing = Standing.CURRENT
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryDetails:
+    """A memory with what it is connected to, as far as that still exists."""
+
+    memory: Memory
+    said_in: Conversation | None
+    used_in: Conversation | None
+    answer: str
+    """The answer that it was last given to; empty where that is gone."""
+    successor: Memory | None
+    changes: list[VersionChange]
+    """The newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What was deleted in one act."""
+
+    at: datetime
+    count: int
+
+
+class MemoryLibrary:
+    """One owner's memories at a time; a foreign id and a missing one look the same. May raise `StoreError`."""
+
+    def __init__(
+        self, *, shelf: Shelf, memory: MemoryManager, conversations: ConversationRepository, clock: Clock
+    ) -> None:
+        self._shelf = shelf
+        self._memory = memory
+        self._conversations = conversations
+        self._clock = clock
+
+    def page(self, owner: UserId, view: MemoryView, *, limit: int, offset: int = 0) -> MemoryPage:
+        """Return one page of a view; may raise `EmbeddingError` where it has a query."""
+        return self._memory.list(owner, where=_filter(view), query=view.query, limit=limit, offset=offset)
+
+    def ids(self, owner: UserId, view: MemoryView) -> list[MemoryId]:
+        """Return all memories of a view, the newest or best first."""
+        if view.query.strip():
+            return [memory.id for memory in self.page(owner, view, limit=MAX_FOUND).items]
+        outline = self._shelf.index.outline(owner, _filter(view))
+        return [entry.id for entry in sorted(outline, key=lambda entry: (entry.recorded_at, entry.id), reverse=True)]
+
+    def tally(self, owner: UserId, view: MemoryView) -> dict[MemoryType, int]:
+        """Return how many memories there are of each kind, messages too, whatever kind and query the view has."""
+        everything = _filter(view).model_copy(update={"types": None})
+        return self._shelf.index.tally(owner, everything)
+
+    def details(self, owner: UserId, memory_id: MemoryId) -> MemoryDetails:
+        """Return a memory with where it was said and used.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+        memory = self._memory.get(owner, memory_id)
+        used_in = self._conversation(owner, memory.last_used_chat)
+        return MemoryDetails(
+            memory=memory,
+            said_in=self._conversation(owner, memory.provenance.conversation_id),
+            used_in=used_in,
+            answer=self._answer(owner, memory) if used_in else "",
+            successor=self._shelf.find(owner, memory.superseded_by) if memory.superseded_by else None,
+            changes=versions.changes(memory),
+        )
+
+    def forget(self, owner: UserId, ids: Sequence[MemoryId], *, progress: Progress | None = None) -> int:
+        """Take memories out of use in one act, a batch at a time; return how many were not out of use before.
+
+        Args:
+            owner: Whose memories.
+            ids: Which ones; those that are missing or deleted already are passed over.
+            progress: Is told after each batch how many of `ids` are done.
+        """
+        return self._each(bulk.forget_all, owner, ids, progress)
+
+    def restore(self, owner: UserId, ids: Sequence[MemoryId], *, progress: Progress | None = None) -> int:
+        """Bring deleted memories back, with the messages that say them; return how many; see `forget`."""
+        return self._each(bulk.restore_all, owner, ids, progress)
+
+    def undo_deletion(self, owner: UserId, at: datetime, *, progress: Progress | None = None) -> int:
+        """Bring back everything that one act deleted, and return how many; a second time does nothing."""
+        same = _DELETED.model_copy(update={"changed_at": at})
+        return self.restore(owner, [entry.id for entry in self._shelf.index.outline(owner, same)], progress=progress)
+
+    def last_deletion(self, owner: UserId) -> Deletion | None:
+        """Return what the owner deleted last, as long as it is offered to be taken back."""
+        since = self._clock() - UNDO_FOR
+        for memory in self._shelf.index.changed_last(owner, _DELETED, _LOOKED_AT):
+            if memory.updated_at >= since and memory.history and memory.history[-1].reason == "forget":
+                same = _DELETED.model_copy(update={"changed_at": memory.updated_at})
+                return Deletion(memory.updated_at, self._shelf.index.count(owner, same))
+        return None
+
+    def pin(self, owner: UserId, memory_id: MemoryId, *, pinned: bool) -> Memory:
+        """Prefer a memory in answers, or no longer.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+
+        def following(stored: Memory) -> Memory | None:
+            reason = "pin" if pinned else "unpin"
+            is_done = stored.pinned is pinned
+            return None if is_done else versions.changed(stored, now=self._clock(), reason=reason, pinned=pinned)
+
+        with self._memory.changing(owner):
+            return self._shelf.change(owner, memory_id, following)
+
+    def revert(self, owner: UserId, memory_id: MemoryId, version: int, *, expected_version: int) -> Memory:
+        """Give a memory the text of an earlier version; the one it has stays in its history.
+
+        Raises:
+            ConflictError: it was changed since the version that the user saw.
+            NotFoundError: it is missing or not the owner's, or the earlier version is no longer kept.
+        """
+        text = versions.text_at(self._memory.get(owner, memory_id), version)
+        if text is None:
+            raise NotFoundError("version of a memory")
+        return self._memory.edit(owner, memory_id, text, expected_version=expected_version, reason="revert")
+
+    def export(self, owner: UserId, ids: Sequence[MemoryId]) -> Iterator[Memory]:
+        """Yield those of the memories that are the owner's, in the order asked for, reading some at a time."""
+        for some in bulk.in_batches(ids):
+            yield from self._shelf.index.get(owner, some)
+
+    def _each(self, act: Callable[..., int], owner: UserId, ids: Sequence[MemoryId], progress: Progress | None) -> int:
+        now, changed = self._clock(), 0
+        for number, some in enumerate(bulk.in_batches(list(dict.fromkeys(ids))), 1):
+            with self._memory.changing(owner):
+                changed += act(self._shelf, owner, some, now=now)
+            if progress:
+                progress(min(number * bulk.BATCH, len(ids)))
+        return changed
+
+    def _conversation(self, owner: UserId, conversation_id: ConversationId | None) -> Conversation | None:
+        if conversation_id is None:
+            return None
+        try:
+            return self._conversations.get(owner, conversation_id)
+        except NotFoundError:
+            return None
+
+    def _answer(self, owner: UserId, memory: Memory) -> str:
+        if memory.last_used_in is None:
+            return ""
+        try:
+            return self._conversations.message(owner, memory.last_used_in).text
+        except NotFoundError:
+            return ""
+
+
+def _filter(view: MemoryView) -> MemoryFilter:
+    return MemoryFilter(
+        types=DERIVED_TYPES if view.kind is None else frozenset({view.kind}),
+        statuses=_STATUSES[view.standing],
+        since=view.since,
+        until=view.until,
+        sources=_SOURCES.get(view.origin) if view.origin else None,
+        by_hand=None if view.origin in (None, Origin.IMPORT) else view.origin is Origin.HAND,
+    )
