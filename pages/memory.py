@@ -1,86 +1,102 @@
-"""What Optimus remembers: find, add, correct and forget it."""
+"""What Optimus remembers: find, look closer, correct, delete, bring back, export."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from optimus.auth.permissions import Action
-from optimus.models import MAX_MEMORY_CHARS, MemoryId, MemoryType
+from optimus.memory_manager.library import MemoryView
+from optimus.models import MAX_MEMORY_CHARS, MemoryId, is_uuid
 from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act, run_page
-from optimus.ui.memory_rows import draw_row
-from optimus.ui.text import count, option
+from optimus.ui.memory_details import draw_details
+from optimus.ui.memory_table import draw_actions, draw_table, draw_undo
+from optimus.ui.memory_view import draw_clear, draw_view
+from optimus.ui.text import count, plain
 
-PAGE_SIZE = 20
-KINDS = {
-    "All": (),
-    "Facts": (MemoryType.FACT,),
-    "Preferences": (MemoryType.PREFERENCE,),
-    "People": (MemoryType.RELATIONSHIP,),
-    "Notes": (MemoryType.NOTE,),
-    "Messages": (MemoryType.CONVERSATION,),
-}
+PAGE_SIZE = 50
+_ASKED = "memory"
+"""The name in the address of one memory to look at."""
 
 
 def render(context: PageContext) -> None:
-    """Draw the list with its search, and act on one memory at a time."""
+    """Draw the table with its search, and act on what is selected."""
     st.title("Memory")
     st.caption("Everything Optimus remembers about you, in your own words. You can correct or delete any of it.")
+    draw_undo(context)
+    asked = st.query_params.get(_ASKED)
+    if asked is not None:
+        _draw_asked(context, asked)
+        return
+    _draw_found(context, draw_view(context))
     _draw_add(context)
-    _draw_undo(context)
-    query = st.text_input(
-        "Search", key="memory_query", placeholder="Search what is remembered", icon=":material/search:", max_chars=500
-    )
-    kind = st.pills(
-        "Kind",
-        list(KINDS),
-        default="All",
-        required=True,
-        key="memory_kind",
-        label_visibility="collapsed",
-        format_func=option,
-    )
-    _draw_list(context, query.strip(), kind or "All")
 
 
-def _draw_list(context: PageContext, query: str, kind: str) -> None:
+def _draw_found(context: PageContext, view: MemoryView) -> None:
     state = context.state
-    if state.memory_view != (query, kind):
-        state.memory_view, state.memory_page = (query, kind), 1
-    offset = (state.memory_page - 1) * PAGE_SIZE
-    found = context.services.memory.list(
-        context.principal.user_id, types=KINDS[kind], query=query, limit=PAGE_SIZE, offset=offset
-    )
+    if state.memory_view != view:
+        state.memory_view, state.memory_page, state.memory_all = view, 1, None
+    library, offset = context.services.library, (state.memory_page - 1) * PAGE_SIZE
+    found = act(library.page, context.principal.user_id, view, limit=PAGE_SIZE, offset=offset)
+    if found is None:
+        return
     if not found.items and found.total and state.memory_page > 1:
         state.memory_page = -(-found.total // PAGE_SIZE)
         st.rerun()
     if not found.items:
-        _draw_empty(query, kind)
+        _draw_empty(view)
         return
-    st.caption(count(found.total, "memory"))
-    for memory in found.items:
-        draw_row(context, memory)
+    st.caption(_where(offset, len(found.items), found.total))
+    chosen = draw_table(found.items)
+    if chosen:
+        draw_actions(context, view, chosen, page=len(found.items), total=found.total)
+    if len(chosen) == 1:
+        draw_details(context, chosen[0])
+    if not chosen:
+        st.caption("Select a memory, at the left of its row, to look closer; or several, to delete or export them.")
     pages = -(-found.total // PAGE_SIZE)
     if pages > 1:
         _draw_pages(context, pages)
 
 
-def _draw_pages(context: PageContext, pages: int) -> None:
-    page = st.pagination(pages, default=min(context.state.memory_page, pages), key=f"memory_pages_{pages}")
-    if page != context.state.memory_page:
-        context.state.memory_page = page
+def _where(offset: int, shown: int, total: int) -> str:
+    if shown == total:
+        return count(total, "memory")
+    return f"{offset + 1:,} to {offset + shown:,} of {count(total, 'memory')}"
+
+
+def _draw_asked(context: PageContext, asked: str) -> None:
+    """Draw the one memory that the address names."""
+    if is_uuid(asked):
+        draw_details(context, MemoryId(asked))
+    else:
+        st.error("That memory was not found.")
+    if st.button("All memories", icon=":material/arrow_back:", key="memory_all"):
+        del st.query_params[_ASKED]
         st.rerun()
 
 
-def _draw_empty(query: str, kind: str) -> None:
-    if query:
-        st.info(f"Nothing found for “{query}”. Try other words, or clear the search.", icon=":material/search_off:")
-    elif kind != "All":
+def _draw_pages(context: PageContext, pages: int) -> None:
+    page = st.pagination(pages, default=min(context.state.memory_page, pages), key=f"memory_pages_{pages}")
+    if page != context.state.memory_page:
+        context.state.memory_page, context.state.memory_all = page, None
+        st.rerun()
+
+
+def _draw_empty(view: MemoryView) -> None:
+    if view.query:
+        st.info(
+            f"Nothing found for “{plain(view.query)}”. Try other words, or clear the search.",
+            icon=":material/search_off:",
+        )
+        draw_clear()
+    elif view != MemoryView():
         st.info("Nothing of this kind yet.", icon=":material/inbox:")
+        draw_clear()
     else:
         st.info(
             "Nothing is remembered yet. Tell Optimus something in a chat, such as “I'm allergic to peanuts”, "
-            "or add a memory above.",
+            "or add a memory below.",
             icon=":material/lightbulb:",
         )
         st.page_link(CHAT_PAGE, label="Start a chat", icon=":material/chat_bubble:")
@@ -102,21 +118,6 @@ def _draw_add(context: PageContext) -> None:
     if added:
         context.state.added += 1
         context.state.done = "Saved"
-        st.rerun()
-
-
-def _draw_undo(context: PageContext) -> None:
-    if not context.state.forgotten:
-        return
-    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"{count(len(context.state.forgotten), 'memory')} deleted.", width="content")
-        if st.button("Undo", icon=":material/undo:", key="undo_forget", type="tertiary"):
-            _restore(context, context.state.forgotten[-1])
-
-
-def _restore(context: PageContext, memory_id: MemoryId) -> None:
-    if act(context.services.memory.restore, context.principal.user_id, memory_id):
-        context.state.forgotten.remove(memory_id)
         st.rerun()
 
 

@@ -231,6 +231,13 @@ class MemoryLibrary:
             return ""
 
 
+def origin_of(memory: Memory) -> Origin:
+    """Return how a memory came to be."""
+    if memory.provenance.source in _IMPORTED:
+        return Origin.IMPORT
+    return Origin.HAND if memory.provenance.extractor == "manual" else Origin.CHAT
+
+
 def _filter(view: MemoryView) -> MemoryFilter:
     return MemoryFilter(
         types=DERIVED_TYPES if view.kind is None else frozenset({view.kind}),

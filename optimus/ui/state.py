@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 
 from optimus.llm_handler.requests import LocalServer
+from optimus.memory_manager.library import MemoryView
 from optimus.models import ConversationId, MemoryId, SessionId
 
 _KEY = "optimus"
@@ -32,8 +33,10 @@ class UiState:
     editing_version: int = 1
     """The version that the editor was opened on; somebody else's change since then is not written over."""
     memory_page: int = 1
-    memory_view: tuple[str, str] = ("", "All")
-    """Search and kind that `memory_page` counts in."""
+    memory_view: MemoryView | None = None
+    """The search and filters that `memory_page` counts in."""
+    memory_all: MemoryView | None = None
+    """The search and filters of which everything is selected, on all pages."""
     added: int = 0
     """How many memories were added here; a new number empties the form."""
     password_form: int = 0
@@ -41,8 +44,6 @@ class UiState:
     done: str = ""
     """What was just done, to be said once at the next run."""
     local_servers: list[LocalServer] | None = None
-    forgotten: list[MemoryId] = field(default_factory=list)
-    """Memories deleted on this page, newest last, for Undo."""
 
 
 def ui_state() -> UiState:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from optimus.models import MemoryType, Role
+from optimus.models import MemoryStatus, MemoryType, Role
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 
@@ -19,6 +19,13 @@ TYPE_NAMES = {
     MemoryType.PREFERENCE: "preference",
     MemoryType.FACT: "fact",
     MemoryType.RELATIONSHIP: "person",
+}
+STATUS_NAMES = {
+    MemoryStatus.ACTIVE: "current",
+    MemoryStatus.SUPERSEDED: "replaced",
+    MemoryStatus.ARCHIVED: "hidden",
+    MemoryStatus.QUARANTINED: "needs review",
+    MemoryStatus.DELETED: "deleted",
 }
 ROLE_NAMES = {Role.USER: "User", Role.ADMIN: "Admin"}
 

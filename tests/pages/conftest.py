@@ -63,4 +63,5 @@ def texts(app: AppTest) -> str:
     """Return everything that stands on the page, to look for what must not."""
     drawn = (app.title, app.markdown, app.caption, app.text, app.error, app.warning, app.info)
     found = [str(element.value) for kind in drawn for element in kind]
+    found += [table.value.to_string() for table in app.dataframe]
     return "\n".join(found + [button.label for button in app.button])
