@@ -37,20 +37,22 @@ def test_a_memory_that_cannot_be_stored_keeps_what_was_typed(world: World, sign_
     app = open_memory(world, sign_in)
     monkeypatch.setattr(MemoryManager, "add", fail(StoreUnavailableError("down")))
     app.text_area[0].set_value(TEXT)
-    app.button[0].click().run()
+    next(button for button in app.button if button.label == "Add").click().run()
     assert [error.value for error in app.error] == [StoreUnavailableError.user_message]
     assert app.text_area[0].value == TEXT
 
 
 def test_an_edit_that_somebody_else_made_first_is_said(world: World, sign_in: SignIn, monkeypatch):
     """A memory that changed in between is not overwritten; the editor stays open with the sentence."""
-    world.services.memory.add(world.owner, TEXT)
-    app = click(open_memory(world, sign_in), "edit_")
+    added = world.services.memory.add(world.owner, TEXT)
+    app = open_memory(world, sign_in)
+    app.query_params["memory"] = added.id
+    app = click(app.run(), "edit_")
     monkeypatch.setattr(MemoryManager, "edit", fail(ConflictError("version")))
-    app.text_area[1].set_value("I like coffee")
+    app.text_area[0].set_value("I like coffee")
     next(button for button in app.button if button.label == "Save").click().run()
     assert [error.value for error in app.error] == [ConflictError.user_message]
-    assert app.text_area[1].value == "I like coffee"
+    assert app.text_area[0].value == "I like coffee"
 
 
 def test_an_undo_or_retry_that_fails_says_so(world: World, sign_in: SignIn, monkeypatch):

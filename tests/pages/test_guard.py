@@ -70,7 +70,9 @@ def test_a_session_that_ends_between_two_runs_shows_the_form(world: World, sign_
     """The principal is proven on every run: once the session has ended, the next click leads to the form."""
     world.say(SECRET)
     sign_in(world.principal)
-    app = run_app().switch_page(page_path("memory.py")).run()
+    app = run_app().switch_page(page_path("memory.py"))
+    app.query_params["memory"] = world.services.memory.list(world.owner).items[0].id
+    app.run()
     delete = next(button for button in app.button if (button.key or "").startswith("delete_"))
     sign_in(None)
     delete.click().run()
