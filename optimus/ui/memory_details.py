@@ -14,6 +14,7 @@ from optimus.ui.text import STATUS_NAMES, TYPE_NAMES, count, day, minute, plain
 
 _QUOTED = 200
 """Characters of the answer that a memory was last given to."""
+_MARKS = {"kept": "{}", "removed": ":red[~~{}~~]", "added": ":green[**{}**]"}
 REASONS = {
     "edit": "You changed it",
     "merge": "You said it again",
@@ -117,12 +118,7 @@ def _draw_versions(context: PageContext, memory: Memory, changes: list[VersionCh
 
 def _difference(change: VersionChange) -> str:
     """Return a change as Markdown: what went is struck out, what came is bold; both in colour, too."""
-    shown = {
-        "kept": lambda text: text,
-        "removed": lambda text: f":red[~~{text}~~]",
-        "added": lambda text: f":green[**{text}**]",
-    }
-    return " ".join(shown[piece.kind](plain(piece.text)) for piece in change.pieces)
+    return " ".join(_MARKS[piece.kind].format(plain(piece.text)) for piece in change.pieces)
 
 
 def _revert(context: PageContext, memory: Memory, version: int) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from optimus.downloads import Download
 from optimus.memory_manager.library import MemoryView, Origin, Standing, origin_of
@@ -30,7 +32,6 @@ def draw_table(memories: Sequence[Memory]) -> list[MemoryId]:
     The table is another one as soon as it holds other memories: a selection never moves to a neighbour.
     """
     shown = hashlib.sha256("".join(memory.id for memory in memories).encode()).hexdigest()[:16]
-    dates = {"format": "D MMM YYYY", "timezone": viewer_zone().key, "width": _DATE_WIDTH}
     event = st.dataframe(
         [_row(memory) for memory in memories],
         key=f"memories_{shown}",
@@ -42,8 +43,8 @@ def draw_table(memories: Sequence[Memory]) -> list[MemoryId]:
         column_config={
             "Memory": st.column_config.TextColumn(width=285),
             "Kind": st.column_config.TextColumn(width=85),
-            "Said on": st.column_config.DatetimeColumn(**dates),
-            "Last used": st.column_config.DatetimeColumn(**dates, help="When it last went into an answer"),
+            "Said on": _dates(),
+            "Last used": _dates("When it last went into an answer"),
             "Source": st.column_config.TextColumn(width=104),
             "Status": st.column_config.TextColumn(width=80),
         },
@@ -116,7 +117,12 @@ def _draw_change(context: PageContext, view: MemoryView, wanted: Callable[[], Se
         _confirm(context, wanted()) if number >= CONFIRMED_FROM else forget(context, wanted())
 
 
-def _row(memory: Memory) -> dict[str, object]:
+def _dates(explained: str | None = None) -> ColumnConfig:
+    zone = viewer_zone().key
+    return st.column_config.DatetimeColumn(format="D MMM YYYY", timezone=zone, width=_DATE_WIDTH, help=explained)
+
+
+def _row(memory: Memory) -> dict[str, Any]:
     text = " ".join(memory.text.split())
     return {
         "Memory": f"★ {text}" if memory.pinned else text,

@@ -56,7 +56,7 @@ def draw_clear() -> None:
 def _draw_filters(query: str) -> MemoryView:
     origin = st.selectbox("Source", list(ORIGINS), key="source", bind="query-params")
     standing = st.selectbox("Status", list(STANDINGS), key="status", bind="query-params")
-    said = st.date_input("Said between", value=(), key="said", bind="query-params", format="YYYY-MM-DD")
+    said = st.date_input("Said between", value=[], key="said", bind="query-params", format="YYYY-MM-DD")
     since, until = _moments(said)
     return MemoryView(
         query=query.strip(),

@@ -65,6 +65,21 @@ def ask(page: Page, text: str) -> str:
     return answers(page).last.inner_text()
 
 
+def memory(page: Page, text: str) -> Locator:
+    """Return the cell of the memory page's table with this text; a canvas draws it, so it counts but is not visible."""
+    cells = page.get_by_test_id("stDataFrame").locator("[role=gridcell]")
+    return cells.filter(has_text=re.compile(f"^{re.escape(text)}$"))
+
+
+def pick(page: Page, *texts: str) -> None:
+    """Select memories in the table by their text, at the left of their rows."""
+    table = page.get_by_test_id("stDataFrame")
+    for text in texts:
+        expect(memory(page, text)).to_have_count(1)
+        row = int(memory(page, text).locator("xpath=..").get_attribute("aria-rowindex") or 0) - 2
+        table.click(position={"x": 16, "y": 36 * (row + 1) + 18})
+
+
 def answers(page: Page) -> Locator:
     """Return the assistant's messages on the page."""
     return page.get_by_label("Chat message from assistant")

@@ -30,7 +30,7 @@ def choose(page: Page, title: str, action: str) -> Locator:
 def remembered(page: Page, app: AppServer, text: str) -> Locator:
     """Open the memory page and return a memory with this text."""
     page.goto(f"{app.url}/memory")
-    expect(page.get_by_label("Search")).to_be_visible()
+    expect(page.get_by_label("Search", exact=True)).to_be_visible()
     return page.get_by_text(text, exact=True)
 
 

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from optimus.memory_manager.library import MemoryView, Standing
 from optimus.models import Memory, MemoryId, new_id
-from optimus.ui import file_download, memory_table
+from optimus.ui import bridge, memory_table
 from tests.pages.conftest import SignIn, run_app, texts
 from tests.pages.test_actions import click, open_memory
 from tests.world import World, stranger
@@ -91,7 +91,10 @@ def test_everything_that_matches_can_be_selected(world: World, sign_in: SignIn, 
     for number in range(52):
         world.services.memory.add(world.owner, f"The box number {number} is blue")
     downloads: list[list[bytes]] = []
-    monkeypatch.setattr(memory_table, "download", lambda _context, file: downloads.append(list(file.chunks())))
+    take = world.services.downloads.take
+    monkeypatch.setattr(
+        bridge, "download", lambda path: downloads.append(list(take(world.principal, path[10:]).chunks()))
+    )
     app = open_memory(world, sign_in)
     assert len(shown(app)) == 50
     select(*(f"The box number {number} is blue" for number in range(52)))
@@ -104,7 +107,7 @@ def test_export_hands_the_selected_ones_to_their_owner(
 ):
     """The file that is offered to this session holds what was selected and nothing else."""
     paths: list[str] = []
-    monkeypatch.setattr(file_download, "_component", lambda data, key: paths.append(data["path"]))
+    monkeypatch.setattr(bridge, "download", paths.append)
     app = open_memory(world, sign_in)
     select(TEXTS[0], TEXTS[1])
     click(app.run(), "export_CSV")
