@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.rules.candidate import Candidate, Ending
+from optimus.memory_manager.rules.lexicon import person_key
+from optimus.memory_manager.rules.people import Person, people_in
 from optimus.memory_manager.wording import Stems, contains, content, is_negative, normal_form
-from optimus.models import ChangeKind, Memory
+from optimus.models import ChangeKind, Memory, MemoryType
 
 # Cosines of all-MiniLM-L6-v2 between short first-person sentences.
 SAME_SUBJECT = 0.7
 """From here on a marked correction is taken to mean the memory that is nearest."""
 NAMED_THING = 0.45
 """From here on "forget my address" is taken to mean the memory that is nearest."""
+_OVER = re.compile(
+    r"\b(?:died|dead|passed away|put (?:down|to sleep)|broke up|split up|separated|divorced|no longer|any ?more|"
+    r"used to|"
+    r"don't|doesn't|left me)\b"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +43,7 @@ class Decision:
 
 
 def decide(candidate: Candidate, known: Sequence[Known], *, stems: Stems) -> Decision:
-    """Decide on a statement: ADD, MERGE with a memory that says the same, or SUPERSEDE what it ends.
+    """Decide on a statement: ADD, MERGE with a memory that says the same, SUPERSEDE what it ends, or SKIP.
 
     Args:
         candidate: What the user said.
@@ -46,7 +54,11 @@ def decide(candidate: Candidate, known: Sequence[Known], *, stems: Stems) -> Dec
     same = [memory for memory in memories if normal_form(memory.text) == normal_form(candidate.text)]
     if same:
         return Decision(kind=ChangeKind.MERGE, text=same[0].text, targets=(same[0],))
+    if candidate.only_fills and any(memory.slot == candidate.slot for memory in memories):
+        return Decision(kind=ChangeKind.SKIP, text=candidate.text)
     ended = _ended(candidate, known, stems)
+    if candidate.only_ends and not ended:
+        return Decision(kind=ChangeKind.SKIP, text=candidate.text)
     if ended:
         return Decision(kind=ChangeKind.SUPERSEDE, text=candidate.text, targets=ended)
     merged = next((memory for memory in memories if _is_copy(candidate, memory, stems)), None)
@@ -68,11 +80,53 @@ def decide_forgetting(candidate: Candidate, known: Sequence[Known], *, stems: St
 
 def _ended(candidate: Candidate, known: Sequence[Known], stems: Stems) -> tuple[Memory, ...]:
     """Return the memories that cannot be true beside the candidate."""
-    ended = [item.memory for item in known if _contradicts(candidate, item.memory, stems)]
+    memories = [item.memory for item in known]
+    ended = [memory for memory in memories if _contradicts(candidate, memory, stems)]
+    if candidate.ends:
+        over = _over_with(candidate.ends, memories)
+        ended += [memory for memory in over if memory not in ended and not is_over(memory.text)]
     if not ended and candidate.corrects and not candidate.slot:
         near = [item for item in known if item.closeness >= SAME_SUBJECT and item.memory.type is candidate.type]
         ended = [max(near, key=lambda item: item.closeness).memory] if near else []
     return tuple(ended)
+
+
+def is_over(text: str) -> bool:
+    """Tell whether a sentence speaks of an end: nothing ends it once more."""
+    return _OVER.search(text) is not None
+
+
+def _over_with(ending: Ending, memories: Sequence[Memory]) -> list[Memory]:
+    """Return what an ending ends: what it names; where names are not told apart, what can only be meant."""
+    found = [memory for memory in memories if _is_of(ending, memory)]
+    if ending.name and not ending.relation and "partner" not in ending.slots:
+        return [memory for memory in found if _names(memory.text, ending.name)]
+    named = {person.name for memory in memories for person in _theirs(ending, memory.text) if person.name}
+    if ending.name is None:
+        return found if len(named) <= 1 else []
+    is_only = named == {ending.name}
+    return [memory for memory in found if _names(memory.text, ending.name) or (is_only and not _theirs_named(memory))]
+
+
+def _is_of(ending: Ending, memory: Memory) -> bool:
+    slot = memory.slot
+    if slot and any(slot == start or slot.startswith(f"{start}.") for start in ending.slots):
+        return not ending.parts or any(slot.endswith(f".{part}") for part in ending.parts)
+    is_having = slot is None and not ending.parts and memory.type is MemoryType.RELATIONSHIP
+    people = people_in(memory.text) if is_having else ()
+    return len(people) == 1 and bool(_theirs(ending, memory.text))
+
+
+def _theirs(ending: Ending, text: str) -> list[Person]:
+    return [person for person in people_in(text) if person_key(person.relation, None) in ending.slots]
+
+
+def _theirs_named(memory: Memory) -> bool:
+    return any(person.name for person in people_in(memory.text))
+
+
+def _names(text: str, name: str) -> bool:
+    return f" {normal_form(name)} " in f" {normal_form(text)} "
 
 
 def _contradicts(candidate: Candidate, memory: Memory, stems: Stems) -> bool:

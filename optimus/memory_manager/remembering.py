@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
+from optimus.memory_manager.antecedents import resolved, with_relations
 from optimus.memory_manager.episodes import clean, episode_of, hide, neighbours
 from optimus.memory_manager.masking import MASK
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
@@ -16,6 +17,7 @@ from optimus.storage.records import MemoryPoint
 
 Derive = Callable[..., list[Candidate]]
 """`derive(text, *, now)`: what a message says about its writer."""
+_FORGETTING = frozenset({CandidateKind.FORGET, CandidateKind.FORGET_LAST})
 
 
 class Draft:
@@ -38,13 +40,20 @@ class Draft:
         self.text = clean(message.text)
         self.around = [] if never else neighbours(before)
         self.is_hidden = MemoryType.CONVERSATION in never
-        found = derive(self.text, now=message.created_at) if self.text else []
-        kept = [each for each in found if each.kind is CandidateKind.FORGET or each.type not in never]
+        found = self._said(shelf, derive, before) if self.text else []
+        kept = [each for each in found if each.kind in _FORGETTING or each.type not in never]
         if self.is_hidden or len(kept) < len(found):
-            self.text = ". ".join(candidate.text for candidate in kept)
+            self.text = ". ".join(candidate.text for candidate in kept if candidate.text)
         self.candidates = [candidate for candidate in kept if MASK not in candidate.text]
         if self.text:
-            shelf.embed([self.text, *self.around, *(candidate.text for candidate in self.candidates)])
+            texts = (candidate.text for candidate in self.candidates if candidate.text)
+            shelf.embed([self.text, *self.around, *texts])
+
+    def _said(self, shelf: Shelf, derive: Derive, before: Sequence[Message]) -> list[Candidate]:
+        """Return what the message says, with what it refers back to."""
+        owner, now = self.message.user_id, self.message.created_at
+        found = derive(with_relations(shelf, owner, self.text), now=now)
+        return resolved(shelf, owner, found, before, now=now)
 
 
 def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tuple[MemoryChange, ...]:

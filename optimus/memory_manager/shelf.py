@@ -77,9 +77,16 @@ class Shelf:
         query = QueryVectors(dense=self.embed([text])[0], sparse=self._encoder.encode_query(text))
         return self.index.legs(owner, query, where, limit)
 
-    def similar(self, owner: UserId, text: str, *, types: Collection[MemoryType] = DERIVED_TYPES) -> list[Known]:
+    def similar(
+        self,
+        owner: UserId,
+        text: str,
+        *,
+        types: Collection[MemoryType] = DERIVED_TYPES,
+        limit: int = SIMILAR_LIMIT,
+    ) -> list[Known]:
         """Return the active memories that are nearest in meaning or share words, nearest first."""
-        legs = self.search(owner, text, MemoryFilter(types=frozenset(types)), limit=SIMILAR_LIMIT)
+        legs = self.search(owner, text, MemoryFilter(types=frozenset(types)), limit=limit)
         closeness = {memory.id: score for memory, score in legs[ScorePart.DENSE]}
         found = {memory.id: memory for leg in legs.values() for memory, _ in leg}
         known = [Known(memory=memory, closeness=closeness.get(key, 0.0)) for key, memory in found.items()]

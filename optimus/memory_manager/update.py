@@ -27,6 +27,7 @@ from optimus.models import (
 
 _LONG_ENOUGH = 2
 """Content words that a statement needs before the messages that repeat it are forgotten with it."""
+_ENDING_LIMIT = 50
 _SAME_MESSAGE = 0.6
 """Cosine from which on a message is taken to be about the thing that is to be forgotten."""
 
@@ -57,6 +58,11 @@ class Plan:
 
     def take(self, candidate: Candidate) -> None:
         """Decide on a candidate and note what follows."""
+        if candidate.kind is CandidateKind.FORGET_LAST:
+            self.forgets = True
+            meant = tuple(filter(is_active, self._shelf.index.get(self._owner, candidate.targets)))
+            self._forget(Decision(kind=ChangeKind.FORGET, text=candidate.text, targets=meant))
+            return
         if candidate.kind is CandidateKind.FORGET:
             self.forgets = True
             self._forget(decide_forgetting(candidate, self._known(candidate), stems=self._stems))
@@ -65,7 +71,7 @@ class Plan:
         decision = decide(candidate, self._known(candidate), stems=self._stems)
         if decision.kind is ChangeKind.MERGE:
             self._merge(decision)
-        else:
+        elif decision.kind is not ChangeKind.SKIP:
             self._add(candidate, decision)
 
     def _known(self, candidate: Candidate) -> list[Known]:
@@ -74,7 +80,11 @@ class Plan:
         if candidate.negates:
             for item in self._shelf.similar(self._owner, candidate.negates):
                 known.setdefault(item.memory.id, Known(memory=item.memory, closeness=0.0))
-        in_slot = self._shelf.in_slot(self._owner, candidate.slot) if candidate.slot else ()
+        for text in _endings(candidate):
+            for item in self._shelf.similar(self._owner, text, limit=_ENDING_LIMIT):
+                known.setdefault(item.memory.id, Known(memory=item.memory, closeness=0.0))
+        slots = (*([candidate.slot] if candidate.slot else []), *(candidate.ends.slots if candidate.ends else ()))
+        in_slot = [memory for slot in dict.fromkeys(slots) for memory in self._shelf.in_slot(self._owner, slot)]
         for memory in (*in_slot, *self.memories.values()):
             known.setdefault(memory.id, Known(memory=memory, closeness=0.0))
         current = [
@@ -174,3 +184,11 @@ class Plan:
             supersedes=next((memory.id for memory in ended), None),
             sources=self._sources,
         )
+
+
+def _endings(candidate: Candidate) -> list[str]:
+    """Return what to look for in order to find what a candidate ends: whom it is about, and what they are."""
+    if candidate.ends is None:
+        return []
+    about = (candidate.ends.relation, candidate.ends.name, "my partner" if "partner" in candidate.ends.slots else None)
+    return [text for text in about if text]

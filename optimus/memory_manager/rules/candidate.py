@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optimus.models import MemoryType
+from optimus.models import MemoryId, MemoryType
 
 
 class CandidateKind(StrEnum):
@@ -14,6 +14,24 @@ class CandidateKind(StrEnum):
     REMEMBER = "remember"
     FORGET = "forget"
     """Forget whatever `text` says or names: a sentence (`I live in Lisbon`) or a thing (`my address`)."""
+    FORGET_LAST = "forget_last"
+    """Forget what was said last; `text` is how the user put it (`that`), empty where the same message said it."""
+    REVISE = "revise"
+    """Put `text` in the place of what the last statement says (`no, it's green`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What stops being true with a statement, beyond the slot that it answers."""
+
+    slots: tuple[str, ...]
+    """Slots, and beginnings of slots (`partner`, `pet.dog`)."""
+    parts: tuple[str, ...] = ()
+    """Of what begins so, only slots that end so (`home`, `job`); all where none is given."""
+    name: str | None = None
+    """Whom it is about; what is known of somebody of another name goes on."""
+    relation: str | None = None
+    """What they are to the user; what says that the user has them ends, too (`I have a dog called Rex`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +50,13 @@ class Candidate:
     """
     negates: str | None = None
     """The sentence that can no longer be true (`I like coffee`); a memory that says it is to be replaced."""
+    ends: Ending | None = None
+    only_ends: bool = False
+    """It counts only where it ends something that is known: a plain denial of what was never said is no news."""
+    only_fills: bool = False
+    """It counts only while nothing answers its slot: `I'm Batman` changes no name."""
+    targets: tuple[MemoryId, ...] = ()
+    """The memories that `FORGET_LAST` turned out to mean."""
     corrects: bool = False
     """The user marked it as a correction (`no, ...`, `actually ...`)."""
     explicit: bool = False

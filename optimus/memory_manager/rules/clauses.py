@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from optimus.memory_manager.rules import wording
+from optimus.memory_manager.rules.people import Person, mentions_somebody, people_in, sole_person
 
 MAX_CLAUSES = 12
 
@@ -73,7 +74,9 @@ _REPORTED = re.compile(
     re.IGNORECASE,
 )
 _ASIDE = re.compile(r"\b(?:but|so|because|though|although|while|since)\b|[–—-]", re.IGNORECASE)
-_PRONOUN = re.compile(r"^(he|she|it)('s)?\b", re.IGNORECASE)
+_PRONOUN = re.compile(
+    r"^(?P<subject>he|she|it|they)(?P<be>'s|'re)?\b|^(?P<owner>his|her|its|their) (?=\w)", re.IGNORECASE
+)
 _PERSON = re.compile(
     r"^(?P<subject>(?:[Mm]y|[Oo]ur) (?:[\w-]+ ){0,2}?[\w-]+(?: [A-Z][\w-]+){0,2}?)(?= (?:is|was|has|lives|works|loves|"
     r"likes|hates|speaks|studies|moved|turned|plays|prefers|isn't|doesn't|enjoys|can't)\b|'s\b)"
@@ -88,7 +91,12 @@ _INFINITIVE = re.compile(
 _AT_PRESENT = re.compile(r"^(?:now|currently|today|also|still)\b", re.IGNORECASE)
 _I_AM = "I'm"
 _COPULA = re.compile(r"(?:I'm|I am|We're|We are)\b", re.IGNORECASE)
-_TAG = re.compile(r"(?:right|correct|isn't it|don't i|aren't i|is that)\b", re.IGNORECASE)
+_TAG = re.compile(
+    r"(?:right|correct|isn't it|don't i|aren't i|is that|(?:do|am|have|did|was|will|can) i$)\b", re.IGNORECASE
+)
+_SAID_AFTER_COLON = re.compile(
+    r"^(?:i|we|my|our)\b|\b(?:facts?|about me|fyi|updates?|news|things?|info|here)\b", re.IGNORECASE
+)
 _FIRST_PERSON = re.compile(r"^(?:I|we)(?:\b|')", re.IGNORECASE)
 
 
@@ -97,16 +105,16 @@ class Clauses:
     """What is said in a sentence, and who was last spoken of."""
 
     said: tuple[str, ...]
-    person: str | None = None
+    person: Person | None = None
 
 
-def split(sentence: str, *, asks: bool, person: str | None = None) -> Clauses:
+def split(sentence: str, *, asks: bool, person: Person | None = None) -> Clauses:
     """Return the clauses that the writer states, in order; what is asked or reported is left out.
 
     Args:
         sentence: one sentence, without its mark.
         asks: it ended with a question mark, so at most what stands before the question is stated.
-        person: whom `he` or `she` means (`My sister Maria`).
+        person: whom `he` or `she` means at its beginning: the only one that the sentence before spoke of.
     """
     sentence = _APPOSITION.sub(r"\1 \2 ", sentence, count=1)
     sentence = _NAMED_FIRST.sub(lambda m: f"{m[2][0].upper()}{m[2][1:]} {m[1]} ", sentence, count=1)
@@ -123,13 +131,25 @@ def split(sentence: str, *, asks: bool, person: str | None = None) -> Clauses:
             break
         state = _take(state, piece, joint)
     said = state.said if not asks or is_open else ()
-    return Clauses(said=tuple(said), person=state.person)
+    return Clauses(said=tuple(said), person=_spoken_of(sentence, state, person))
+
+
+def _spoken_of(sentence: str, state: _State, before: Person | None) -> Person | None:
+    """Return whom the next sentence may call `he` or `she`: nobody, where it could be anybody else."""
+    if state.is_reported:
+        return None
+    if people_in(sentence):
+        return sole_person(sentence)
+    starts_with = _PRONOUN.match(sentence)
+    if before is None or starts_with is None or mentions_somebody(sentence):
+        return None
+    return state.person if before.agrees_with(starts_with["subject"] or starts_with["owner"]) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
     said: tuple[str, ...] = ()
-    person: str | None = None
+    person: Person | None = None
     is_reported: bool = False
     is_aside: bool = False
 
@@ -142,18 +162,20 @@ def _take(state: _State, piece: str, joint: str) -> _State:
             return replace(state, is_aside=True)
         return replace(state, said=(*state.said[:-1], f"{current}{joint}{piece}"))
     clause = whole or piece
+    if joint.startswith(":") and not _SAID_AFTER_COLON.search(current):
+        return replace(state, is_reported=True)
     if state.is_reported or _REPORTED.match(clause):
         return replace(state, is_reported=True)
-    found = _PERSON.match(clause[:1].upper() + clause[1:]) or _PERSON.match(clause)
-    person = found["subject"] if found else state.person
+    person = sole_person(clause) if people_in(clause) else state.person
     return replace(state, said=(*state.said, clause), person=person, is_aside=False)
 
 
-def _whole(piece: str, current: str, person: str | None) -> str | None:
+def _whole(piece: str, current: str, person: Person | None) -> str | None:
     """Return the piece as a clause of its own, or None where it only goes on with the current one."""
     pronoun = _PRONOUN.match(piece)
-    if pronoun and person:
-        return person + (pronoun[2] or "") + piece[pronoun.end() :]
+    if pronoun and person and person.agrees_with(pronoun["subject"] or pronoun["owner"]):
+        rest = piece[pronoun.end() :]
+        return f"{person.subject}'s {rest}" if pronoun["owner"] else f"{person.subject}{_be(pronoun['be'])}{rest}"
     if not current:
         return piece
     if not _VERB.search(current):
@@ -161,6 +183,10 @@ def _whole(piece: str, current: str, person: str | None) -> str | None:
     if _SUBJECT.match(piece) or _OWNED.match(piece):
         return piece
     return _with_subject(piece, wording.time_last(current))
+
+
+def _be(short: str | None) -> str:
+    return {"'re": " are"}.get(short or "", short or "")
 
 
 def _with_subject(piece: str, current: str) -> str | None:

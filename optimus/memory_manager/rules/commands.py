@@ -44,6 +44,18 @@ _FICTION = re.compile(
     r"hypothetically|in (?:my|the|a) (?:story|novel|dream|game|book|scenario)|picture this|in an alternate)\b",
     re.IGNORECASE,
 )
+_IRONIC = re.compile(
+    r"^(?:yeah,? right|oh,? (?:great|joy|wonderful|fantastic|perfect|super|lovely)|as if|because who doesn't)\b|"
+    r"\b(?:just )?(?:kidding|joking)\b|(?:^|\s)/s$|🙄|[,.… –-]+(?:not|just kidding|jk|as if)!?$",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(
+    r"(?:no,? )?(?:not(?: really)?|nah|(?:i'm |i am |i was )?(?:just |only )?(?:kidding|joking|messing with you)|jk|"
+    r"psych|"
+    r"(?:that was |it's |it was )?(?:just |only )?a (?:joke|lie)|that's not true|that was not true|(?:that was |just )?"
+    r"sarcasm)",
+    re.IGNORECASE,
+)
 _ASKED = r"(?:(?:please|pls|kindly|also|just|and|hey optimus|optimus|ok|now),? )*"
 _WISH = (
     r"(?:(?:can|could|will|would) you (?:please )?|i(?:'d like| would like| want| need) you to |you (?:should|can|"
@@ -84,14 +96,27 @@ _ORDER = re.compile(
 _FORGET = re.compile(
     rf"^{_ASKED}{_WISH}{_ASKED}(?:(?:forget|unlearn|stop remembering|(?:don't|do not) remember)(?: (?:the )?(?:memory|"
     rf"memories|fact|note)"
-    r"s?)?|(?:delete|erase|remove|wipe|clear|drop)(?: (?:the|your|my|all|any) )?(?: ?(?:memory|memories|note|notes|"
+    r"s?)?|(?:delete|erase|remove|wipe|clear|drop)(?: (?:the|your|my|all|any))?(?: ?(?:memory|memories|note|notes|"
     r"fact) ?| (?:what|everything|anything) you know ?))(?P<link>(?: (?:about|of|that|the fact that|what i (?:said|"
-    r"told you) about|everything about|anything about|all about|where i said(?: that)?|"
+    r"told you) about|where i said(?: that)?|"
     r"ever saying that))* )(?P<rest>.+)$",
     re.IGNORECASE,
 )
+_FORGET_LAST = re.compile(
+    rf"^{_ASKED}{_WISH}{_ASKED}(?:(?P<verb>forget|unlearn|delete|erase|remove|scrap|strike|don't(?= \w+ (?:it|"
+    r"that)$)|do not(?= \w+ (?:it|that)$))(?: about| (?:remember|keep|save|store|note)| (?:that )?i (?:ever )?(?:said|"
+    r"told you|mentioned))?)(?: that)? "
+    r"(?P<what>(?:it|this|that|(?:what|everything|anything|all) (?:that )?i(?:'ve| have)?(?: just)? (?:said|told you|"
+    r"wrote|mentioned|typed)|(?:that|the|my) (?:last|previous) (?:message|statement|sentence|thing|fact|memory|one|bit|"
+    r"part)(?: i (?:said|told you))?|that last (?:bit|part|one|thing)))(?: (?:i (?:just )?said|again|now|please|for "
+    r"now|"
+    r"just now|right away|immediately))*$",
+    re.IGNORECASE,
+)
+_THIS = re.compile(r"^(?:this|that|the following)\s*[:,]\s*", re.IGNORECASE)
 _NOT_FORGOTTEN = re.compile(
-    r"(?:it|this|that|him|her|them|everything|anything|all|about it|about that|me|to\b.*|what (?:i|"
+    r"(?:(?:everything|anything|all)(?: that)? (?:you (?:know|have)(?: about)? |i (?:said|told you) about |about |"
+    r"on ).*|it|this|that|him|her|them|everything|anything|all|about it|about that|me|to\b.*|what (?:i|"
     r"you)(?: just)? (?:said|told|wrote).*|the (?:last|previous|above)\b.*|previous\b.*|earlier\b.*|your\b.*|you\b.*|"
     r"how\b.*|why\b.*|when\b.*|my (?:last|previous) (?:message|question|request)\b.*)",
     re.IGNORECASE,
@@ -166,6 +191,16 @@ def announces_text(sentence: str) -> bool:
     return _TEXT_FOLLOWS.search(sentence) is not None
 
 
+def is_ironic(sentence: str) -> bool:
+    """Tell whether the writer marks a sentence as not meant."""
+    return _IRONIC.search(sentence) is not None
+
+
+def takes_back(sentence: str) -> bool:
+    """Tell whether a sentence says that the one before it was not meant (`Just kidding!`)."""
+    return _TAKEN_BACK.fullmatch(sentence) is not None
+
+
 def opens_fiction(sentence: str) -> bool:
     """Tell whether what follows is only supposed."""
     return _FICTION.match(sentence) is not None
@@ -204,7 +239,18 @@ def read_forget(sentence: str) -> Request | None:
     match = _FORGET.match(sentence)
     if match is None or _NOT_FORGOTTEN.fullmatch(match["rest"].strip()):
         return None
-    return Request(rest=match["rest"].strip())
+    return Request(rest=_THIS.sub("", match["rest"].strip()))
+
+
+def read_forget_last(sentence: str) -> str | None:
+    """Return how the sentence points at what was said last (`that`, `what i just said`), if it asks to forget it."""
+    match = _FORGET_LAST.match(sentence)
+    if match is None:
+        return None
+    what = match["what"].lower()
+    is_memory = match["verb"].lower().startswith(("forget", "unlearn")) or what not in {"it", "this", "that"}
+    is_backward = match["verb"].lower() in {"don't", "do not"} and what in {"it", "that"}
+    return what if is_memory or is_backward else None
 
 
 def named_slot(text: str) -> str | None:

@@ -14,12 +14,16 @@ from datetime import UTC, datetime
 from optimus.memory_manager.rules import clauses, commands, other_languages, wording
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.rules.english import state
+from optimus.memory_manager.rules.people import Person
+from optimus.memory_manager.rules.revision import read_revision
 from optimus.memory_manager.rules.sentences import Reading, Sentence, bounded, has_quotation, read
 from optimus.models import MemoryType
 
 MAX_CANDIDATES = 12
 MAX_CANDIDATES_OF_LONG = 6
 _SURE_ENOUGH_IN_LONG = 0.85
+_SAYS_SOMETHING = 3
+"""Words that a sentence needs for `forget that` after it to mean it."""
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 _ASKING = re.compile(
@@ -51,13 +55,17 @@ def derive(text: str, *, now: datetime) -> list[Candidate]:
         pasted document at most six, and only such as the rules are sure of. A message that tries to command the
         assistant, or asks not to be kept, gives none.
     """
-    if commands.is_hijack(bounded(text)) or commands.is_off_the_record(bounded(text)):
+    if commands.is_hijack(bounded(text)):
         return []
+    if commands.is_off_the_record(bounded(text)):
+        last = commands.read_forget_last(text.replace("’", "'").strip(" .!"))
+        return [_forget_last(last)] if last else []
     reading = read(text)
     found: list[Candidate] = []
-    person: str | None = None
-    is_announced = False
-    for sentence in reading.sentences:
+    person: Person | None = None
+    before_last = 0
+    is_announced = is_fix = False
+    for index, sentence in enumerate(reading.sentences):
         if commands.opens_fiction(sentence.text) or commands.announces_text(sentence.text):
             break
         if commands.is_about_material(sentence.text) and not commands.is_order(sentence.text):
@@ -65,18 +73,45 @@ def derive(text: str, *, now: datetime) -> list[Candidate]:
         if commands.announces(sentence.text):
             is_announced = True
             continue
+        if wording.only_corrects(sentence.text):
+            is_fix = True
+            continue
+        if commands.takes_back(sentence.text):
+            found = found[:before_last]
+            continue
+        last = commands.read_forget_last(wording.open_plainly(sentence.text)[0])
+        if last:
+            is_own = any(len(earlier.text.split()) >= _SAYS_SOMETHING for earlier in reading.sentences[:index])
+            found = [_forget_last("" if is_own else last)]
+            continue
         candidates, person = _from_sentence(sentence, reading, now=now, person=person, explicit=is_announced)
-        is_announced = False
-        found.extend(candidates)
+        before_last = len(found)
+        found.extend(candidates or _revision(sentence, is_fix=is_fix))
+        is_announced = is_fix = False
     return _settled(found, is_long=reading.is_long)
 
 
+def _forget_last(what: str) -> Candidate:
+    return Candidate(text=what, type=MemoryType.NOTE, kind=CandidateKind.FORGET_LAST, explicit=True)
+
+
+def _revision(sentence: Sentence, *, is_fix: bool) -> list[Candidate]:
+    """Return what a sentence that states nothing by itself puts in the place of something said before."""
+    if sentence.asks or has_quotation(sentence.text):
+        return []
+    text, corrects = wording.open_plainly(wording.mend(sentence.text))
+    revision = read_revision(wording.close_plainly(text), is_marked=corrects or is_fix)
+    return [revision] if revision else []
+
+
 def _from_sentence(
-    sentence: Sentence, reading: Reading, *, now: datetime, person: str | None, explicit: bool
-) -> tuple[list[Candidate], str | None]:
+    sentence: Sentence, reading: Reading, *, now: datetime, person: Person | None, explicit: bool
+) -> tuple[list[Candidate], Person | None]:
     if other_languages.language_of(sentence.text):
         held = has_quotation(sentence.text)
         return ([] if held else other_languages.state(sentence.text, asks=sentence.asks)), None
+    if commands.is_ironic(sentence.text):
+        return [], None
     text, corrects = wording.open_plainly(wording.mend(sentence.text))
     text = wording.close_plainly(text)
     asked = _asked_of_memory(text, sentence, reading, now=now, explicit=explicit)
@@ -110,8 +145,8 @@ def _is_not_stated(text: str, *, asks: bool) -> bool:
 
 
 def _stated(
-    text: str, *, asks: bool, now: datetime, person: str | None, corrects: bool
-) -> tuple[list[Candidate], str | None]:
+    text: str, *, asks: bool, now: datetime, person: Person | None, corrects: bool
+) -> tuple[list[Candidate], Person | None]:
     split = clauses.split(text, asks=asks, person=person)
     found: list[Candidate] = []
     for clause in split.said:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from optimus.memory_manager.rules import english_people, english_plans, english_self, english_tastes, lexicon, wording
-from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.rules.candidate import Candidate, Ending
 from optimus.memory_manager.rules.dates import resolve
 from optimus.memory_manager.rules.negation import Denial, read_denial
 from optimus.memory_manager.rules.rule import Finding, find
@@ -84,10 +85,20 @@ def _denied(clause: str, denial: Denial, now: datetime) -> Candidate | None:
     `I don't live in Lisbon any more` leaves open where I live, so it has no slot and ends only what it names.
     """
     found = find(denial.denied, _RULES) or find(denial.denied.replace("have ", "have a ", 1), _RULES)
-    if found is None or not (denial.ended or found.rule.deniable):
+    if found is None:
         return None
     slot = found.slot if found.rule.slot and "#" in found.rule.slot else None
-    return _candidate(clause, Finding(rule=found.rule, slot=slot), now, negates=denial.denied)
+    is_news = denial.ended or found.rule.deniable
+    name = _last_name(denial.denied)
+    ends = Ending(slots=(found.slot,), name=name) if found.slot and name and not slot else None
+    candidate = _candidate(clause, Finding(rule=found.rule, slot=slot, ends=ends), now, negates=denial.denied)
+    return replace(candidate, only_ends=not is_news, only_fills=False)
+
+
+def _last_name(text: str) -> str | None:
+    """Return the proper name that a sentence ends with: what it says of its subject (`Lisbon`)."""
+    names = wording.entities(text)
+    return names[-1] if names and text.endswith(names[-1]) else None
 
 
 def _without_replaced(clause: str) -> tuple[str, str | None]:
@@ -110,6 +121,8 @@ def _candidate(clause: str, found: Finding, now: datetime, *, negates: str | Non
         type=rule.type,
         slot=found.slot,
         negates=wording.tidy(negates) if negates else None,
+        ends=found.ends,
+        only_fills=rule.only_fills,
         importance=rule.importance,
         confidence=rule.confidence,
         entities=wording.entities(text),

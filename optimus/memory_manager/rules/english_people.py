@@ -35,7 +35,7 @@ def _is_breed(match: re.Match[str]) -> bool:
 
 
 def _is_job(match: re.Match[str]) -> bool:
-    return lexicon.is_profession(match["value"])
+    return _IS_PET.fullmatch(match["rel"]) is None and lexicon.is_profession(match["value"])
 
 
 def _has_date(match: re.Match[str]) -> bool:
@@ -45,6 +45,24 @@ def _has_date(match: re.Match[str]) -> bool:
 def _is_lasting(match: re.Match[str]) -> bool:
     return _PASSING.match(match["value"]) is None
 
+
+_DIED = (
+    r"(?:(?:has |have |just |sadly |recently ){0,2}(?:died|passed away|passed on|been put down)|(?:is|are) (?:sadly )?"
+    r"(?:dead|deceased|no longer with us)|(?:was|had to be) put (?:down|to sleep))(?: .+)?"
+)
+_PARTED = (
+    r"(?:(?:broke|broken|split) up|separated|parted ways|(?:got|are|'re|am|'m) (?:now )?(?:divorced|separated)|"
+    r"divorced)"
+    r"(?: (?:with|from))?(?: (?:my|our) (?P<rel>@PARTNER)\b)?(?: (?P<name>(?-i:[A-ZÀ-ÖØ-Þ])[\w-]+))?(?: (?:(?:last|"
+    r"this|"
+    r"a|in|on|today|yesterday|recently|again|two|three|some|after)\b).*)?"
+)
+
+PARTINGS = (
+    rule(rf"(?:I|We)(?:'ve| have)? @ADV{_PARTED}", _RELATIONSHIP, None, 0.7, ends="partner marital"),
+    rule(r"My (?P<rel>@PARTNER)(?: (?P<name>@PNAME))? (?:has |just )?(?:left me|dumped me|broke up with me|"
+         r"divorced me)(?: .+)?", _RELATIONSHIP, None, 0.7, ends="partner marital"),
+)  # fmt: skip
 
 NAMES = (
     rule(r"(?:My|Our) (?P<rel>(?:@QUALITY ){0,2}@PET)(?:'s name(?: is|'s)|(?: is|'s| are|'re) @ADV(?:called|named)|"
@@ -86,14 +104,15 @@ NAMES = (
 )  # fmt: skip
 
 SAID_OF_THEM = (
-    rule(r"@PERSON(?: is|'s| was| has become| became) @ADV(?:an? |the |"
+    rule(r"@PERSON was @ADV(?:an? |the )(?P<value>.+)", _RELATIONSHIP, None, 0.5, accept=_is_job),
+    rule(r"@PERSON(?: is|'s| has become| became) @ADV(?:an? |the |"
          r"my )(?P<value>.+)", _RELATIONSHIP, "{who}.job", 0.7,
          accept=_is_job),
     rule(r"@PERSON(?: is|'s| was) @ADVan? (?P<value>.+)", _RELATIONSHIP, "{who}.breed", 0.6, accept=_is_breed),
     rule(r"@PERSON @ADV(?:works?|is working|(?:is )?employed|teaches|runs) (?:as|at|for|in|with|from|an? |the |his |"
          r"her |by )"
          r".+", _RELATIONSHIP, "{who}.job", 0.7),
-    rule(r"@PERSON(?: is|'s|) @ADV(?:retired|unemployed|self-employed)(?: .+)?", _RELATIONSHIP, "{who}.job", 0.6),
+    rule(r"@PERSON(?: is|'s| are|) @ADV(?:retired|unemployed|self-employed)(?: .+)?", _RELATIONSHIP, "{who}.job", 0.6),
     rule(r"@PERSON @ADV(?:lives?|(?:is |are |'s )?living|is based|are based) (?:in|at|near|with|on|abroad|alone|close|"
          r"next)\b.*",
          _RELATIONSHIP, "{who}.home", 0.7),
@@ -114,7 +133,9 @@ SAID_OF_THEM = (
     rule(r"@PERSON(?: is|'s| are) @ADV(?:@STATE)(?: .+)?", _RELATIONSHIP, None, 0.75, deniable=True),
     rule(r"@PERSON(?: is|'s| are| got| is getting) @ADV(?:@MARITAL)(?: .+)?", _RELATIONSHIP, "{who}.marital", 0.6,
          deniable=True),
-    rule(r"@PERSON @ADV(?:has |have )?(?:died|passed away|is dead|is deceased)(?: .+)?", _RELATIONSHIP, None, 0.8),
+    rule(rf"(?:My|Our) (?P<rel>(?:@QUALITY ){{0,2}}@PET)(?: (?P<name>@PNAME))? {_DIED}", _RELATIONSHIP, None, 0.8,
+         ends="{them}"),
+    rule(rf"@PERSON {_DIED}", _RELATIONSHIP, None, 0.8, ends="{them}|home job age school"),
     rule(r"@PERSON @ADV(?:likes?|loves?|enjoys?|adores?|hates?|dislikes?|can't stand|detests?) "
          r"(?P<value>(?!it\b|this|that|you|me\b|when|how|what|the idea).+)", _RELATIONSHIP, "{who}.like.{#value}", 0.6,
          deniable=True),
@@ -139,4 +160,4 @@ SAID_OF_THEM = (
     rule(r"(?:I|We) met (?:my|our) (?:@QUALITY )?@PEOPLE(?: .+)?", _RELATIONSHIP, None, 0.6),
 )  # fmt: skip
 
-RULES = (*NAMES, *SAID_OF_THEM)
+RULES = (*PARTINGS, *NAMES, *SAID_OF_THEM)

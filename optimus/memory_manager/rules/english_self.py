@@ -64,7 +64,7 @@ IDENTITY = (
          accept=_names_somebody),
     rule(r"(?:@IAM called|@IAM known as|I go by|My nickname(?: is|'s)) (?P<value>.+)", _FACT, "name", 0.9,
          accept=_names_somebody),
-    rule(r"@IAM (?P<value>\S+(?: \S+){0,2})", _FACT, "name", 0.9, confidence=0.8, accept=_introduces),
+    rule(r"@IAM (?P<value>\S+(?: \S+){0,2})", _FACT, "name", 0.9, confidence=0.8, accept=_introduces, only_fills=True),
     rule(r"@IAM @ADV(?:aged? )?(?P<value>\d{1,3}|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
          r"(?:[- ]\w{3,5})?)(?: years? old| yrs? old| years? of age| yo)?@NOW", _FACT, "age", 0.7, accept=_is_age),
     rule(r"(?:I(?:'ve)? (?:just )?turned|My age is|@IAM turning) (?P<value>\d{1,3})(?: .*)?", _FACT, "age", 0.7,
@@ -80,6 +80,7 @@ IDENTITY = (
     rule(r"My nationality is .+", _FACT, "nationality", 0.7),
     rule(r"I have (?:an? )?@NATION (?:passport|citizenship|nationality)", _FACT, None, 0.6, deniable=True),
     rule(r"@IAM @ADV@RELIGION", _FACT, "religion", 0.6, deniable=True),
+    rule(r"@IM @ADVsingle(?: again)?@NOW", _FACT, "marital", 0.7, deniable=True, ends="partner"),
     rule(r"@IM @ADV(?P<value>@MARITAL)@NOW(?: with (?:two|three|\d|a|my) .+)?", _FACT, "marital", 0.7,
          deniable=True),
 )  # fmt: skip
@@ -125,9 +126,16 @@ WORK = (
     rule(r"(?:I @ADV(?:teach|coach|translate|design|paint|sell|manage|lead) .+ (?:for a living|professionally|"
          r"at (?:a|an|the) .+))", _FACT, "job", 0.7),
     rule(r"I teach (?!you|me|him|her|them|myself)\w+(?: .+)?", _FACT, "job", 0.7, deniable=True),
-    rule(r"@IM @ADV(?:retired|unemployed|self[- ]employed|between jobs|on (?:maternity|paternity|parental|sick) leave|"
-         r"a freelance .+|freelancing|a stay-at-home .+|out of work)(?: .*)?", _FACT, "job", 0.7, deniable=True),
-    rule(r"I(?:'ve| have)? @ADV(?:lost|quit|left) my job(?: (?:at|as) .+)?", _FACT, None, 0.7),
+    rule(r"@IM @ADV(?:unemployed|jobless|between jobs|out of (?:work|a job))(?: .*)?", _FACT, "employer", 0.7,
+         deniable=True),
+    rule(r"(?:@IM|I(?:'ve| have)?) @ADVretired(?: .*)?", _FACT, "job", 0.7, deniable=True, ends="employer"),
+    rule(r"@IM @ADV(?:self[- ]employed|on (?:maternity|paternity|parental|sick) leave|"
+         r"a freelance .+|freelancing|a stay-at-home .+)(?: .*)?", _FACT, "job", 0.7, deniable=True),
+    rule(r"I(?:'ve| have)? @ADV(?:(?:lost|quit|left|resigned from) my (?:old |current )?job(?: (?:at|as|today|"
+         r"yesterday|"
+         r"last|in|on) .+)?|(?:got|was|been) (?:fired|laid off|made redundant|let go)(?: (?:from|by|today|yesterday|"
+         r"last|"
+         r"in|on) .+)?|resigned(?: (?:from|today|yesterday|last|in|on) .+)?)", _FACT, "employer", 0.7),
     rule(r"I(?:'ve| have)? @ADV(?:left|quit) (?P<value>(?-i:[A-Z]).+)", _FACT, None, 0.6),
     rule(r"(?:I|We) @ADV(?:run|own|founded|co-founded|started) (?:my own |our own |an? )(?:\w+ ){0,3}(?:company|"
          r"business|startup|start-up|shop|store|restaurant|bakery|agency|studio|farm|practice|firm|cafe|café|bar|"
@@ -166,6 +174,9 @@ LANGUAGES = (
 POSSESSIONS = (
     rule(r"My (?P<thing>car|bike|phone|laptop|computer|camera|motorbike|motorcycle|tv|console|guitar|piano|boat)"
          r"(?: is|'s) (?:an? |the )(?!mess|wreck|problem|bit).+", _FACT, "possession.{thing}", 0.5),
+    rule(r"(?:I|We)(?:'ve| have)? @ADV(?:sold|crashed|totalled|scrapped|gave away|got rid of) (?:my|our) (?:old )?"
+         r"(?P<thing>car|bike|phone|laptop|computer|camera|motorbike|motorcycle|tv|console|guitar|piano|boat)(?: .+)?",
+         _FACT, None, 0.5, ends="possession.{thing}"),
     rule(r"(?:I|We) @ADVdrive (?:an? |my )(?!lot|bit|hard).+", _FACT, "possession.car", 0.5, deniable=True),
     rule(r"(?:I|We)(?:'ve)? @ADV(?:have|own|got|bought|have got) (?:an? |two |three |my own )(?:[\w-]+ ){0,4}(?:car|"
          r"van|truck|suv|bike|e-bike|bicycle|motorbike|motorcycle|scooter|boat|house|flat|apartment|cottage|cabin|"

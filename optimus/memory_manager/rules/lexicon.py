@@ -116,7 +116,8 @@ _NOT_PROFESSIONS = _words(
 )
 _SUFFIXES = ("ologist", "ician", "ographer", "analyst", "engineer", "worker", "keeper", "maker", "ist", "er", "or")
 _TAIL = re.compile(
-    r"\s+(?:at|for|in|with|of|from|by|on|and|who|speciali[sz]ing|near|but|working|based)\b.*", re.IGNORECASE
+    r"\s+(?:at|for|in|with|of|from|by|on|and|who|speciali[sz]ing|near|but|working|based|now|today|currently|these|nowadays|since|again|instead)\b.*",
+    re.IGNORECASE,
 )
 
 _NOT_NAMES = _words(
@@ -128,7 +129,10 @@ _NOT_NAMES = _words(
     only yes no maybe important secret unknown private none nothing correct wrong spelled pronounced too taxi
     doctor police ambulance monday tuesday wednesday thursday friday saturday sunday january february march june
     july august september october november december hot cold cool available asleep awake online offline him her
-    them you me us"""
+    them you me us dead alive done gone finished drunk sober starving exhausted broke broken blessed doomed
+    kidding joking batman superman spiderman spider-man ironman joker spartacus legion groot god jesus satan santa
+    cinderella tarzan hulk thor gandalf dumbledore voldemort zorro rambo terminator everybody everyone somebody
+    someone nobody anybody human mortal royalty famous smart stupid totally absolutely definitely probably"""
 )
 _NATIONALITY = re.compile(rf"(?:{NATIONALITIES}|{RELIGIONS})(?:[- ]\w+)?", re.IGNORECASE)
 _NAME_WORD = re.compile(r"[^\W\d_][\w'-]*\.?")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from optimus.memory_manager.rules import lexicon
+from optimus.memory_manager.rules.candidate import Ending
 from optimus.models import MemoryType
 
 Check = Callable[[re.Match[str]], bool]
@@ -70,6 +71,10 @@ class Rule:
     """A plain denial of it (`I don't ...`) is worth keeping; an end (`... any more`) always is."""
     dated: bool = True
     """Dates in the clause mean one day, so relative ones are resolved."""
+    ends: str = ""
+    """What else it ends: slots between spaces, filled in like `slot`; after `|`, with which ends only."""
+    only_fills: bool = False
+    """It answers its slot only while nothing else does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,7 @@ class Finding:
 
     rule: Rule
     slot: str | None
+    ends: Ending | None = None
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
@@ -95,6 +101,8 @@ def rule(  # the table reads as columns
     accept: Check | None = None,
     deniable: bool = False,
     dated: bool = True,
+    ends: str = "",
+    only_fills: bool = False,
 ) -> Rule:
     """Make one line of a table."""
     return Rule(
@@ -106,6 +114,8 @@ def rule(  # the table reads as columns
         accept=accept,
         deniable=deniable,
         dated=dated,
+        ends=ends,
+        only_fills=only_fills,
     )
 
 
@@ -114,7 +124,7 @@ def find(clause: str, rules: Sequence[Rule]) -> Finding | None:
     for candidate in rules:
         match = candidate.pattern.fullmatch(clause)
         if match is not None and (candidate.accept is None or candidate.accept(match)):
-            return Finding(rule=candidate, slot=_fill(candidate.slot, match))
+            return Finding(rule=candidate, slot=_fill(candidate.slot, match), ends=_ending(candidate.ends, match))
     return None
 
 
@@ -139,6 +149,24 @@ def _fill(template: str | None, match: re.Match[str]) -> str | None:
             return None
         template = template.replace("{who}", who)
     return _SLOT_FIELD.sub(lambda m: _value(groups.get(m[2]) or "", is_hidden=bool(m[1])), template)
+
+
+def _ending(template: str, match: re.Match[str]) -> Ending | None:
+    if not template:
+        return None
+    groups = match.groupdict()
+    slots, _, parts = template.partition("|")
+    relation = (groups.get("rel") or "").lower() or None
+    if relation:
+        them = lexicon.person_key(relation, None) or lexicon.person_key(relation, groups.get("name")) or relation
+        slots = slots.replace("{them}", them)
+    filled = (_fill(slot, match) for slot in slots.split())
+    return Ending(
+        slots=tuple(slot for slot in filled if slot),
+        parts=tuple(parts.split()),
+        name=groups.get("name"),
+        relation=relation.split()[-1] if relation else None,
+    )
 
 
 def _value(text: str, *, is_hidden: bool) -> str:

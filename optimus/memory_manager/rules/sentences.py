@@ -27,9 +27,10 @@ _QUOTATION = re.compile(
 _END = re.compile(r"(?P<mark>[.!?…]+)(?=[\"')\]]?(?:\s|$))|\n+|;(?=\s)|(?<=\s)[•●](?=\s)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:dr|mr|mrs|ms|st|prof|vs|etc|no|approx|jr|sr|dept|inc|ltd|co|bros|mt|ft|e\.g|i\.e|a\.m|p\.m|u\.s|u\.k|"
-    r"z\.b|bzw|ca|sra|sr|dra|mme|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)|\b[A-Z]|\b\d{1,2})\.$",
+    r"z\.b|bzw|ca|sra|sr|dra|mme|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)|\b[A-Z]|\b(?P<day>\d{1,2}))\.$",
     re.IGNORECASE,
 )
+_MONTH = re.compile(r"(?:Jan|Feb|M[aä]r|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[kc]t|Nov|De[zc])[a-zä]*\b")
 _BULLET = re.compile(r"^\s*(?:[-*•●+]|\d{1,2}[.)])\s+")
 
 
@@ -106,13 +107,22 @@ def _sentences(text: str) -> Iterator[Sentence]:
     start = 0
     for match in _END.finditer(text):
         mark = match["mark"] or ""
-        if mark == "." and _ABBREVIATION.search(text[max(0, match.start() - 8) : match.end()]):
-            following = text[match.end() : match.end() + 2].strip()
-            if following and not (following[0].isupper() and text[match.start() - 2 : match.start()].lower() == ".m"):
-                continue
+        short = _ABBREVIATION.search(text[max(0, match.start() - 8) : match.end()]) if mark == "." else None
+        if short and _goes_on(text, match.start(), match.end(), is_day=short["day"] is not None):
+            continue
         yield from _one(text[start : match.end()], asks="?" in mark)
         start = match.end()
     yield from _one(text[start:], asks=False)
+
+
+def _goes_on(text: str, start: int, end: int, *, is_day: bool) -> bool:
+    """Tell whether a sentence goes on after an abbreviation; after a number, only where it is the day of a month."""
+    following = text[end : end + 12].strip()
+    if not following:
+        return False
+    if is_day:
+        return not following[0].isupper() or _MONTH.match(following) is not None
+    return not (following[0].isupper() and text[start - 2 : start].lower() == ".m")
 
 
 def _one(text: str, *, asks: bool) -> Iterator[Sentence]:

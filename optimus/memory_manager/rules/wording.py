@@ -33,6 +33,12 @@ _OPENER = re.compile(
     r"did i mention(?: that)?|let me tell you(?: that)?)(?:\s*[,:!.]+\s*|\s+[–—-]+\s+|\s+)(?=\S)",
     re.IGNORECASE,
 )
+_ONLY_FIX = re.compile(
+    r"(?:(?:no|nope|nah|actually|correction|wait|sorry|oops|my mistake|scratch that|that's (?:wrong|not right|not "
+    r"correct|"
+    r"incorrect|not true)|(?:no )?(?:you're|you are) wrong)[ ,]*)+",
+    re.IGNORECASE,
+)
 _CLOSER = re.compile(
     r"(?:[\s,]*\b(?:please|pls|thanks(?: a lot| so much)?|thank you(?: very much| so much)?|thx|cheers|by the way|btw|"
     r"fyi|you know|just so you know|just saying|if (?:that|it) (?:helps|matters)|in case (?:that|it) (?:helps|matters)|"
@@ -84,6 +90,11 @@ def open_plainly(text: str) -> tuple[str, bool]:
         corrects = corrects or match["fix"] is not None
         text = text[match.end() :]
     return text, corrects
+
+
+def only_corrects(text: str) -> bool:
+    """Tell whether a sentence does nothing but mark what follows as a correction (`No!`)."""
+    return _ONLY_FIX.fullmatch(text) is not None
 
 
 def close_plainly(text: str) -> str:

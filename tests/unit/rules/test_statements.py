@@ -131,7 +131,7 @@ SEVERAL = [
     ("I'm Ana, 34, from Lisbon, and I work as a nurse",
      ["I'm Ana", "I'm 34", "I'm from Lisbon", "I work as a nurse"]),
     ("BTW i live in berlin and i like hiking", ["I live in berlin", "I like hiking"]),
-    ("My wife's name is Clara and she works at Siemens", ["My wife's name is Clara", "My wife works at Siemens"]),
+    ("My wife's name is Clara and she works at Siemens", ["My wife's name is Clara", "My wife Clara works at Siemens"]),
     ("My name's Bob but call me Bobby", ["Call me Bobby"]),
     ("I changed jobs, I work at Acme now", ["I work at Acme now"]),
     ("I live in Lisbon. I live in Lisbon!", ["I live in Lisbon"]),
