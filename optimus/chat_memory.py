@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from optimus.errors import OptimusError
+from optimus.llm_handler.offline.question import search_text
 from optimus.llm_handler.requests import OfflineContext
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import MemoryChange, Message, MessageId, RecalledMemory, UserId
@@ -44,7 +45,9 @@ class ChatMemory:
         if not chosen.recalls:
             return []
         at_most = min(limit, chosen.max_memories)
-        return self._memory.recall(message.user_id, message.text, limit=at_most, exclude_message=message.id)
+        return self._memory.recall(
+            message.user_id, search_text(message.text), limit=at_most, exclude_message=message.id
+        )
 
     def context(
         self, message: Message, earlier: Sequence[Message], recalled: Sequence[RecalledMemory]
@@ -52,7 +55,11 @@ class ChatMemory:
         """Return what an answer is made from, and what of memory its reader has switched off."""
         chosen = self._preferences.of(message.user_id)
         return offline_context(message, earlier, recalled).model_copy(
-            update={"keeps_all": chosen.remembers and not chosen.never_store, "looks_up": chosen.recalls}
+            update={
+                "keeps": chosen.remembers,
+                "keeps_all": chosen.remembers and not chosen.never_store,
+                "looks_up": chosen.recalls,
+            }
         )
 
     def note_use(self, answer: Message, *, at: datetime) -> None:

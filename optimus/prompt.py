@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from optimus.llm_handler.offline.respond import reply as offline_reply
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, OfflineContext
-from optimus.models import MemoryUse, Message, MessageState, RecalledMemory
+from optimus.models import ChangeKind, MemoryType, MemoryUse, Message, MessageRole, MessageState, RecalledMemory
 
 INSTRUCTIONS = """You are Optimus, an assistant with a memory. Answer in the user's language, to the point and \
 warmly. Use what you know about the user where it helps, without listing it unasked. If the notes do not answer a \
@@ -65,8 +65,22 @@ def offline_context(message: Message, earlier: Sequence[Message], recalled: Sequ
     return OfflineContext(
         recalled=tuple(recalled),
         changes=message.saved,
+        spoken_of=_spoken_of(earlier),
         first_in_conversation=not earlier,
         now=message.created_at,
+    )
+
+
+def _spoken_of(earlier: Sequence[Message]) -> tuple[MemoryUse, ...]:
+    if earlier and earlier[-1].used:
+        return earlier[-1].used
+    said = next((message for message in reversed(earlier) if message.role is MessageRole.USER), None)
+    if said is None:
+        return ()
+    return tuple(
+        MemoryUse(memory_id=c.memory_id, text=c.text, type=MemoryType.FACT, recorded_at=said.created_at, score=1.0)
+        for c in said.saved
+        if not c.undone and c.kind is not ChangeKind.FORGET
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from optimus.models import (
     ConversationId,
     MemoryChange,
+    MemoryUse,
     MessageId,
     MessageRole,
     MessageState,
@@ -58,7 +59,11 @@ class OfflineContext(Value):
     """The memories that match the prompt, best first."""
     changes: tuple[MemoryChange, ...] = ()
     """What the prompt itself changed in memory."""
+    spoken_of: tuple[MemoryUse, ...] = ()
+    """What the answer before quoted, or else what the message before changed: what `that` means."""
     first_in_conversation: bool = False
+    keeps: bool = True
+    """Whether the user lets anything be remembered."""
     keeps_all: bool = True
     """Whether the user lets everything be remembered."""
     looks_up: bool = True

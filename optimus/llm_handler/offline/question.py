@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from optimus.llm_handler.offline.foreign_questions import in_english
+
 MAX_READ_CHARS = 2_000
 MAX_QUESTION_CHARS = 300
 """Of a longer question the end is read, which holds what is asked."""
@@ -34,6 +36,10 @@ class Question:
     """It asks after the user's own life (`my`, `do I`), not after the world."""
     is_overview: bool = False
     """It asks for everything that is known."""
+    wants_words: bool = False
+    """It asks what was said of something, so that whatever was said is an answer (`what did I tell you about ...`)."""
+    points_back: bool = False
+    """It asks when or how the last thing was learned (`when did I tell you that`)."""
 
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*(?:\.\d[^.!?\n]*)*")
@@ -61,6 +67,38 @@ _OVERVIEW = re.compile(
     r"^(?:about me|myself|everything about me|(?:all )?my memories|what you (?:know|remember)(?: about me| of me)?|"
     r"who am i|(?:what (?:was|is|were) )?the (?:last|latest) things? i (?:just )?(?:said|told you)|summari[sz]e (?:me|"
     r"what you know about me))$",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(
+    r"^(?:what (?:all )?(?:did|have|had) i (?:ever |already |just )?(?:say|said|tell|told|mention|mentioned|write|"
+    r"written|talk|talked|ask|asked)(?: to)?(?: you)?(?: about| of| on| regarding)?|(?:what|anything|everything)(?: "
+    r"else)? "
+    r"(?:do |that )?(?:you )?(?:know|remember|have)(?: about| of| on| regarding)|what about|anything about|"
+    r"everything about) "
+    r"(?P<of>(?!me$|myself$).+)$",
+    re.IGNORECASE,
+)
+_WHEN_TOLD = re.compile(
+    r"^(?:when|where) (?:did|have) i (?:ever |first |last )?(?:tell|told|say|said|mention|mentioned|write|written)"
+    r"(?: to)?(?: you)?(?: about| that)? (?P<of>(?!that$|this$|it$|so$).+)$",
+    re.IGNORECASE,
+)
+_POINTS_BACK = re.compile(
+    r"^(?:(?:when|where|how) (?:did|have) (?:i|we|you) (?:ever |first |last )?(?:tell|told|say|said|mention|"
+    r"mentioned|write|"
+    r"written|talk(?:ed)? about|learn(?:ed)?|find out)(?: to)?(?: you| me)?(?: about)?(?: that| this| it| so)?|how "
+    r"do you know"
+    r"(?: that| this| it)?|(?:who|where) (?:told you|did you (?:get|hear|learn) )(?: ?(?:that|this|it))?(?: from)?|"
+    r"since when (?:do|have) you know(?:n)?(?: that| this| it)?|(?:did i (?:really )?(?:say|tell you)|are you sure "
+    r"about) "
+    r"(?:that|this|it)|where (?:is|does) (?:that|this|it) (?:come )?from)$",
+    re.IGNORECASE,
+)
+_EATS = re.compile(
+    r"\b(?:can|could|may|should|am) (?:i|we) (?:safely |still |also |allowed to |able to )*(?:have|eat|drink|try|order|"
+    r"take|taste|share|cook)\b|\b(?:is|are|would) .+ (?:safe|ok|okay|fine|good|bad|suitable|dangerous|all right|"
+    r"alright) "
+    r"(?:for (?:me|us)|to eat|to drink)\b",
     re.IGNORECASE,
 )
 _OWN = re.compile(r"\b(?:my|mine|our|ours)\b", re.IGNORECASE)
@@ -98,8 +136,25 @@ def read_question(prompt: str) -> Question | None:
     return found
 
 
+def search_text(prompt: str) -> str:
+    """Return what to look for in memory: the prompt, with what its question means where its words do not say it."""
+    question = read_question(prompt)
+    if question is None:
+        return prompt
+    english = in_english(prompt)
+    if english is not None:
+        return f"{prompt} {english}"
+    return f"{prompt} allergic, intolerant, diet" if is_of_eating(question.text) else prompt
+
+
+def is_of_eating(question: str) -> bool:
+    """Tell whether a question is about what its writer may eat, drink or take."""
+    return _EATS.search(question) is not None
+
+
 def _read(sentence: str) -> Question | None:
     asks = sentence.endswith("?")
+    sentence = in_english(sentence) or sentence
     sentence = sentence[-MAX_QUESTION_CHARS:]
     bare = _after_statement(sentence.rstrip("?.! "), asks=asks)
     is_asked_for = False
@@ -114,6 +169,11 @@ def _read(sentence: str) -> Question | None:
     wants_own = is_asked_for and re.match(r"(?:about )?(?:my|our)\b", bare, re.IGNORECASE) is not None
     if not (asks or opens or is_overview or wants_own) or not bare:
         return None
+    if _POINTS_BACK.match(bare):
+        return Question(text=bare, form=Form.WHEN, about_user=True, points_back=True)
+    of = None if is_overview else _WORDS.match(bare) or _WHEN_TOLD.match(bare)
+    if of is not None:
+        return Question(text=of["of"], form=Form.WHAT, about_user=True, wants_words=True)
     is_own = _OWN.search(bare) is not None or _SELF.search(bare) is not None or _FOREIGN.search(bare) is not None
     form = _form(bare)
     return Question(

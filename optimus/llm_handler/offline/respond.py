@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from optimus.llm_handler.offline import replies
+from optimus.llm_handler.offline.dated import age_by, is_old
 from optimus.llm_handler.offline.markdown import shown
 from optimus.llm_handler.offline.matching import answer_from, related_to
-from optimus.llm_handler.offline.question import Form, Question, read_question
+from optimus.llm_handler.offline.question import Form, Question, is_of_eating, read_question
 from optimus.llm_handler.offline.second_person import is_english, second_person, within_sentence
 from optimus.llm_handler.requests import OfflineContext
 from optimus.models import ChangeKind, Memory, MemoryChange, MemoryType, RecalledMemory, SourceKind
@@ -50,18 +51,24 @@ def reply(prompt: str, context: OfflineContext) -> Reply:
     answer = _answer(prompt, context, has_changes=bool(changes))
     parts += [answer.text] if answer else []
     if context.first_in_conversation:
-        parts.append(replies.NOT_CONNECTED)
+        parts.append(_manners(context).not_connected)
     return Reply(text="\n\n".join(parts), quoted=answer.quoted if answer else ())
 
 
+def _manners(context: OfflineContext) -> replies.Manners:
+    return replies.Manners(keeps=context.keeps, looks_up=context.looks_up)
+
+
 def _answer(prompt: str, context: OfflineContext, *, has_changes: bool) -> Reply | None:
-    small = None if has_changes else replies.small_talk(prompt, now=context.now)
+    small = None if has_changes else replies.small_talk(prompt, now=context.now, manners=_manners(context))
     question = read_question(prompt)
     if small is not None or question is None:
         text = small or (None if has_changes else _without_question(prompt, context))
         return Reply(text=text) if text else None
     changed = {change.memory_id for change in context.changes}
     recalled = tuple(item for item in context.recalled if item.memory.id not in changed)
+    if question.points_back:
+        return _told_before(context)
     if question.is_overview:
         return _overview(recalled, context, has_changes=has_changes)
     answer = _from_memory(question, recalled, context)
@@ -72,15 +79,18 @@ def _answer(prompt: str, context: OfflineContext, *, has_changes: bool) -> Reply
 
 def _without_question(prompt: str, context: OfflineContext) -> str:
     if replies.is_task(prompt):
-        return replies.CANNOT_DO
+        return _manners(context).cannot_do
+    hint = replies.hint(prompt) if context.keeps_all else None
+    if hint:
+        return hint
     return replies.NOTHING_SAID if context.keeps_all else replies.KEPT_NOTHING
 
 
 def _unknown(prompt: str, question: Question, context: OfflineContext) -> str:
     if replies.is_task(prompt):
-        return replies.CANNOT_DO
+        return _manners(context).cannot_do
     if not question.about_user:
-        return replies.NO_MODEL
+        return _manners(context).no_model
     if not context.looks_up:
         return replies.NOT_LOOKED_UP
     return replies.NOTHING_YET if context.keeps_all else replies.NOTHING_KEPT_YET
@@ -88,7 +98,8 @@ def _unknown(prompt: str, question: Question, context: OfflineContext) -> str:
 
 def _from_memory(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> Reply | None:
     """Return an answer made of memories, or None where they hold none."""
-    related = related_to(question, recalled, now=context.now) if question.form is Form.ADVICE else ()
+    needs_advice = question.form is Form.ADVICE or is_of_eating(question.text)
+    related = related_to(question, recalled, now=context.now) if needs_advice else ()
     if related:
         return _list("I can't work that out without a language model. What you told me that may help:", related)
     return _direct(question, recalled, context)
@@ -97,8 +108,10 @@ def _from_memory(question: Question, recalled: tuple[RecalledMemory, ...], conte
 def _direct(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> Reply | None:
     match = answer_from(question, recalled, now=context.now)
     if match.memories and not (question.about_user or match.is_about_known) and all(map(_is_personal, match.memories)):
-        return _list(f"{replies.NO_MODEL} What you told me about it:", match.memories)
+        return _list(f"{_manners(context).no_model} What you told me about it:", match.memories)
     if match.memories:
+        if match.topic == "age":
+            return _age(match.memories[0], context)
         if len(match.memories) == 1:
             return Reply(text=_told(match.memories[0]), quoted=match.memories)
         return _list("Here is what you told me:", match.memories)
@@ -106,6 +119,28 @@ def _direct(question: Question, recalled: tuple[RecalledMemory, ...], context: O
         about = f" about {shown(match.missing)}" if match.missing else " about exactly that"
         return _list(f"I don't have anything{about} yet. What I know:", match.nearby)
     return None
+
+
+def _age(memory: Memory, context: OfflineContext) -> Reply:
+    """Answer with the age that follows from a birth, or that was told, and when where that is long ago."""
+    age = age_by(memory, context.now)
+    told = _told(memory)
+    if age is not None and memory.text.startswith("I "):
+        told = f"You're {age} years old. {told}"
+    elif age is None and is_old(memory, context.now):
+        told = f"{told} That is a while ago."
+    return Reply(text=told, quoted=(memory,))
+
+
+def _told_before(context: OfflineContext) -> Reply:
+    """Say when that was told which the last answer quoted, or the last message said."""
+    if not context.spoken_of:
+        return Reply(text=replies.WHICH_ONE)
+    lines = [f"- {shown(use.text)} ({replies.moment(use.recorded_at)})" for use in context.spoken_of[:MAX_OVERVIEW]]
+    if len(context.spoken_of) == 1:
+        (use,) = context.spoken_of
+        return Reply(text=f"You told me on {replies.moment(use.recorded_at)}: “{shown(use.text)}”")
+    return Reply(text="This is when you told me:\n\n" + "\n".join(lines))
 
 
 def _is_personal(memory: Memory) -> bool:

@@ -69,15 +69,15 @@ TOPICS = (
            r"compleanno", flags="single"),
     _topic("age", r"\bhow old\b|\bage\b|years old", "age birthday birth_year",
            r"\b\d+ years old\b|i'm \d+$|i am \d+$|\bis \d+$|\bborn (?:on|in) .*\d|turned \d+|birthday|\d+ (?:jahre|ans|"
-           r"años|anos|anni)\b",
-           flags="single"),
+           r"años|anos|anni)\b", unless=r"^(?!.*\d{4}).*(?:birthday|\bborn\b)", flags="single"),
     _topic("home", r"^(?!.*for a living).*\bwhere\b.*\b(?:live|lives|living|based|stay|staying|reside|home)\b|\b(?:my|"
                    r"his|her|'s) (?:home|address|city|town)\b|"
            r"\bwhich (?:city|town|country)\b|\b(?:do|does|am|is) .*\b(?:live|living)\b(?<!for a living)|\bwo wohn|"
            r"\bwhat(?:'s| is) .*\baddress\b",
            "home address", r"\b(?:live|lives|living|moved|based in|home is|relocated|reside|address|wohn\w+|lebe|"
                            r"habit\w*|vivo|vive|moro|mora|"
-           r"abit[oa])\b", unless=r"\bused to\b", flags="single"),
+           r"abit[oa])\b",
+           unless=r"\b(?:used to|no longer|any ?more|don't live|doesn't live|not live)\b", flags="single"),
     _topic("origin", r"\bwhere\b.*\bfrom\b|\bborn\b|\bgr[eo]w up\b|hometown|home town|nationality|birthplace",
            "origin birthplace hometown nationality", r"\b(?:from|born in|grew up|hometown|nationality|"
                                                      r"aus)\b", flags="single"),
@@ -146,6 +146,15 @@ NAME_OF = re.compile(
     re.IGNORECASE,
 )
 """How a memory reads that says what somebody is called."""
+
+
+EATING_LIMITS = re.compile(
+    r"allerg|intoleran|coeliac|celiac|diabet|\bpregnant|vegetarian|vegan|halal|kosher|gluten|lactose|\bdiet\b|can't "
+    r"(?:eat|"
+    r"drink|have)|\bgout\b|crohn|\bdon't (?:eat|drink)\b|blood thinners|warfarin",
+    re.IGNORECASE,
+)
+"""How a memory reads that bears on what somebody may eat."""
 
 
 def topic_of(question: str) -> Topic | None:
