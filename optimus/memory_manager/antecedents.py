@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from optimus.memory_manager.decide import is_over
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.rules.lexicon import is_own_name
 from optimus.memory_manager.rules.people import Person, people_in
 from optimus.memory_manager.rules.revision import revised
-from optimus.memory_manager.shelf import Shelf, episode_id, is_active
-from optimus.models import Memory, MemoryId, Message, MessageRole, UserId
+from optimus.memory_manager.shelf import DERIVED_TYPES, SIMILAR_LIMIT, Shelf, episode_id, is_active
+from optimus.models import Memory, MemoryId, MemoryStatus, Message, MessageRole, UserId
+from optimus.storage.records import MemoryFilter
 
 QUOTING = "offline:"
 """The offline assistant says every memory that it used; a language model is given more than it says."""
 _MAX_NAMES = 3
+_EVER_TRUE = frozenset({MemoryStatus.ACTIVE, MemoryStatus.SUPERSEDED})
 _LEAD = (
     r"(?:^|[.!?\n]\s+)(?:(?:actually|no|nope|sorry|correction|wait|and|but|also|so|well|oh|by the way|btw|now|today|"
     r"sadly|unfortunately|yesterday)[ ,:]+)*"
@@ -169,8 +172,18 @@ def _last(before: Sequence[Message], role: MessageRole) -> Message | None:
 def _known_as(shelf: Shelf, owner: UserId, name: str) -> Person | None:
     """Return who is known by a name; None where nobody is, or more than one."""
     people: dict[str, Person] = {}
-    for item in shelf.similar(owner, name):
-        for person in people_in(item.memory.text):
+    legs = shelf.search(owner, name, MemoryFilter(types=DERIVED_TYPES, statuses=_EVER_TRUE), limit=SIMILAR_LIMIT)
+    found = {memory.id: memory for leg in legs.values() for memory, _ in leg}
+    for memory in found.values():
+        if not is_active(memory) and _is_over_with(shelf, owner, memory):
+            continue
+        for person in people_in(memory.text):
             if person.name and name in {person.name, person.name.split()[0]}:
                 people[person.head] = person
     return next(iter(people.values())) if len(people) == 1 else None
+
+
+def _is_over_with(shelf: Shelf, owner: UserId, replaced: Memory) -> bool:
+    """Tell whether what replaced a memory says that somebody is gone: a parted partner is no partner any more."""
+    successor = shelf.find(owner, replaced.superseded_by) if replaced.superseded_by else None
+    return successor is None or is_over(successor.text)

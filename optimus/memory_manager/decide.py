@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optimus.memory_manager.rules.candidate import Candidate, Ending
 from optimus.memory_manager.rules.lexicon import person_key
-from optimus.memory_manager.rules.people import Person, people_in
+from optimus.memory_manager.rules.people import Person, people_in, subject_of
 from optimus.memory_manager.wording import Stems, contains, content, is_negative, normal_form
 from optimus.models import ChangeKind, Memory, MemoryType
 
@@ -17,6 +17,7 @@ SAME_SUBJECT = 0.7
 """From here on a marked correction is taken to mean the memory that is nearest."""
 NAMED_THING = 0.45
 """From here on "forget my address" is taken to mean the memory that is nearest."""
+_OWNER = re.compile(r"'s ")
 _OVER = re.compile(
     r"\b(?:died|dead|passed away|put (?:down|to sleep)|broke up|split up|separated|divorced|no longer|any ?more|"
     r"used to|"
@@ -126,12 +127,12 @@ def _theirs_named(memory: Memory) -> bool:
 
 
 def _names(text: str, name: str) -> bool:
-    return f" {normal_form(name)} " in f" {normal_form(text)} "
+    return f" {normal_form(name)} " in f" {_OWNER.sub(' ', normal_form(text))} "
 
 
 def _contradicts(candidate: Candidate, memory: Memory, stems: Stems) -> bool:
     if candidate.negates and _overlaps(candidate.negates, memory.text, stems):
-        return True
+        return subject_of(candidate.negates) == subject_of(memory.text)
     if candidate.slot and candidate.slot == memory.slot:
         return candidate.corrects or not _overlaps(candidate.text, memory.text, stems)
     words = content(candidate.text, stems)

@@ -23,7 +23,9 @@ _DISLIKED = re.compile(
     r"\b(?:don't|doesn't|hates?|dislikes?|can't stand|no longer|mag kein\w*|n'aime pas|no me|não|non mi)\b",
     re.IGNORECASE,
 )
+_GONE = re.compile(r"\b(?:died|passed away|put (?:down|to sleep)|broke up|split up|left me)\b")
 _PLACE = re.compile(r"\b(?:in|at|under|near|on|behind|from|to|inside|next to) ")
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ABOUT_WORDS = re.compile(
     r"\b(?:day|date|time|place|city|country|person|people|number|live|work|name|old|born|call)\w*\b", re.IGNORECASE
 )
@@ -120,12 +122,14 @@ def is_right_person(asked: Asked, text: str) -> bool:
         return any(mentions(text, person, asked.names) for person in asked.people)
     if asked.topic is not None and asked.topic.name in {"pets", "family", "marital", "plans"}:
         return True
-    return not (is_about_others(text) and asked.question.about_user)
+    is_of_anybody = asked.question.wants_words and asked.topic is None
+    return is_of_anybody or not (is_about_others(text) and asked.question.about_user)
 
 
 def _reads_as_answer(asked: Asked, text: str) -> bool:
     if asked.topic is None:
-        return asked.question.form is Form.WHO and bool(asked.people) and NAME_OF.search(text) is not None
+        is_of_people = asked.question.form is Form.WHO and bool(asked.people)
+        return is_of_people and NAME_OF.search(text) is not None and _GONE.search(text) is None
     return asked.topic.answered.search(text) is not None
 
 
@@ -172,6 +176,9 @@ def _days(text: str, now: datetime) -> tuple[str, ...]:
         "this week": tuple(range(7)),
         "next week": tuple(range(1, 14)),
     }
+    weekday = next((name for name in _WEEKDAYS if re.search(rf"\b{name}\b", text, re.IGNORECASE)), None)
+    if weekday is not None:
+        ahead[weekday] = ((_WEEKDAYS.index(weekday) - now.weekday()) % 7,)
     days = next((shifts for word, shifts in ahead.items() if re.search(rf"\b{word}\b", text, re.IGNORECASE)), ())
     return tuple(f"{day.day} {day:%B} {day.year}" for day in (now + timedelta(days=shift) for shift in days))
 

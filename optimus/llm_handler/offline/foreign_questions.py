@@ -24,7 +24,8 @@ _PEOPLE = {
     "grandmother": "oma großmutter grand-mère abuela avó nonna",
     "grandfather": "opa großvater grand-père abuelo avô nonno",
 }
-_RELATIONS = {word: english for english, words in _PEOPLE.items() for word in words.split()}
+RELATIONS = {word: english for english, words in _PEOPLE.items() for word in words.split()}
+"""What people and pets are called in the five languages, by their English words."""
 _THINGS = {
     "farbe": "colour", "couleur": "colour", "color": "colour", "cor": "colour", "colore": "colour", "essen": "food",
     "plat": "food", "comida": "food", "cibo": "food", "piatto": "food", "film": "film", "filme": "film",
@@ -34,7 +35,7 @@ _THINGS = {
     "getränk": "drink", "boisson": "drink", "bebida": "drink", "bevanda": "drink", "tier": "animal",
     "animal": "animal", "animale": "animal",
 }  # fmt: skip
-_WHO = "|".join(sorted(_RELATIONS, key=len, reverse=True))
+_WHO = "|".join(sorted(RELATIONS, key=len, reverse=True))
 _WHAT = "|".join(sorted(_THINGS, key=len, reverse=True))
 _MY = r"(?:meine?|mon|ma|mi|(?:o |a )?(?:meu|minha)|(?:il |la )?mi[oa])"
 _ROWS = (
@@ -119,5 +120,5 @@ def in_english(question: str) -> str | None:
         match = pattern.fullmatch(bare)
         if match is not None:
             caught = next((value.lower() for value in match.groupdict().values() if value), "")
-            return english.format(who=_RELATIONS.get(caught, caught), what=_THINGS.get(caught, caught))
+            return english.format(who=RELATIONS.get(caught, caught), what=_THINGS.get(caught, caught))
     return None

@@ -20,6 +20,13 @@ MAX_NEARBY = 3
 _ALL_BUT = 0.99
 _FLOOR = 0.6
 _LIST_FLOOR = 0.25
+_ASKS_BEFORE = re.compile(
+    r"\b(?:before|previously|in the past)$|\b(?:my|his|her) (?:old|former|previous|last) (?:job|employer|home|"
+    r"address|company|"
+    r"city|boss|phone|car|work)\b|\bused to\b|\bwhere did (?:i|we) (?:use to )?(?:live|work)\b",
+    re.IGNORECASE,
+)
+_SAYS_BEFORE = re.compile(r"\b(?:used to|no longer|lived|worked|was|were|had|until|formerly|any ?more)\b")
 _NEXT = re.compile(r"\b(?:next|upcoming)\b", re.IGNORECASE)
 
 
@@ -46,6 +53,8 @@ def answer_from(question: Question, recalled: tuple[RecalledMemory, ...], *, now
     asked = understood(question, [item.memory.text for item in derived], now)
     match = _match(asked, derived, now)
     if match.memories:
+        return _as_of_then(match) if _ASKS_BEFORE.search(question.text) else match
+    if question.form is Form.ADVICE:
         return match
     episodes = [item for item in usable if item.memory.type is MemoryType.CONVERSATION and tells(item.memory)]
     told = [item for item in scored(asked, episodes) if item.coverage >= NEARLY_ALL and asked.words]
@@ -53,10 +62,16 @@ def answer_from(question: Question, recalled: tuple[RecalledMemory, ...], *, now
         said = _best(told)[:2]
         near = match.nearby or tuple(item.memory for item in derived[:MAX_NEARBY])
         return replace(match, memories=tuple(item.memory for item in said), nearby=near, missing=_missing(asked))
-    plain = [item for item in told if states_plainly(item.memory.text, asked.words)]
+    plain = [item for item in told if item.fits and states_plainly(item.memory.text, asked.words)]
     found = tuple(item.memory for item in _best(plain)[:2])
     is_answer = asked.topic is None and len(asked.words) > 1
     return replace(match, memories=found if is_answer else (), nearby=match.nearby or found)
+
+
+def _as_of_then(match: Match) -> Match:
+    """Return what is true now as merely near: the question is about an earlier time."""
+    was = tuple(memory for memory in match.memories if _SAYS_BEFORE.search(memory.text))
+    return replace(match, memories=was, nearby=match.memories if not was else ())
 
 
 def related_to(question: Question, recalled: tuple[RecalledMemory, ...], *, now: datetime) -> tuple[Memory, ...]:

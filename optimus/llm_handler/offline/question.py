@@ -105,7 +105,8 @@ _OWN = re.compile(r"\b(?:my|mine|our|ours)\b", re.IGNORECASE)
 _SELF = re.compile(r"\b(?:i|i'm|i've|me|myself|we|us)\b", re.IGNORECASE)
 _ADVICE = re.compile(
     r"\bhow (?:do|can|should|could|would|to)\b|\b(?:should|could|shall|may|might|can) (?:i|we)\b|\b(?:suggest|"
-    r"recommend|any ideas|any tips)\b|\bdo (?:i|we) (?:need|have to|find|get to|buy|start|click|download|install|sign|"
+    r"recommend|any ideas|any tips)\b|\bdo (?:i|we) (?:need|have to)\b(?! (?:to )?do\b)|\bdo (?:i|we) (?:find|get "
+    r"to|buy|start|click|download|install|sign|"
     r"set up|change)\b|\b(?:i|we) (?:should|could|can)\b|\b(?:help|tell|give|show|write|send|teach|explain|make) me\b",
     re.IGNORECASE,
 )

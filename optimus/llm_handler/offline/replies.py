@@ -203,7 +203,7 @@ def small_talk(prompt: str, *, now: datetime, manners: Manners | None = None) ->
         (_GREETING, manners.friendly("Hello!")),
         (_WELLBEING, manners.friendly("All is well here.")),
         (_THANKS, "You're welcome."),
-        (_GOODBYE, "Goodbye. I'll keep what you told me."),
+        (_GOODBYE, "Goodbye. I'll keep what you told me." if manners.keeps else "Goodbye."),
         (_ASSENT, "All right."),
         (_ABILITIES, manners.abilities),
         (_DATE, f"Today is {now:%A}, {written(now)} (UTC)."),

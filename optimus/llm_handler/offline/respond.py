@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from optimus.llm_handler.offline import replies
-from optimus.llm_handler.offline.dated import age_by, is_old
+from optimus.llm_handler.offline.dated import age_by, day_in, is_old
 from optimus.llm_handler.offline.markdown import shown
 from optimus.llm_handler.offline.matching import answer_from, related_to
 from optimus.llm_handler.offline.question import Form, Question, is_of_eating, read_question
@@ -107,7 +107,9 @@ def _from_memory(question: Question, recalled: tuple[RecalledMemory, ...], conte
 
 def _direct(question: Question, recalled: tuple[RecalledMemory, ...], context: OfflineContext) -> Reply | None:
     match = answer_from(question, recalled, now=context.now)
-    if match.memories and not (question.about_user or match.is_about_known) and all(map(_is_personal, match.memories)):
+    is_own = question.about_user or match.is_about_known or match.topic == "plans"
+    is_of_world = not (is_own or _is_dated(question, match.memories))
+    if match.memories and is_of_world and all(map(_is_personal, match.memories)):
         return _list(f"{_manners(context).no_model} What you told me about it:", match.memories)
     if match.memories:
         if match.topic == "age":
@@ -119,6 +121,11 @@ def _direct(question: Question, recalled: tuple[RecalledMemory, ...], context: O
         about = f" about {shown(match.missing)}" if match.missing else " about exactly that"
         return _list(f"I don't have anything{about} yet. What I know:", match.nearby)
     return None
+
+
+def _is_dated(question: Question, memories: tuple[Memory, ...]) -> bool:
+    """Tell whether a question after a time is answered by what lies on a day of the user's."""
+    return question.form is Form.WHEN and all(day_in(memory.text) for memory in memories)
 
 
 def _age(memory: Memory, context: OfflineContext) -> Reply:
@@ -204,7 +211,11 @@ def _acknowledge(changes: Sequence[MemoryChange]) -> str:
     added = [change.text for change in changes if change.kind is ChangeKind.ADD]
     known = [change.text for change in changes if change.kind in {ChangeKind.MERGE, ChangeKind.SKIP}]
     sentences = [_new(added)] if added else []
-    sentences += [_replaced(change) for change in changes if change.kind is ChangeKind.SUPERSEDE]
+    replaced: dict[str, list[MemoryChange]] = {}
+    for change in changes:
+        if change.kind is ChangeKind.SUPERSEDE:
+            replaced.setdefault(change.text, []).append(change)
+    sentences += [_replaced(text, group) for text, group in replaced.items()]
     sentences += (
         [f"I already knew that {_clauses(known)}." if _all_english(known) else f"I already knew: {_clauses(known)}."]
         if known
@@ -220,7 +231,7 @@ def _forgotten(changes: Sequence[MemoryChange]) -> list[str]:
     named = [f"“{shown(text)}”" for text in dict.fromkeys(gone) if read_question(text) is None]
     if not named:
         return ["I've forgotten that."] if gone else []
-    return [f"I've forgotten {named[0] if len(named) == 1 else ', '.join(named[:-1]) + ' and ' + named[-1]}."]
+    return [f"I've forgotten {_joined(named)}."]
 
 
 def _new(texts: list[str]) -> str:
@@ -228,15 +239,20 @@ def _new(texts: list[str]) -> str:
     return f"{opener}: {_clauses(texts)}."
 
 
-def _replaced(change: MemoryChange) -> str:
-    new = _sentence(change.text) if is_english(change.text) else f"“{shown(change.text)}”."
-    return f"{new} I replaced “{shown(change.replaced_text)}”." if change.replaced_text else new
+def _replaced(text: str, changes: Sequence[MemoryChange]) -> str:
+    new = _sentence(text) if is_english(text) else f"“{shown(text)}”."
+    old = [f"“{shown(change.replaced_text)}”" for change in changes if change.replaced_text]
+    return f"{new} I replaced {_joined(old)}." if old else new
 
 
 def _clauses(texts: list[str]) -> str:
     """Join what was said to one clause: `you're allergic to peanuts and you live in Lisbon`."""
     said = [shown(within_sentence(second_person(text))) if is_english(text) else f"“{shown(text)}”" for text in texts]
-    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+    return _joined(said)
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _all_english(texts: list[str]) -> bool:

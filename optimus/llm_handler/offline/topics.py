@@ -65,7 +65,8 @@ def _topic(name: str, asked: str, slots: str, answered: str, *, unless: str | No
 TOPICS = (
     _topic("allergies", r"allerg|intoleran", "allergy", r"allerg|intoleran|hives|anaphyl", flags="near list"),
     _topic("birthday", r"birthday|date of birth|\b(?:when|what (?:day|year|date))\b.*\bborn\b", "birthday birth_year",
-           r"birthday|\bborn on\b|\bborn in (?:19|20)|geburtstag|anniversaire|cumpleaños|aniversário|"
+           r"birthday|\bborn\b.* on \d|\bborn\b.*\d{1,2} [A-Za-z]{3,9} \d{4}|\bborn in (?:19|20)|geburtstag|"
+           r"anniversaire|cumpleaños|aniversário|"
            r"compleanno", flags="single"),
     _topic("age", r"\bhow old\b|\bage\b|years old", "age birthday birth_year",
            r"\b\d+ years old\b|i'm \d+$|i am \d+$|\bis \d+$|\bborn (?:on|in) .*\d|turned \d+|birthday|\d+ (?:jahre|ans|"
@@ -77,7 +78,8 @@ TOPICS = (
            "home address", r"\b(?:live|lives|living|moved|based in|home is|relocated|reside|address|wohn\w+|lebe|"
                            r"habit\w*|vivo|vive|moro|mora|"
            r"abit[oa])\b",
-           unless=r"\b(?:used to|no longer|any ?more|don't live|doesn't live|not live)\b", flags="single"),
+           unless=r"\b(?:used to|no longer|any ?more|don't live|doesn't live|not live|nicht mehr|n'habite plus|"
+                  r"ya no|já não|non .* più)\b", flags="single"),
     _topic("origin", r"\bwhere\b.*\bfrom\b|\bborn\b|\bgr[eo]w up\b|hometown|home town|nationality|birthplace",
            "origin birthplace hometown nationality", r"\b(?:from|born in|grew up|hometown|nationality|"
                                                      r"aus)\b", flags="single"),
@@ -85,8 +87,11 @@ TOPICS = (
                        r"does) .*\bwork\b",
            "employer job business", r"\b(?:work|works|working|employed|job at|joined|arbeite|travaille|trabajo|"
                                     r"trabalho|lavoro)\b",
-           unless=r"\b(?:no longer|used to|don't|doesn't)\b", flags="near"),
-    _topic("job", r"\bwhat (?:do|does) .+ do\b(?! (?:on|in|at|when|every|if))|\bjob\b|profession|occupation|"
+           unless=r"\b(?:no longer|used to|don't|doesn't|(?:cycle|walk|drive|go|commute|get|run|bike|bus|train|way|"
+                  r"way home) "
+                  r"(?:to|from) work)\b", flags="near"),
+    _topic("job", r"\bwhat (?:do|does) .+ do\b(?! (?:on|in|at|when|every|if|today|tomorrow|tonight|this|next))|"
+                  r"\bjob\b|profession|occupation|"
                   r"for a living|\brole\b|career",
            "job employer business studies", r"\b(?:work|works|working|jobs?|profession|retired|freelanc\w+|teach\w*|"
                                             r"stud(?:y|ies|ying|ent))\b|"
@@ -129,7 +134,7 @@ TOPICS = (
     _topic("goals", r"\bgoals?\b|\bdreams?\b|ambition|resolution|\bwant to (?:achieve|become|learn)\b", "",
            r"\b(?:goal|dream|ambition|resolution|want to|plan to|planning to|hope to|training for|saving)\b"),
     _topic("plans", r"\bplans?\b|\bschedule\b|\bcalendar\b|coming up|upcoming|\bagenda\b|appointments\b|\bwhat (?:do|"
-                    r"am) i (?:have|doing)\b|"
+                   r"am) i (?:have|doing|need to do)\b|\bwhat(?:'s| is| do i have) on (?:\w+day|today|tomorrow)|"
            r"have (?:anything )?on\b", "event", rf"(?=.*\d)(?=.*(?:{_EVENT}))", flags="list"),
     _topic("instructions", r"\bhow\b.*\b(?:answer|reply|"
                            r"respond)\b", "answers", r"^(?:always |please )?(?:answer|reply|respond|keep|use|don't)\b"),
@@ -140,6 +145,7 @@ TOPICS = (
 )  # fmt: skip
 
 NAME_OF = re.compile(
+    r"\b(?:an?|one) (?:[\w-]+ ){1,3}?[\w-]+, (?-i:[A-ZÀ-Þ])\w+|"
     r"\b(?:called|named|names?|nickname|heißt|s'appelle|se llama|chama-se|si chiama)\b|^(?:My|"
     r"Our) [a-z -]+ (?-i:[A-Z])\w+|^(?-i:[A-Z])\w+(?: (?-i:[A-Z])\w+)? is (?:my|our)\b|\b(?:married|"
     r"engaged) to (?-i:[A-Z])",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from optimus.llm_handler.offline.foreign_questions import RELATIONS as ABROAD
+from optimus.llm_handler.offline.second_person import is_english
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -60,12 +63,19 @@ _RELATED_NAME = re.compile(
 )
 _IS_RELATED = re.compile(r"\b(?P<name>[A-ZÀ-Þ][\w-]+) is (?:my|our) (?:[\w-]+ ){0,2}?(?P<relation>[\w-]+)\b")
 _HAS_NAMED = re.compile(
-    r"\b(?:an?|two|three) (?:[\w-]+ ){0,2}?(?P<relation>[\w-]+),? (?:called|named) (?P<name>[A-ZÀ-Þ][\w-]+)"
+    r"\b(?:an?|two|three) (?:[\w-]+ ){0,2}?(?P<relation>[\w-]+)(?:,? (?:called|named)|,) (?P<name>[A-ZÀ-Þ][\w-]+)"
 )
 _MARRIED = re.compile(r"\b(?:married|engaged) to (?P<name>[A-ZÀ-Þ][\w-]+)")
 _SPOKEN_OF = re.compile(
     r"\b(?:does|is|did|has|was|about|know|met|meet|with|are) ([A-ZÀ-Þ][\w-]+)\b|\b(?!What|Who|Where|When|How|It|That|"
     r"There|Let)([A-ZÀ-Þ][\w-]+)'s\b"
+)
+_SPOKEN_OF_BY_FORM = re.compile(
+    r"\b(?:does|did|has|is) (?!my\b|our\b|your\b|the\b|it\b|this\b|that\b|he\b|she\b|they\b|there\b|i\b|we\b|you\b|"
+    r"an?\b|one\b|anyone\b|anybody\b|somebody\b|everyone\b)([^\W\d_]+) (?:live|work|like|have|speak|come|from|play|"
+    r"study|"
+    r"drive|prefer|hate|love|married|allergic|do$)\b",
+    re.IGNORECASE,
 )
 _FIRST_PERSON = re.compile(r"^(?:I|We|Ich|Je|J'|Yo|Eu|Io)\b|^I'|^We'", re.IGNORECASE)
 
@@ -138,6 +148,7 @@ def people_asked(question: str, names: dict[str, set[str]]) -> frozenset[str]:
         found -= _ANIMALS
     found |= lower & names.keys()
     found |= {(match[1] or match[2]).lower() for match in _SPOKEN_OF.finditer(question)}
+    found |= {match[1].lower() for match in _SPOKEN_OF_BY_FORM.finditer(question)}
     return frozenset(found)
 
 
@@ -145,7 +156,10 @@ def mentions(text: str, person: str, names: dict[str, set[str]]) -> bool:
     """Tell whether a memory is about this person, by relation or by a name that is known to be theirs."""
     lower = {match[0].lower().removesuffix("'s") for match in _WORD.finditer(text)}
     wanted = _PARTS.get(person, {person})
-    if person in lower or {stem(word) for word in lower} & wanted:
+    words = {stem(word) for word in lower}
+    if not is_english(text):
+        words |= {ABROAD[word] for word in lower if word in ABROAD}
+    if person in lower or words & wanted:
         return True
     return any(name in lower and relations & wanted for name, relations in names.items())
 

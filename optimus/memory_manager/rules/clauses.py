@@ -88,6 +88,7 @@ _INFINITIVE = re.compile(
     r"hate|decided|how|supposed|started|began) to|will|can|can't|should|must|'ll|used to) [a-z]+",
     re.IGNORECASE,
 )
+_PERFECT = re.compile(r" (?:just |also |already |never |always )?(?:got|been|had|gone|done|taken|left|lost|\w+ed)\b")
 _AT_PRESENT = re.compile(r"^(?:now|currently|today|also|still)\b", re.IGNORECASE)
 _I_AM = "I'm"
 _COPULA = re.compile(r"(?:I'm|I am|We're|We are)\b", re.IGNORECASE)
@@ -175,7 +176,7 @@ def _whole(piece: str, current: str, person: Person | None) -> str | None:
     pronoun = _PRONOUN.match(piece)
     if pronoun and person and person.agrees_with(pronoun["subject"] or pronoun["owner"]):
         rest = piece[pronoun.end() :]
-        return f"{person.subject}'s {rest}" if pronoun["owner"] else f"{person.subject}{_be(pronoun['be'])}{rest}"
+        return f"{person.subject}'s {rest}" if pronoun["owner"] else f"{person.subject}{_be(pronoun['be'], rest)}{rest}"
     if not current:
         return piece
     if not _VERB.search(current):
@@ -185,8 +186,11 @@ def _whole(piece: str, current: str, person: Person | None) -> str | None:
     return _with_subject(piece, wording.time_last(current))
 
 
-def _be(short: str | None) -> str:
-    return {"'re": " are"}.get(short or "", short or "")
+def _be(short: str | None, rest: str) -> str:
+    """Write `'s` and `'re` out, save where it may stand for `has` and `have`."""
+    if short is None or _PERFECT.match(rest):
+        return short or ""
+    return " are" if short == "'re" else " is"
 
 
 def _with_subject(piece: str, current: str) -> str | None:

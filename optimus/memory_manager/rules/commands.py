@@ -113,6 +113,13 @@ _FORGET_LAST = re.compile(
     r"just now|right away|immediately))*$",
     re.IGNORECASE,
 )
+_FORGET_LAST_ABROAD = re.compile(
+    r"(?:bitte )?(?:vergiss|vergessen sie)(?: bitte)? (?:das|es)(?: bitte| wieder)*|oublie[sz]?(?: ça| cela|-le)|"
+    r"(?:por favor )?"
+    r"(?:olvida eso|olvídalo|olvida lo que dije)|esque[cç][ae] isso|(?:dimentica|scorda)(?:lo| questo| quello che "
+    r"ho detto)",
+    re.IGNORECASE,
+)
 _THIS = re.compile(r"^(?:this|that|the following)\s*[:,]\s*", re.IGNORECASE)
 _NOT_FORGOTTEN = re.compile(
     r"(?:(?:everything|anything|all)(?: that)? (?:you (?:know|have)(?: about)? |i (?:said|told you) about |about |"
@@ -244,6 +251,8 @@ def read_forget(sentence: str) -> Request | None:
 
 def read_forget_last(sentence: str) -> str | None:
     """Return how the sentence points at what was said last (`that`, `what i just said`), if it asks to forget it."""
+    if _FORGET_LAST_ABROAD.fullmatch(sentence):
+        return "that"
     match = _FORGET_LAST.match(sentence)
     if match is None:
         return None

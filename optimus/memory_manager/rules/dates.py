@@ -27,7 +27,8 @@ _COUNT = r"\d{1,3}|a couple of|an?|one|two|three|four|five|six|seven|eight|nine|
 _HELD = r"(?<!on )(?<!for )(?<!until )(?<!till )(?<!by )(?<!from )(?<!since )(?<!before )(?<!after )(?<!than )"
 _PAST = re.compile(
     r"^(?:I|We)(?:'ve| have)?(?: (?:just|recently|finally|also|already))? (?:was|were|had|went|got|bought|did|saw|met|"
-    r"ran|left|became|broke|won|began|flew|lost|\w{2,}ed)\b|^(?:My|Our|The) .*\b(?:was|were|went|moved|died|passed|"
+    r"ran|left|became|broke|won|began|flew|lost|(?!need\b|speed\b|feed\b)\w{2,}ed)\b|^(?:My|Our|The) .*\b(?:was|"
+    r"were|went|moved|died|passed|"
     r"left|started|turned|graduated)\b",
     re.IGNORECASE,
 )

@@ -82,7 +82,8 @@ NAMES = (
     rule(r"(?:I|We)(?: have|'ve got|'ve) (?:just )?(?P<count>@NUMBER|many|several|"
          r"no)(?: \w+)? (?P<rel>@PEOPLE)(?:[,:]? .+)?",
          _RELATIONSHIP, None, 0.7),
-    rule(r"(?:I|We) @ADV(?:have|'ve got|have got|adopted|got|own|keep) (?:an? |any |the )(?:(?!problem|"
+    rule(r"(?:(?:I|We) @ADV(?:have|have got|adopted|got|own|keep)|(?:I|We)'ve @ADV(?:got|adopted)) (?:an? |any |the "
+         r")(?:(?!problem|"
          r"question)[\w-]+ ){0,3}"
          r"(?P<rel>@PEOPLE)(?P<value>(?:,? (?:called|named|who|whose|in|from|and|with|of|at|living|that|"
          r"(?-i:[A-Z])\S*).*)?)",
@@ -112,6 +113,9 @@ SAID_OF_THEM = (
     rule(r"@PERSON @ADV(?:works?|is working|(?:is )?employed|teaches|runs) (?:as|at|for|in|with|from|an? |the |his |"
          r"her |by )"
          r".+", _RELATIONSHIP, "{who}.job", 0.7),
+    rule(r"@PERSON(?: has|'s|) @ADV(?:(?:quit|lost|left|resigned from) (?:his|her|their) job|(?:got|was|been) (?:fired|"
+         r"laid off|made redundant)|resigned)(?: (?:at|from|as|last|today|yesterday|in|on) .+)?", _RELATIONSHIP,
+         "{who}.job", 0.6),
     rule(r"@PERSON(?: is|'s| are|) @ADV(?:retired|unemployed|self-employed)(?: .+)?", _RELATIONSHIP, "{who}.job", 0.6),
     rule(r"@PERSON @ADV(?:lives?|(?:is |are |'s )?living|is based|are based) (?:in|at|near|with|on|abroad|alone|close|"
          r"next)\b.*",

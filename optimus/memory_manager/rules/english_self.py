@@ -94,7 +94,8 @@ HOME = (
     rule(r"(?:I|We)(?:'ve| have) (?:been living|lived|been based|been) (?:in|near) (?P<value>.+?) (?:for|since) .+",
          _FACT, "home", 0.8, accept=_is_place),
     rule(r"(?:I|We)(?:'ve| have)? @ADV(?:moved|relocated|emigrated|settled|moved back|moved over|moved house) "
-         r"(?:back |over |down )?(?:to|into|in) (?P<value>.+)", _FACT, "home", 0.85, accept=_is_place),
+         r"(?:back |over |down )?(?:from [\w' ]{2,30} )?"
+         r"(?:to|into|in) (?P<value>.+)", _FACT, "home", 0.85, accept=_is_place),
     rule(r"My (?:home|current home|place of residence|home town now|city) is (?:now )?(?:in )?(?P<value>[A-Z].+)",
          _FACT, "home", 0.8, accept=_is_place),
     rule(r"My (?:home ?town|birthplace)(?: is|'s) .+", _FACT, "hometown", 0.7),

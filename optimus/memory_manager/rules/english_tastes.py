@@ -120,7 +120,9 @@ TASTES = (
          r"dog person|people person|coffee drinker|tea drinker|foodie|bookworm|gamer|cyclist|runner|hiker|swimmer|"
          r"feminist|minimalist|heavy sleeper|light sleeper|slow reader|visual learner|perfectionist)(?: .*)?",
          _PREFERENCE, None, 0.5, deniable=True),
-    rule(r"I (?:support|root for) (?P<value>(?-i:[A-Z]).+|the .+)", _PREFERENCE, None, 0.5, deniable=True),
+    rule(r"I @ADV(?:support|root for) (?P<value>(?!you|this|that|it\b|him|her\b|them|your|my (?:idea|point)|both|"
+         r"all\b|and\b|the (?:idea|"
+         r"plan|proposal)).+)", _PREFERENCE, None, 0.5, deniable=True),
     rule(r"I @ADVsleep (?:better|badly|well|best|poorly|late|until|about|around|\d).*", _FACT, None, 0.4),
 )  # fmt: skip
 

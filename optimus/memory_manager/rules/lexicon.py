@@ -25,7 +25,8 @@ FAMILY = (
     "goddaughter|ex-wife|ex-husband|ex-girlfriend|ex-boyfriend|ex|family"
 )
 OTHERS = (
-    "best friends|best friend|friends|friend|colleagues|colleague|coworkers|coworker|co-workers|co-worker|boss|manager|"
+    "best friends|best friend|friends|friend|best mate|mates|mate|pal|buddy|colleagues|colleague|coworkers|coworker|"
+    "co-workers|co-worker|boss|manager|"
     "team lead|supervisor|assistant|business partner|roommates|roommate|flatmates|flatmate|housemate|neighbours|"
     "neighbour|neighbors|neighbor|teacher|professor|doctor|GP|dentist|therapist|physiotherapist|psychologist|lawyer|"
     "accountant|landlord|landlady|mentor|coach|trainer|tutor|nanny|babysitter|hairdresser|cleaner|gardener|vet"

@@ -21,6 +21,7 @@ _HAD = compiled(
     rf"(?:,? (?:called |named |whose name is )?{_NAME}\b)?"
 )
 _INTRODUCED = compiled(rf"\b{_NAME} (?:is|was) (?:my|our) {_RELATION}")
+_SUBJECT = compiled(rf"(?:my|our) {_RELATION}")
 _MARRIED = compiled(rf"\b(?:married|engaged) to {_NAME}")
 _STRANGER = re.compile(
     r"(?<=[\w,] )(?<!\bin )(?<!\bat )(?<!\bto )(?<!\bfrom )(?<!\bfor )(?<!\bnear )(?<!\bof )(?<!\bon )(?<!\bis )"
@@ -179,6 +180,12 @@ def people_in(text: str) -> tuple[Person, ...]:
             elif name and name != known.name:
                 found[f"{person.relation} {name}"] = person
     return tuple(found.values())
+
+
+def subject_of(text: str) -> str:
+    """Return whom a statement is about: a relation without the name (`best friend`), or empty for the writer."""
+    match = _SUBJECT.match(text)
+    return match["relation"].lower() if match else ""
 
 
 def sole_person(sentence: str) -> Person | None:

@@ -37,6 +37,8 @@ _NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 _PREPOSITION = re.compile(r"^(?P<word>in|at|on|for|with|from|to|as|near|by|until|since) ", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?<= )(?:an?|the) $", re.IGNORECASE)
+_OWN_ARTICLE = re.compile(r"(?:an?|the|my|our) ", re.IGNORECASE)
 _JOINTS = re.compile(
     r"\b(?:is|are|was|am|I'm|called|named|in|at|on|for|with|from|to|as|near|by|me|prefer|like|love|hate|play|speak|drive|"
     r"support|have|has|until|since|works?|lives?)(?: (?:an?|the))? |'s ",
@@ -86,7 +88,8 @@ def revised(revision: Candidate, said: str, slot: str | None, *, now: datetime) 
             continue
         if old.casefold() == value.casefold():
             return None
-        found = state(f"{said[: joint.end()]}{value}", now=now)
+        before = said[: joint.end()]
+        found = state(f"{_ARTICLE.sub('', before) if _OWN_ARTICLE.match(value) else before}{value}", now=now)
         if len(found) == 1 and _asks_same(found[0].slot, slot) and (slot or preposition or revision.negates):
             return replace(found[0], negates=said, corrects=True, only_fills=False)
     return None

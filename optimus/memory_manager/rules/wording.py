@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from optimus.memory_manager.rules.lexicon import MONTHS, WEEKDAYS
+from optimus.memory_manager.rules.lexicon import MONTHS, PEOPLE, PERSON_QUALITY, WEEKDAYS
 
 _MENDED = {
     "im": "I'm", "ive": "I've", "i'm": "I'm", "i've": "I've", "i'd": "I'd", "i'll": "I'll", "i": "I",
@@ -14,6 +14,12 @@ _MENDED = {
 }  # fmt: skip
 _MENDABLE = re.compile(
     rf"(?<![\w'.])(?:{'|'.join(sorted(_MENDED, key=len, reverse=True))})(?![\w']|\.\w)", re.IGNORECASE
+)
+_OWNERS = re.compile(
+    rf"\b((?:my|our) (?:(?:{PERSON_QUALITY}) ){{0,2}}(?:{PEOPLE}))(s) (?=(?:name|birthday|job|favou?rite|phone|"
+    rf"address|age|"
+    r"number|email|surname|car)\b)",
+    re.IGNORECASE,
 )
 _NAMES_I = re.compile(r"\b(?:type|part|phase|class|level|grade|war|chapter|stage) $", re.IGNORECASE)
 
@@ -77,7 +83,7 @@ _MAX_ROUNDS = 6
 
 def mend(text: str) -> str:
     """Write `i`, `im`, `dont` as `I`, `I'm`, `don't`."""
-    return _MENDABLE.sub(lambda m: _mended(m, text), text)
+    return _OWNERS.sub(r"\1'\2 ", _MENDABLE.sub(lambda m: _mended(m, text), text))
 
 
 def open_plainly(text: str) -> tuple[str, bool]:

@@ -171,3 +171,25 @@ def test_somebody_elses_people_are_not_known(make_world):
     tell(one, "My friend Ana works at Siemens")
     tell(other, "Ana works at Bosch now")
     assert other.facts() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (["My friend Lea is pregnant", "I'm pregnant", "I'm not pregnant"],
+         ["I'm not pregnant", "My friend Lea is pregnant"]),
+        (["My sister doesn't live in Rome any more", "I live in Rome", "I don't live in Rome"],
+         ["I don't live in Rome", "My sister doesn't live in Rome any more"]),
+        (["My husband Miguel is a chef", "My husband quit his job", "Miguel works at a hotel now", "No, at a bakery"],
+         ["My husband Miguel works at a bakery"]),
+        (["My girlfriend is Ana", "I broke up with Ana", "Ana works at Bosch"], ["I broke up with Ana"]),
+        (["I work at Siemens", "My sister works at Siemens", "I don't work at Siemens"],
+         ["I don't work at Siemens", "My sister works at Siemens"]),
+        (["Our cat is called Mia. She's 7 years old.", "Mia died"], ["My cat Mia died"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_one_persons_news_is_not_another_persons(world, said, known):
+    """What ends for the writer goes on for others; who is known stays known, unless they are gone."""
+    tell(world, *said)
+    assert world.facts() == sorted(known)

@@ -229,3 +229,19 @@ def test_a_pronoun_means_the_only_one_just_spoken_of(message, expected):
 def test_a_number_ends_a_sentence():
     """`5.` before a capital is no abbreviation, unless a month follows."""
     assert texts("I'm 34. I live in Lisbon.") == ["I'm 34", "I live in Lisbon"]
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("my mums birthday is 4 june", "My mum's birthday is 4 june"),
+        ("ive got a girlfriend called Sarah", "I've got a girlfriend called Sarah"),
+        ("i support leeds united", "I support leeds united"),
+        ("I moved from Rome to Milan", "I moved from Rome to Milan"),
+        ("I need to call the dentist on Friday", "I need to call the dentist on Friday 27 November 2026"),
+        ("My husband quit his job", "My husband quit his job"),
+    ],
+)
+def test_everyday_wordings_are_understood(message, text):
+    """Left-out apostrophes, spoken forms and needs are read as what they mean."""
+    assert texts(message) == [text]
