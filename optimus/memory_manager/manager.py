@@ -15,6 +15,7 @@ from optimus.memory_manager.handwritten import checked, understood
 from optimus.memory_manager.remembering import Derive, Draft, points_of, remember
 from optimus.memory_manager.revert import Reverter
 from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.searching import WordSearch
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import asks_for_everything, is_small_talk
@@ -58,6 +59,7 @@ class MemoryManager:
         crud: MemoryCrud | None = None,
     ) -> None:
         self._shelf = Shelf(index=index, embedder=embedder, encoder=encoder)
+        self._search = WordSearch(self._shelf)
         self._derive = derive
         self._clock = clock
         self._crud = crud or DirectCrud(shelf=self._shelf, clock=clock)
@@ -133,25 +135,22 @@ class MemoryManager:
         limit: int = 50,
         offset: int | None = None,
     ) -> MemoryPage:
-        """Return one page of memories: newest first, or what matches `query` best first.
+        """Return one page of memories: newest first, or all that matches `query`, best first.
 
         Args:
             owner: Whose memories.
             where: Which ones; by default the derived ones that are true now, without messages.
-            query: Words or a meaning to search for.
+            query: Words, beginnings of words, or where nothing has them a meaning to search for.
             limit: How many a page has.
             offset: Where the page begins, from the page before.
         """
         text, start = clean(query), offset or 0
         if not text:
             return self._shelf.index.page(owner, where, limit=limit, offset=start)
-        legs = self._shelf.search(owner, text, where, limit=ranking.LEG_LIMIT)
-        wanted = ranking.Query(text=text, now=self._clock(), limit=len(legs) * ranking.LEG_LIMIT)
-        found = [item.memory for item in ranking.match(legs, wanted, stems=self._shelf.stems())]
+        found = self._search.find(owner, text, where)
         end = start + limit
-        return MemoryPage(
-            items=tuple(found[start:end]), next_offset=end if end < len(found) else None, total=len(found)
-        )
+        items = tuple(self._shelf.index.get(owner, found[start:end]))
+        return MemoryPage(items=items, next_offset=end if end < len(found) else None, total=len(found))
 
     def get(self, owner: UserId, memory_id: MemoryId) -> Memory:
         """Return one memory, whatever its status.
@@ -178,6 +177,7 @@ class MemoryManager:
             memory = plan.memories[plan.changes[0].memory_id]
             if len(plan.memories) == 1 and plan.added:
                 self._crud.add(owner, memory)
+                self._search.touch(owner, [memory.id])
             else:
                 self._shelf.index.put(owner, points_of(self._shelf, owner, plan))
             for ended, successor in plan.ended:
@@ -213,6 +213,7 @@ class MemoryManager:
                 entities=candidate.entities,
             )
             self._crud.update(owner, edited, expected_version=expected_version)
+            self._search.touch(owner, [memory_id])
             hide(self._shelf, owner, stored, by=stored.id, now=edited.updated_at, stems=self._shelf.stems())
         return edited
 
@@ -226,6 +227,7 @@ class MemoryManager:
             stored = self._shelf.get(owner, memory_id)
             if stored.status is not MemoryStatus.DELETED:
                 self._crud.delete(owner, stored)
+                self._search.touch(owner, [memory_id])
             return self._reverter(owner).forget(memory_id)
 
     def restore(self, owner: UserId, memory_id: MemoryId) -> Memory:

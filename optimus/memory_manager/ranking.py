@@ -104,17 +104,6 @@ def rank(legs: Legs, query: Query, *, stems: Stems) -> list[RecalledMemory]:
     return _recalled(_diverse(relevant[: _SPARE * query.limit], {saying(text, stems) for text in facts}, stems), query)
 
 
-def match(legs: Legs, query: Query, *, stems: Stems) -> list[RecalledMemory]:
-    """Return the memories for a person who searches: all that share words with the query, or its meaning."""
-    gate, written = _Gate(legs, query, stems), normal_form(query.text)
-
-    def is_match(candidate: _Candidate) -> bool:
-        text = candidate.memory.text
-        return gate.shares_words(text) or written in normal_form(text) or gate.evidence(candidate) >= MIN_EVIDENCE
-
-    return _recalled(sorted(filter(is_match, _candidates(legs, query)), key=_order), query)
-
-
 def by_weight(memories: Sequence[Memory], query: Query) -> list[RecalledMemory]:
     """Rank by what is known of each memory alone: for a question about everything."""
     found = [_Candidate(memory=memory, raw={}, parts=_own_parts(memory, query)) for memory in memories]
@@ -187,9 +176,6 @@ class _Gate:
         meaning = max(raw[ScorePart.DENSE], _CONTEXT_TRUST * raw[ScorePart.CONTEXT])
         shared = len(self._stems(candidate.memory.text) & self._words)
         return meaning + _WORDS_SHARE * shared / max(1, len(self._words))
-
-    def shares_words(self, text: str) -> bool:
-        return bool(self._stems(text) & self._words)
 
     def _is_empty(self, text: str) -> bool:
         """Tell whether a message says nothing, or only asks what is being asked again."""

@@ -11,7 +11,7 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConflictError, NotFoundError
 from optimus.models import Memory, MemoryId, MemoryType, ScorePart, UserId, is_uuid
-from optimus.storage.collections import BM25, BM25_CTX, CTX, DENSE
+from optimus.storage.collections import CTX, DENSE
 from optimus.storage.filters import OWNER_FIELD, all_of, has_ids, owned_by
 from optimus.storage.memory_filter import (
     CHANGED,
@@ -22,15 +22,16 @@ from optimus.storage.memory_filter import (
     memory_conditions,
     moment,
     search_requests,
-    sparse_vector,
 )
-from optimus.storage.memory_payload import memory_to_payload, payload_to_memory, recorded_at
+from optimus.storage.memory_payload import memory_to_payload, recorded_at
+from optimus.storage.memory_points import memory_of, outline_of, point_of, vectors_of
 from optimus.storage.records import (
     LastUse,
     MemoryFilter,
     MemoryOutline,
     MemoryPage,
     MemoryPoint,
+    MemoryText,
     QueryVectors,
     StoredVectors,
 )
@@ -49,6 +50,15 @@ class MemoryIndex:
         self._collection = collection
         self._sync = sync
         self._locks = StripedLocks()
+        self._watchers: list[Callable[[UserId, Sequence[MemoryId]], None]] = []
+
+    def watch(self, watcher: Callable[[UserId, Sequence[MemoryId]], None]) -> None:
+        """Call `watcher` with the owner and the ids after every write that goes through this index."""
+        self._watchers.append(watcher)
+
+    def _tell(self, owner: UserId, ids: Sequence[MemoryId]) -> None:
+        for watcher in self._watchers:
+            watcher(owner, ids)
 
     def put(self, owner: UserId, points: Sequence[MemoryPoint], *, expected_version: int | None = None) -> None:
         """Write memories with their vectors in one atomic write.
@@ -67,8 +77,9 @@ class MemoryIndex:
         with acting_as(owner), self._locks.of(owner):
             existing = {str(record.id) for record in self._retrieve(ids, payload=[OWNER_FIELD])}
             self._backend.upsert(
-                self._collection, points=[_point(point, token) for point in points], update_filter=guard
+                self._collection, points=[point_of(point, token) for point in points], update_filter=guard
             )
+            self._tell(owner, ids)
             written = self._written(ids, token)
             if len(written) < len(set(ids)):
                 added = sorted(written - existing)
@@ -90,6 +101,7 @@ class MemoryIndex:
             self._backend.overwrite_payload(
                 self._collection, payload=payload, points=models.FilterSelector(filter=where)
             )
+            self._tell(owner, [memory.id])
             won = memory.id in self._written([memory.id], token)
         if not won:
             if not self.get(owner, [memory.id]):
@@ -100,7 +112,7 @@ class MemoryIndex:
         """Return those of the memories that exist and are the owner's, in the order asked for."""
         wanted = list(dict.fromkeys(point_id for point_id in ids if is_uuid(point_id)))
         with acting_as(owner):
-            found = {str(record.id): _memory(record) for record in self._retrieve(wanted)}
+            found = {str(record.id): memory_of(record) for record in self._retrieve(wanted)}
         return [found[point_id] for point_id in wanted if point_id in found]
 
     def vectors(self, owner: UserId, ids: Sequence[MemoryId]) -> dict[MemoryId, StoredVectors]:
@@ -108,7 +120,7 @@ class MemoryIndex:
         wanted = [point_id for point_id in ids if is_uuid(point_id)]
         with acting_as(owner):
             records = self._retrieve(wanted, payload=[OWNER_FIELD], vectors=[DENSE, CTX])
-        return {MemoryId(str(record.id)): _vectors(record.vector) for record in records}
+        return {MemoryId(str(record.id)): vectors_of(record.vector) for record in records}
 
     def page(
         self, owner: UserId, where: MemoryFilter | None = None, limit: int = 50, offset: int | None = None
@@ -131,7 +143,7 @@ class MemoryIndex:
         """Return kind and time of all memories that match, in no order, without opening what is sealed."""
         conditions = memory_conditions(owner, where or MemoryFilter())
         with acting_as(owner):
-            return [_outline(record) for record in self._records(conditions, [OWNER_FIELD, "type", RECORDED])]
+            return [outline_of(record) for record in self._records(conditions, [OWNER_FIELD, "type", RECORDED])]
 
     def tally(self, owner: UserId, where: MemoryFilter | None = None) -> dict[MemoryType, int]:
         """Return how many memories of each kind match, exactly; kinds without any are left out."""
@@ -153,7 +165,7 @@ class MemoryIndex:
             records, _ = self._backend.scroll(
                 self._collection, scroll_filter=all_of(*conditions), limit=limit, order_by=order, with_payload=WANTED
             )
-        return [_memory(record) for record in records]
+        return [memory_of(record) for record in records]
 
     def replace_all(self, owner: UserId, memories: Sequence[Memory]) -> frozenset[MemoryId]:
         """Write the next versions of memories, each over the version before it; their vectors stay.
@@ -168,6 +180,7 @@ class MemoryIndex:
                 self._backend.overwrite_payload(
                     self._collection, payload=payload, points=models.FilterSelector(filter=where)
                 )
+            self._tell(owner, [memory.id for memory in memories])
             return frozenset(MemoryId(key) for key in self._written([memory.id for memory in memories], token))
 
     def note_use(self, owner: UserId, ids: Sequence[MemoryId], use: LastUse) -> None:
@@ -194,6 +207,26 @@ class MemoryIndex:
         if wanted:
             with acting_as(owner):
                 self._delete(owner, wanted)
+            self._tell(owner, wanted)
+
+    def texts(
+        self, owner: UserId, where: MemoryFilter | None = None, *, ids: Sequence[MemoryId] | None = None
+    ) -> list[MemoryText]:
+        """Return the words of all memories that match, or of those of `ids` that do, in no order."""
+        conditions = [*memory_conditions(owner, where or MemoryFilter()), *([] if ids is None else [has_ids(*ids)])]
+        with acting_as(owner):
+            records = self._records(conditions, [OWNER_FIELD, "data", "type", RECORDED])
+            return [MemoryText(*outline_of(record), (record.payload or {}).get("data") or "") for record in records]
+
+    def nearest(
+        self, owner: UserId, dense: Sequence[float], where: MemoryFilter, limit: int
+    ) -> list[tuple[MemoryId, float]]:
+        """Return ids and cosines of the memories that are nearest in meaning, nearest first."""
+        conditions = all_of(*memory_conditions(owner, where))
+        near: dict[str, Any] = {"query": list(dense), "using": DENSE, "limit": limit, "with_payload": [OWNER_FIELD]}
+        with acting_as(owner):
+            found = self._backend.query_points(self._collection, query_filter=conditions, **near)
+        return [(MemoryId(str(point.id)), point.score) for point in found.points]
 
     def legs(
         self, owner: UserId, query: QueryVectors, where: MemoryFilter | None = None, limit: int = 100
@@ -211,7 +244,7 @@ class MemoryIndex:
         for part, answer in zip(requests, answers, strict=True):
             for point in answer.points:
                 if str(point.id) not in known:
-                    known[str(point.id)] = _memory(point)
+                    known[str(point.id)] = memory_of(point)
                 found[part].append((known[str(point.id)], point.score))
         return found
 
@@ -236,13 +269,10 @@ class MemoryIndex:
             return []
         newest, oldest = (recorded_at(point.payload or {}) for point in (between_pages[0], between_pages[-1]))
         newer = self._count([*conditions, moment(after=newest)])
-        found = self._scroll([*conditions, moment(since=oldest, until=newest)])
+        found = list(map(memory_of, self._records([*conditions, moment(since=oldest, until=newest)], WANTED)))
         found.sort(key=lambda memory: memory.id)
         found.sort(key=lambda memory: memory.recorded_at, reverse=True)
         return found[start - newer : start - newer + limit]
-
-    def _scroll(self, conditions: list[models.Condition]) -> list[Memory]:
-        return [_memory(record) for record in self._records(conditions, WANTED)]
 
     def _records(self, conditions: list[models.Condition], payload: Any) -> Iterator[models.Record]:
         offset: Any = None
@@ -266,27 +296,3 @@ class MemoryIndex:
     def _delete(self, owner: UserId, ids: Sequence[str]) -> None:
         where = all_of(owned_by(owner), has_ids(*ids))
         self._backend.delete(self._collection, points_selector=models.FilterSelector(filter=where))
-
-
-def _point(point: MemoryPoint, token: str) -> models.PointStruct:
-    vectors: dict[str, Any] = {DENSE: point.dense, CTX: point.ctx}
-    for name, weights in ((BM25, point.bm25), (BM25_CTX, point.bm25_ctx)):
-        if weights.indices:
-            vectors[name] = sparse_vector(weights)
-    payload = memory_to_payload(point.memory) | {WRITE_ID: token}
-    return models.PointStruct(id=point.memory.id, vector=vectors, payload=payload)
-
-
-def _vectors(stored: Any) -> StoredVectors:
-    named = stored if isinstance(stored, dict) else {DENSE: stored}
-    return StoredVectors(dense=named[DENSE], ctx=named.get(CTX))
-
-
-def _memory(record: Any) -> Memory:
-    return payload_to_memory(str(record.id), record.payload or {})
-
-
-def _outline(record: Any) -> MemoryOutline:
-    payload = record.payload or {}
-    kind = MemoryType(payload.get("type") or MemoryType.FACT)
-    return MemoryOutline(id=MemoryId(str(record.id)), type=kind, recorded_at=recorded_at(payload))

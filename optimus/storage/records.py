@@ -188,6 +188,15 @@ class MemoryFilter(Value):
     """Whether it was written by hand, or derived from something that was said."""
 
 
+class MemoryText(NamedTuple):
+    """What a search by words needs of a memory."""
+
+    id: MemoryId
+    type: MemoryType
+    recorded_at: datetime
+    text: str
+
+
 class MemoryOutline(NamedTuple):
     """A memory without its text: what can be read without opening anything sealed."""
 
