@@ -119,6 +119,9 @@ def test_kinds_and_owners_are_kept_apart(make_world):
     world.memory.add(world.owner, "I own a kayak", MemoryType.FACT)
     stranger.memory.add(stranger.owner, "I own a kayak, too")
     assert found(world, "kaya") == ["I own a kayak"]
-    assert world.memory.list(world.owner, query="kaya", where=MemoryFilter(types={MemoryType.PREFERENCE})).total == 0
-    gone = world.memory.list(world.owner, query="kaya", where=MemoryFilter(statuses={MemoryStatus.DELETED}))
+    assert (
+        world.memory.list(world.owner, query="kaya", where=MemoryFilter(types=frozenset({MemoryType.PREFERENCE}))).total
+        == 0
+    )
+    gone = world.memory.list(world.owner, query="kaya", where=MemoryFilter(statuses=frozenset({MemoryStatus.DELETED})))
     assert gone.total == 0
