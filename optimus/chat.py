@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from optimus.allowance import Allowance
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.drafts import check_message, title_of
@@ -76,6 +77,7 @@ class ChatService:
         memory: ChatMemory,
         models: ModelGateway,
         connections: ConnectionService,
+        allowance: Allowance,
         clock: Clock,
     ) -> None:
         self._conversations = conversations
@@ -83,6 +85,7 @@ class ChatService:
         self._memory = memory
         self._models = models
         self._connections = connections
+        self._allowance = allowance
         self._clock = clock
 
     def conversations(self, owner: UserId, *, limit: int = 50) -> list[Conversation]:
@@ -152,16 +155,16 @@ class ChatService:
             choice: The model that answers.
 
         Raises:
-            InvalidInputError: the text is empty, too long or holds control characters; nothing is stored.
-            GenerationBusyError: an answer is still being written here; nothing is stored.
+            InvalidInputError: the text is empty, too long or holds control characters.
+            GenerationBusyError: an answer is still being written here.
             NotFoundError: the conversation is missing or not the owner's.
-            StoreError: the message could not be stored.
+            LimitReachedError: the user's messages or tokens of the day are used up.
+            StoreError: the message could not be stored, or the limits not be read.
         """
         cleaned = check_message(text)
-        if conversation_id:
-            self._refuse_while_writing(owner, conversation_id)
+        earlier = self._before(owner, conversation_id)
+        self._allowance.take(owner, asked(choice, cleaned, earlier, ()))
         conversation = self._open(owner, conversation_id, cleaned)
-        earlier = self._conversations.messages(owner, conversation.id, limit=HISTORY_MESSAGES)
         message = self._message(conversation, MessageRole.USER, cleaned)
         self._conversations.add_message(message)
         message, unsaved = self._remember(message, earlier)
@@ -181,13 +184,14 @@ class ChatService:
             NotFoundError: the answer is missing or not the owner's.
             InvalidInputError: it is not an unfinished answer at the end of its conversation.
             GenerationBusyError: an answer is still being written here.
+            LimitReachedError: the day's messages or tokens are used up.
         """
         reply = self._conversations.message(owner, reply_id)
-        self._refuse_while_writing(owner, reply.conversation_id)
-        messages = self._conversations.messages(owner, reply.conversation_id, limit=HISTORY_MESSAGES)
+        messages = self._before(owner, reply.conversation_id)
         if len(messages) < 2 or messages[-1].id != reply.id or reply.state not in _UNFINISHED:  # noqa: PLR2004 - a pair
             raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
+        self._allowance.take(owner, asked(choice, message.text, earlier, ()))
         recalled, _ = self._recall(message)
         offline = self._memory.context(message, earlier, recalled)
         reply = self._conversations.update_message(reply.model_copy(update=unwritten(choice, message.text, offline)))
@@ -212,11 +216,14 @@ class ChatService:
         """Mark answers that a stop of the process cut off; called once at start. Return how many."""
         return self._conversations.mark_interrupted()
 
-    def _refuse_while_writing(self, owner: UserId, conversation_id: ConversationId) -> None:
-        """Raise if an answer is being written; one that is only being put away is waited for."""
+    def _before(self, owner: UserId, conversation_id: ConversationId | None) -> list[Message]:
+        """Return what was said before, where no answer is being written; one only being put away is waited for."""
+        if conversation_id is None:
+            return []
         running = self._models.current(owner, conversation_id)
         if running and not running.wait(ENDING_S):
             raise GenerationBusyError
+        return self._conversations.messages(owner, conversation_id, limit=HISTORY_MESSAGES)
 
     def _open(self, owner: UserId, conversation_id: ConversationId | None, text: str) -> Conversation:
         if conversation_id:
@@ -289,5 +296,6 @@ class ChatService:
         self._conversations.update_message(reply.model_copy(update=ended))
         at = self._clock()
         self._events.append(answer_event(reply, given, result, at=at))
+        self._allowance.settle(reply.user_id, given, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from optimus.auth.permissions import Action, authorize
+from optimus.auth.permissions import Action, authorize, is_allowed
 from optimus.errors import InvalidInputError, NotFoundError
-from optimus.llm_handler.catalogue import CATALOGUE
+from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import ConnectionInfo, ConnectionTest, Credentials, LocalServer, ModelChoice
 from optimus.models import Clock, Principal, UserId, Value, new_id
@@ -17,6 +17,8 @@ from optimus.storage.accounts import AccountRepository
 from optimus.storage.records import Connection
 
 MAX_CONNECTIONS = 20
+COMPATIBLE = "compatible"
+"""The provider whose address somebody has to name."""
 SHOWN_KEY_CHARS = 4
 _LEAST_KEY_CHARS = 12
 """A shorter key would be given away by its ending."""
@@ -61,8 +63,17 @@ class ConnectionService:
         return self._models.credentials(choice.ref, self._infos(owner), choice.connection_id)
 
     def local_servers(self) -> list[LocalServer]:
-        """Return the model servers that answer on this machine."""
-        return self._models.discover_local()
+        """Return the model servers that answer on this machine; none where they may not be used."""
+        return self._models.discover_local() if self._models.is_allowed(COMPATIBLE) else []
+
+    def offered(self, principal: Principal) -> list[ProviderEntry]:
+        """Return the providers that somebody can connect: allowed ones, with an address only who may name one."""
+        return [
+            entry
+            for entry in CATALOGUE.offered()
+            if self._models.is_allowed(entry.key)
+            and (entry.key != COMPATIBLE or is_allowed(principal.role, Action.CONNECT_ENDPOINT))
+        ]
 
     def preferred(self, owner: UserId) -> ModelChoice:
         """Return the model of the owner's new chats: the chosen one where it is on offer, else what Optimus takes."""

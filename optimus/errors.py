@@ -3,6 +3,7 @@
     OptimusError
     ├── ConfigurationError            a setting is missing, weak or contradictory
     ├── InvalidInputError             what the person typed cannot be taken as it is
+    ├── LimitReachedError             an admin's limit is used up; the message says when it ends
     ├── StoreError
     │   ├── StoreLockedError          another process holds the data folder
     │   ├── StoreUnavailableError     the store does not answer at present
@@ -66,6 +67,12 @@ class InvalidInputError(OptimusError):
     """What the person typed cannot be taken as it is."""
 
     user_message = "That cannot be used as it is. Please change it and try again."
+
+
+class LimitReachedError(OptimusError):
+    """A limit that an admin set is used up; the message says how it ends."""
+
+    user_message = "You have reached the limit that is set for your account."
 
 
 class StoreError(OptimusError):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from optimus.auth.accounts import AccountDesk
+from optimus.auth.accounts import AccountDesk, AccountInfo
 from optimus.auth.permissions import Action, authorize
 from optimus.models import Clock, Principal, UserId, UserStatus, Value
-from optimus.storage.overview import CollectionState, collection_states, totals
+from optimus.storage.overview import CollectionState, collection_states, memories_by_user, totals
 from optimus.storage.records import EventData
 from optimus.storage.store import Store
+
+__all__ = ["CollectionState", "Counters", "LogEntry", "OverviewService", "Person", "Recent"]
 
 LOGGED = 200
 """How many entries the log shows."""
@@ -37,6 +39,14 @@ class Counters(Value):
     memories: int
     answers: Recent
     failed_sign_ins: Recent
+
+
+class Person(Value):
+    """An account in the table of users."""
+
+    account: AccountInfo
+    memories: int
+    """True ones, messages not counted."""
 
 
 class LogEntry(Value):
@@ -68,6 +78,21 @@ class OverviewService:
         """
         authorize(principal, Action.MANAGE_SYSTEM)
         return collection_states(self._store)
+
+    def people(self, principal: Principal, *, named: str = "") -> list[Person]:
+        """Return every account whose name holds `named`, whatever its case, the oldest first.
+
+        Raises:
+            PermissionDeniedError: the principal may not manage users.
+            StoreError: the store does not answer.
+        """
+        accounts, wanted = self._people.all(principal), named.strip().casefold()
+        memories = memories_by_user(self._store)
+        return [
+            Person(account=account, memories=memories.get(account.user.id, 0))
+            for account in accounts
+            if wanted in account.user.username.casefold()
+        ]
 
     def counters(self, principal: Principal) -> Counters:
         """Count accounts, sessions, conversations, memories, answers and failed sign-ins.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
+from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
 from optimus.auth.service import AuthService
 from optimus.chat import ChatService
@@ -27,6 +29,7 @@ from optimus.preferences import PreferenceService
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.store import Store, open_store, prepare_data_folder
+from optimus.system_settings import SystemSettingsService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,7 @@ class Services:
     analytics: AnalyticsService
     overview: OverviewService
     downloads: Downloads
+    system: SystemSettingsService
     embedder: Embedder
     clock: Clock
 
@@ -97,8 +101,11 @@ def wire(
 ) -> Services:
     """Wire the services over a store that is open."""
     embedder = embedder or MiniLmEmbedder(folder=settings.embedding_dir)
-    memory = _memory(store, embedder, clock)
-    models = ModelGateway(settings=settings, clock=clock)
+    audit, accounts = store.events.append, store.accounts
+    system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, record=audit)
+    memory = _memory(store, embedder, clock, system.max_memories)
+    models = ModelGateway(settings=settings, clock=clock, rules=system)
+    system.follow(models.stop_forbidden)
     preferences = PreferenceService(accounts=store.accounts, clock=clock)
     connections = ConnectionService(accounts=store.accounts, models=models, preferences=preferences, clock=clock)
     chat = ChatService(
@@ -107,11 +114,17 @@ def wire(
         memory=ChatMemory(memory=memory, preferences=preferences),
         models=models,
         connections=connections,
+        allowance=Allowance(accounts=accounts, limits=system.current, clock=clock),
         clock=clock,
     )
-    audit, accounts = store.events.append, store.accounts
     auth = AuthService(
-        accounts=accounts, keys=keys, settings=settings, clock=clock, password_cost=password_cost, record=audit
+        accounts=accounts,
+        keys=keys,
+        settings=settings,
+        clock=clock,
+        password_cost=password_cost,
+        record=audit,
+        is_registration_open=system.is_registration_open,
     )
     return Services(
         settings=settings,
@@ -126,6 +139,7 @@ def wire(
         analytics=_analytics(store, clock),
         overview=OverviewService(store=store, people=auth.people, clock=clock),
         downloads=Downloads(clock=clock),
+        system=system,
         embedder=embedder,
         clock=clock,
     )
@@ -135,7 +149,7 @@ def _analytics(store: Store, clock: Clock) -> AnalyticsService:
     return AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
 
 
-def _memory(store: Store, embedder: Embedder, clock: Clock) -> MemoryManager:
+def _memory(store: Store, embedder: Embedder, clock: Clock, limit: Callable[[], int | None]) -> MemoryManager:
     encoder = Bm25Encoder()
     crud = through_mem0(
         client=store.client,
@@ -146,7 +160,7 @@ def _memory(store: Store, embedder: Embedder, clock: Clock) -> MemoryManager:
         clock=clock,
     )
     return MemoryManager(
-        index=store.memories, embedder=embedder, encoder=encoder, derive=_derive, clock=clock, crud=crud
+        index=store.memories, embedder=embedder, encoder=encoder, derive=_derive, clock=clock, crud=crud, limit=limit
     )
 
 

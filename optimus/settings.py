@@ -64,7 +64,25 @@ class Settings(BaseSettings):
     embedding_dir: Path | None = Field(None, description="Folder with another copy of the embedding model.")
 
     default_model: str | None = Field(
-        None, description="`provider:model` of new chats; the first connected by default."
+        None, description="`provider:model` of new chats; else what admins choose, or the first connected."
+    )
+    allowed_providers: str | None = Field(
+        None,
+        pattern=r"^[a-z-]+( *, *[a-z-]+)*$",
+        description="Providers that may be used, such as `openai, compatible`, or `offline` for none; else all, or "
+        "what admins choose.",
+    )
+    registration: Literal["closed", "open"] | None = Field(
+        None, description="`open`: whoever reaches the sign-in page can create an account; else what admins choose."
+    )
+    messages_per_day: int | None = Field(
+        None, ge=1, description="Messages that one user may send in a day (UTC); else what admins choose."
+    )
+    tokens_per_day: int | None = Field(
+        None, ge=1, description="Tokens that one user's answers may take in a day (UTC); else what admins choose."
+    )
+    max_memories: int | None = Field(
+        None, ge=1, description="Memories that one user may have, messages not counted; else what admins choose."
     )
     request_timeout_s: int = Field(120, ge=5, le=3600, description="Seconds that one answer may take.")
     openai_api_key: SecretStr | None = Field(None, description="Key of OpenAI.")

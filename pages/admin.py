@@ -1,4 +1,7 @@
-"""Running Optimus: accounts, health, numbers, and the log of accounts. Nothing here shows what anybody has written."""
+"""Running Optimus: accounts, what counts for everybody, health, numbers, and the log of accounts.
+
+Nothing here shows what anybody has written.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,18 @@ from optimus.auth.permissions import Action
 from optimus.ui.admin_health import draw_health
 from optimus.ui.admin_log import draw_log
 from optimus.ui.admin_numbers import draw_numbers
+from optimus.ui.admin_system import draw_system
 from optimus.ui.admin_users import draw_users
 from optimus.ui.guard import PageContext, run_page
 from optimus.ui.text import option
 
-SECTIONS = {"Users": draw_users, "Health": draw_health, "Numbers": draw_numbers, "Log": draw_log}
+SECTIONS = {
+    "Users": draw_users,
+    "System": draw_system,
+    "Health": draw_health,
+    "Numbers": draw_numbers,
+    "Log": draw_log,
+}
 
 
 def render(context: PageContext) -> None:

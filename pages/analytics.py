@@ -26,7 +26,6 @@ SAVING_HELP = (
 
 def render(context: PageContext) -> None:
     """Draw the figures of the chosen time."""
-    st.set_page_config(layout="wide")
     st.title("Analytics")
     zone = viewer_zone()
     st.caption(f"What your chats took and what memory did for them. Days are those of your time zone, {zone.key}.")

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from optimus.auth.first_password import FirstPasswordDesk, OneTimeCode
+from optimus.auth.fresh import FreshProof
 from optimus.auth.names import check_username
-from optimus.auth.permissions import Action, authorize
+from optimus.auth.permissions import Action, authorize_now
 from optimus.auth.sessions import SessionDesk
 from optimus.auth.turns import Turns
-from optimus.errors import ConflictError, NotFoundError, PermissionDeniedError
+from optimus.errors import ConflictError, InvalidCredentialsError, NotFoundError, PermissionDeniedError
 from optimus.models import Clock, Principal, Role, User, UserId, UserStatus, Value, new_id
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.records import Event, EventData, StoredUser
@@ -46,15 +47,37 @@ class AccountDesk:
         accounts: AccountRepository,
         sessions: SessionDesk,
         codes: FirstPasswordDesk,
+        proof: FreshProof,
         clock: Clock,
         record: Callable[[Event], None] | None = None,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._codes = codes
+        self._proof = proof
         self._clock = clock
         self._record = record
         self._turns = Turns()
+
+    def is_proven(self, principal: Principal) -> bool:
+        """Tell whether `principal` gave the own password in the last ten minutes; see `FreshProof`."""
+        return self._proof.is_fresh(principal)
+
+    def prove_again(self, principal: Principal, *, password: str, network: str) -> None:
+        """Take the acting administrator's own password again, before making admins, resetting or erasing.
+
+        Raises:
+            PermissionDeniedError: the principal may not manage users.
+            InvalidCredentialsError: the password is wrong; this counts like a failed sign-in.
+            TooManyAttemptsError: it was wrong too often; it was not looked at.
+            SignInBusyError: the server is busy with other passwords; the try was not counted.
+        """
+        self._prove(principal)
+        try:
+            self._proof.give(principal, password=password, network=network)
+        except InvalidCredentialsError:
+            self._note("auth.proof_failed", principal, principal.user_id, {})
+            raise
 
     def all(self, principal: Principal) -> list[AccountInfo]:
         """Return every account, the oldest first.
@@ -79,12 +102,14 @@ class AccountDesk:
         """Make an account and return the code with which its owner signs in once, within 24 hours.
 
         Raises:
-            PermissionDeniedError: the principal may not manage users.
+            PermissionDeniedError: the principal may not manage users, or makes an admin without a fresh proof.
             InvalidInputError: the username cannot be used.
             AlreadyExistsError: the username is taken.
             SignInBusyError: the server is busy with other passwords.
         """
         self._prove(principal)
+        if role is Role.ADMIN:
+            self._proof.require(principal)
         now = self._clock()
         blank = StoredUser(
             id=UserId(new_id()),
@@ -103,8 +128,11 @@ class AccountDesk:
     def change_role(self, principal: Principal, user_id: UserId, role: Role) -> User:
         """Give an account another role; it counts at the account's next run.
 
+        Whoever becomes an admin is signed out first: a session that somebody else got hold of gains no right.
+
         Raises:
-            PermissionDeniedError: the principal may not manage users, or the last active admin would be gone.
+            PermissionDeniedError: the principal may not manage users, makes an admin without a fresh proof, or the
+                last active admin would be gone.
             NotFoundError: there is no such account.
             ConflictError: somebody changes accounts at this moment.
         """
@@ -112,7 +140,10 @@ class AccountDesk:
             user = self._find(user_id)
             if user.role is role:
                 return user.to_user()
-            if role is not Role.ADMIN:
+            if role is Role.ADMIN:
+                self._proof.require(principal)
+                self._accounts.end_sessions_of(user_id)
+            else:
                 self._keep_an_admin(user)
             changed = self._accounts.update_user(user.model_copy(update={"role": role}))
         self._note("admin.role_changed", principal, user_id, {"role": role.value})
@@ -169,7 +200,7 @@ class AccountDesk:
         One's own is refused: a session that somebody else got hold of must not be enough to take an account over.
 
         Raises:
-            PermissionDeniedError: the principal may not manage users, or it is the own account.
+            PermissionDeniedError: the principal may not manage users, has no fresh proof, or it is the own account.
             NotFoundError: there is no such account.
             ConflictError: somebody changes accounts at this moment.
             SignInBusyError: the server is busy with other passwords.
@@ -177,6 +208,7 @@ class AccountDesk:
         if user_id == principal.user_id:
             raise PermissionDeniedError("own account", user_message="Change your own password in the settings.")
         with self._changing_rights(principal):
+            self._proof.require(principal)
             user, code = self._codes.with_code(self._find(user_id))
             self._accounts.update_user(user)
             self._accounts.end_sessions_of(user_id)
@@ -197,13 +229,7 @@ class AccountDesk:
                 self._accounts.release_setup(claim)
 
     def _prove(self, principal: Principal) -> None:
-        """Check the right by the role and status that the store holds at this moment."""
-        authorize(principal, Action.MANAGE_USERS)
-        actor = self._accounts.user(principal.user_id)
-        if actor is None or actor.status is not UserStatus.ACTIVE:
-            raise PermissionDeniedError("the acting account is locked or gone")
-        present = {"role": actor.role, "must_change_password": actor.must_change_password}
-        authorize(principal.model_copy(update=present), Action.MANAGE_USERS)
+        authorize_now(self._accounts, principal, Action.MANAGE_USERS)
 
     def _keep_an_admin(self, user: StoredUser) -> None:
         others = (other for other in self._accounts.users() if other.id != user.id)

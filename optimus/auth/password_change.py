@@ -50,8 +50,7 @@ class PasswordChangeDesk:
         check_password(new, username=user.username)
         if new == current:
             raise PasswordRejectedError("unchanged", user_message="The new password is the same as the current one.")
-        with self._limiter.turn(subject):
-            self._prove(user, current, subject)
+        self.prove(user, current, subject)
         changed = {
             "password_hash": self._hasher.hash(new),
             "pepper_id": self._hasher.pepper_id,
@@ -59,15 +58,23 @@ class PasswordChangeDesk:
         }
         return self._accounts.update_user(user.model_copy(update=changed))
 
-    def _prove(self, user: StoredUser, current: str, subject: Subject) -> None:
-        self._limiter.refuse_while_waiting(subject)
-        reservation = self._limiter.reserve(subject)
-        try:
-            is_right = self._hasher.verify(current, stored=user.password_hash, pepper_id=user.pepper_id)
-        except SignInBusyError:
-            self._limiter.refund(reservation)
-            raise
-        if not is_right:
-            self._limiter.confirm(subject)
-            raise InvalidCredentialsError("current password", user_message="The current password is not right.")
-        self._limiter.clear(subject)
+    def prove(self, user: StoredUser, current: str, subject: Subject) -> None:
+        """Let nobody past who does not know the present password; a wrong one counts.
+
+        Raises:
+            InvalidCredentialsError: it is wrong.
+            TooManyAttemptsError: it was wrong too often; it was not looked at.
+            SignInBusyError: the server is busy with other passwords; the try was not counted.
+        """
+        with self._limiter.turn(subject):
+            self._limiter.refuse_while_waiting(subject)
+            reservation = self._limiter.reserve(subject)
+            try:
+                is_right = self._hasher.verify(current, stored=user.password_hash, pepper_id=user.pepper_id)
+            except SignInBusyError:
+                self._limiter.refund(reservation)
+                raise
+            if not is_right:
+                self._limiter.confirm(subject)
+                raise InvalidCredentialsError("current password", user_message="The current password is not right.")
+            self._limiter.clear(subject)

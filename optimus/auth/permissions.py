@@ -11,7 +11,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from optimus.errors import PermissionDeniedError, SessionEndedError
-from optimus.models import Principal, Role
+from optimus.models import Principal, Role, UserStatus
+from optimus.storage.accounts import AccountRepository
 
 
 class Action(StrEnum):
@@ -89,3 +90,17 @@ def authorize(principal: Principal | None, action: Action) -> Principal:
     if not is_allowed(principal.role, action):
         raise PermissionDeniedError(f"{principal.role} may not {action}")
     return principal
+
+
+def authorize_now(accounts: AccountRepository, principal: Principal, action: Action) -> Principal:
+    """Check a right by the role and status that the store holds at this moment, not only by the principal.
+
+    Raises:
+        PermissionDeniedError: the account may not do the action now, is locked, or is gone.
+    """
+    authorize(principal, action)
+    actor = accounts.user(principal.user_id)
+    if actor is None or actor.status is not UserStatus.ACTIVE:
+        raise PermissionDeniedError("the acting account is locked or gone")
+    present = {"role": actor.role, "must_change_password": actor.must_change_password}
+    return authorize(principal.model_copy(update=present), action)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 
-from optimus.auth.accounts import AccountDesk
-from optimus.auth.captcha import CaptchaAnswer, CaptchaChallenge, CaptchaDesk
+from optimus.auth.captcha import CaptchaAnswer, CaptchaChallenge
 from optimus.auth.codes import as_copied
-from optimus.auth.first_password import FirstPasswordDesk
-from optimus.auth.hashing import DEFAULT_COST, PasswordHasher
-from optimus.auth.limits import AttemptLimiter, Subject
+from optimus.auth.desks import open_desks
+from optimus.auth.hashing import DEFAULT_COST
+from optimus.auth.limits import Subject
 from optimus.auth.names import check_username, username_key
-from optimus.auth.password_change import PasswordChangeDesk
 from optimus.auth.permissions import Action, authorize
-from optimus.auth.sessions import LIFETIMES, SessionDesk, SessionInfo, SignedToken
-from optimus.auth.setup import SetupDesk
-from optimus.auth.tokens import TokenSigner
+from optimus.auth.sessions import SessionInfo, SignedToken
 from optimus.errors import InvalidCredentialsError, InvalidInputError, SessionEndedError, SignInBusyError
 from optimus.keys import Keys
 from optimus.models import Clock, Principal, SessionId, User, UserId, UserStatus, new_id
@@ -42,37 +37,31 @@ class AuthService:
         clock: Clock,
         password_cost: int = DEFAULT_COST,
         record: Callable[[Event], None] | None = None,
+        is_registration_open: Callable[[], bool] = lambda: False,
     ) -> None:
+        desks = open_desks(
+            accounts=accounts,
+            keys=keys,
+            settings=settings,
+            clock=clock,
+            password_cost=password_cost,
+            record=record,
+            is_registration_open=is_registration_open,
+        )
         self._accounts = accounts
         self._clock = clock
         self._record = record
-        self._hasher = PasswordHasher(pepper=keys.pepper, cost=password_cost)
-        self._limiter = AttemptLimiter(accounts=accounts, key=_derived(keys, b"limits"), clock=clock)
-        self._captchas = CaptchaDesk(accounts=accounts, key=_derived(keys, b"check questions"), clock=clock)
-        self._sessions = SessionDesk(
-            accounts=accounts,
-            signer=TokenSigner(key=keys.jwt, clock=clock),
-            lifetimes=LIFETIMES[settings.session_profile],
-            max_sessions=settings.max_sessions,
-            clock=clock,
-        )
-        self._setup = SetupDesk(
-            accounts=accounts,
-            hasher=self._hasher,
-            limiter=self._limiter,
-            configured_code=settings.setup_code.get_secret_value() if settings.setup_code else None,
-            clock=clock,
-        )
-        self._changes = PasswordChangeDesk(accounts=accounts, hasher=self._hasher, limiter=self._limiter, clock=clock)
-        self._first_passwords = FirstPasswordDesk(accounts=accounts, hasher=self._hasher, clock=clock)
-        self.people = AccountDesk(
-            accounts=accounts,
-            sessions=self._sessions,
-            codes=self._first_passwords,
-            clock=clock,
-            record=record,
-        )
+        self._hasher = desks.hasher
+        self._limiter = desks.limiter
+        self._captchas = desks.captchas
+        self._sessions = desks.sessions
+        self._setup = desks.setup
+        self._changes = desks.changes
+        self._first_passwords = desks.first_passwords
+        self.people = desks.people
         """What an administrator does with everybody's accounts."""
+        self.registration = desks.registration
+        """What people do who make their own account; `register` signs them in, too."""
 
     def needs_setup(self) -> bool:
         """Tell whether no account exists yet."""
@@ -98,6 +87,14 @@ class AuthService:
         user = self._setup.create_admin(code=code, username=username, password=password, network=network)
         self._note("auth.admin_created", user.id, {"path": "terminal" if code is None else "set-up"})
         return user
+
+    def register(
+        self, *, username: str, password: str, network: str, captcha: CaptchaAnswer | None, user_agent: str
+    ) -> str:
+        """Make an own account and return the ticket for its first session; see `RegistrationDesk.register`."""
+        user = self.registration.register(username=username, password=password, network=network, captcha=captcha)
+        self._note("auth.registered", user.id, {})
+        return self._sessions.issue_ticket(user.id, user_agent=user_agent)
 
     def sign_in(
         self, *, username: str, password: str, network: str, captcha: CaptchaAnswer | None, user_agent: str
@@ -177,10 +174,10 @@ class AuthService:
         self._note("auth.password_chosen", user.id, {})
         return self._sessions.issue_ticket(user.id, user_agent=user_agent)
 
-    def change_password(self, principal: Principal, *, current: str, new: str, network: str) -> int:
-        """Replace one's own password and end all other sessions; return how many ended.
-
-        See `PasswordChangeDesk.change`.
+    def change_password(
+        self, principal: Principal, *, current: str, new: str, network: str, user_agent: str = ""
+    ) -> str:
+        """Replace one's own password and end all sessions; return a ticket for a new one. See `PasswordChangeDesk`.
 
         Raises:
             PermissionDeniedError: a one-time code has to be replaced first.
@@ -198,8 +195,9 @@ class AuthService:
             self._note("auth.password_change_failed", principal.user_id, source)
             raise
         ended = self._sessions.end_others(user.id, principal.session_id)
+        self._accounts.end_sessions_of(user.id)
         self._note("auth.password_changed", user.id, source | {"sessions_ended": ended})
-        return ended
+        return self._sessions.issue_ticket(user.id, user_agent=user_agent)
 
     def account(self, principal: Principal) -> User:
         """Return the account that acts.
@@ -285,7 +283,3 @@ class AuthService:
     def _note(self, kind: str, user_id: UserId | None, data: EventData) -> None:
         if self._record is not None:
             self._record(Event(id=new_id(), user_id=user_id, kind=kind, at=self._clock(), data=data))
-
-
-def _derived(keys: Keys, purpose: bytes) -> bytes:
-    return hmac.digest(keys.pepper, b"optimus " + purpose, "sha256")

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from optimus.errors import OptimusError, ProviderKeyError, ProviderUnreachableError
+from optimus.errors import OptimusError, ProviderKeyError, ProviderRejectedError, ProviderUnreachableError
 from optimus.llm_handler.addresses import check_base_url, is_loopback
 from optimus.llm_handler.catalogue import Catalogue, ProviderEntry
 from optimus.llm_handler.requests import OFFLINE_MODEL, ConnectionInfo, Credentials, ModelChoice, ModelRef
@@ -23,15 +23,40 @@ class DefaultFault(NamedTuple):
     fix: str
 
 
+class ModelRules(Protocol):
+    """What those who run Optimus decided about models; asked at each use, so that a change counts at once."""
+
+    def allows(self, provider: str) -> bool:
+        """Tell whether a provider may be used."""
+
+    def default_model(self) -> str | None:
+        """Return the model of new chats as `provider:model`; None where nobody chose one."""
+
+
 class Endpoints:
     """Finds address and key of a model: the user's own connections first, then the settings.
 
     The two are always taken from the same place, so a key never goes to another address than its own.
     """
 
-    def __init__(self, *, settings: Settings, catalogue: Catalogue) -> None:
+    def __init__(self, *, settings: Settings, catalogue: Catalogue, rules: ModelRules | None = None) -> None:
         self._settings = settings
         self._catalogue = catalogue
+        self._rules = rules
+
+    def refuse_forbidden(self, entry: ProviderEntry) -> None:
+        """Refuse a provider that is not allowed.
+
+        Raises:
+            ProviderRejectedError: it is not.
+        """
+        if not self.is_allowed(entry):
+            sentence = f"{entry.title} is not allowed here any more. Choose another model, or ask an admin."
+            raise ProviderRejectedError("provider not allowed", user_message=sentence)
+
+    def is_allowed(self, entry: ProviderEntry) -> bool:
+        """Tell whether a provider may be used; two interfaces of one provider are allowed together."""
+        return self._rules is None or self._rules.allows(entry.settings_name or entry.key)
 
     def shared(self, entry: ProviderEntry) -> Credentials | None:
         """Return what the settings say about a provider; None where they say nothing that suffices."""
@@ -51,9 +76,11 @@ class Endpoints:
 
         Raises:
             ModelNotFoundError: the provider is not known.
+            ProviderRejectedError: the provider is not allowed.
             ProviderKeyError: nobody connected the provider, or the connection was removed.
         """
         entry = self._catalogue.get(ref.provider)
+        self.refuse_forbidden(entry)
         if ref.provider == OFFLINE_MODEL.provider:
             return None
         own = [each for each in connections if each.provider == ref.provider]
@@ -74,8 +101,10 @@ class Endpoints:
 
         Raises:
             InvalidInputError: the address may not be used.
+            ProviderRejectedError: the provider is not allowed.
             ProviderUnreachableError: there is none.
         """
+        self.refuse_forbidden(entry)
         if credentials.base_url is None:
             if entry.base_url is None:
                 raise ProviderUnreachableError("no address", user_message="Enter the address of the model server.")
@@ -89,11 +118,15 @@ class Endpoints:
 
         `listed` names the models of the shared server, which the settings do not name.
         """
-        known = [each for each in connections if each.provider in self._catalogue]
+        known = [
+            each
+            for each in connections
+            if each.provider in self._catalogue and self.is_allowed(self._catalogue.get(each.provider))
+        ]
         found = [choice for each in known for choice in self._of_connection(each)]
         for entry in self._catalogue.all():
             credentials = self.shared(entry)
-            if credentials is not None:
+            if credentials is not None and self.is_allowed(entry):
                 names = entry.models or (tuple(listed) if entry.base_url is None else ())
                 is_local = _is_local(credentials)
                 found.extend(_choice(entry, name, entry.title, is_local=is_local) for name in names)
@@ -102,8 +135,8 @@ class Endpoints:
         return found
 
     def default(self, choices: Sequence[ModelChoice]) -> ModelChoice:
-        """Return the choice for a new chat: the setting's where it is on offer, else the first."""
-        wanted = self._settings.default_model
+        """Return the choice for a new chat: the chosen one where it is on offer, else the first."""
+        wanted = self._rules.default_model() if self._rules else self._settings.default_model
         return next((choice for choice in choices if str(choice.ref) == wanted), choices[0])
 
     def default_fault(self, choices: Sequence[ModelChoice]) -> DefaultFault | None:

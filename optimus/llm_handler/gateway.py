@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from optimus.errors import ModelNotFoundError, OptimusError, ProviderKeyError, ProviderPathError
 from optimus.llm_handler.agents import ChatAgent
 from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, ProviderEntry
-from optimus.llm_handler.choices import DefaultFault, Endpoints, ListedModels
+from optimus.llm_handler.choices import DefaultFault, Endpoints, ListedModels, ModelRules
 from optimus.llm_handler.connections import (
     LISTING_TIMEOUT_S,
     LOCAL_PORTS,
@@ -57,12 +57,13 @@ class ModelGateway:
         catalogue: Catalogue = CATALOGUE,
         local_ports: Mapping[int, str] = LOCAL_PORTS,
         retries: int = 1,
+        rules: ModelRules | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.catalogue = catalogue
         self.loop = LoopThread()
         self._local_ports = local_ports
-        self._endpoints = Endpoints(settings=settings, catalogue=catalogue)
+        self._endpoints = Endpoints(settings=settings, catalogue=catalogue, rules=rules)
         self._clients = HttpClients(read_s=float(settings.request_timeout_s))
         self._built = BuiltModels()
         self._agent = ChatAgent(timeout_s=float(settings.request_timeout_s), retries=retries, monotonic=monotonic)
@@ -119,6 +120,15 @@ class ModelGateway:
             ProviderKeyError: nobody connected the provider, or the connection was removed.
         """
         return self._endpoints.credentials(ref, connections, connection_id)
+
+    def is_allowed(self, provider: str) -> bool:
+        """Tell whether a provider is known and may be used here."""
+        return provider in self.catalogue and self._endpoints.is_allowed(self.catalogue.get(provider))
+
+    def stop_forbidden(self) -> None:
+        """Stop the answers of providers that are not allowed any more; what was written stays."""
+        for generation in (each for each in self._generations.running() if not self.is_allowed(each.model.provider)):
+            generation.stop()
 
     def test(self, provider: str, credentials: Credentials, model: str | None = None) -> ConnectionTest:
         """Call a provider for real and say what works, or exactly what is wrong; never raises a provider's error."""

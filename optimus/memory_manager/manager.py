@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from threading import RLock
 
@@ -20,6 +20,7 @@ from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import asks_for_everything, is_small_talk
 from optimus.models import (
+    ChangeKind,
     Clock,
     Memory,
     MemoryChange,
@@ -57,8 +58,10 @@ class MemoryManager:
         derive: Derive,
         clock: Clock,
         crud: MemoryCrud | None = None,
+        limit: Callable[[], int | None] = lambda: None,
     ) -> None:
-        self._shelf = Shelf(index=index, embedder=embedder, encoder=encoder)
+        """Take what is needed; `limit` tells how many memories an owner may have, messages not counted."""
+        self._shelf = Shelf(index=index, embedder=embedder, encoder=encoder, limit=limit)
         self._search = WordSearch(self._shelf)
         self._derive = derive
         self._clock = clock
@@ -167,6 +170,7 @@ class MemoryManager:
 
         Raises:
             InvalidInputError: the text is empty, too long, or holds a secret; nothing is stored.
+            LimitReachedError: the owner would have more memories than allowed; nothing is stored.
         """
         candidate = self._understood(checked(text), type)
         with self.changing(owner):
@@ -174,6 +178,7 @@ class MemoryManager:
             stems = self._shelf.stems()
             plan = Plan(shelf=self._shelf, owner=owner, provenance=Provenance(), said_at=now, now=now, stems=stems)
             plan.take(candidate)
+            self._shelf.refuse_beyond_limit(owner, plan.growth)
             memory = plan.memories[plan.changes[0].memory_id]
             if len(plan.memories) == 1 and plan.added:
                 self._crud.add(owner, memory)
@@ -235,8 +240,11 @@ class MemoryManager:
 
         Raises:
             NotFoundError: it is missing or not the owner's.
+            LimitReachedError: the owner has as many memories as allowed.
         """
         with self.changing(owner):
+            is_gone = self._shelf.get(owner, memory_id).status is not MemoryStatus.ACTIVE
+            self._shelf.refuse_beyond_limit(owner, int(is_gone))
             return self._reverter(owner).restore(memory_id)
 
     def undo(self, owner: UserId, change: MemoryChange) -> None:
@@ -244,8 +252,10 @@ class MemoryManager:
 
         Raises:
             NotFoundError: its memory is missing or not the owner's.
+            LimitReachedError: it would bring a memory back, and the owner has as many as allowed.
         """
         with self.changing(owner):
+            self._shelf.refuse_beyond_limit(owner, int(change.kind is ChangeKind.FORGET))
             self._reverter(owner).undo(change)
 
     def note_use(self, answer: Message, *, at: datetime) -> None:

@@ -61,6 +61,9 @@ def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tupl
 
     The messages that repeat something ended are hidden first: a crash before the one write leaves the fact itself
     findable, and the repetition of the call goes on.
+
+    Raises:
+        LimitReachedError: its writer would have more memories than allowed; nothing is stored.
     """
     owner, message = draft.message.user_id, draft.message
     stored = shelf.find(owner, episode_id(message.id))
@@ -70,6 +73,7 @@ def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tupl
     plan = Plan(shelf=shelf, owner=owner, provenance=provenance, said_at=message.created_at, now=now, stems=stems)
     for candidate in draft.candidates:
         plan.take(candidate)
+    shelf.refuse_beyond_limit(owner, plan.growth)
     for ended, successor in plan.ended:
         hide(shelf, owner, ended, by=successor, now=now, stems=stems)
     derived = dict.fromkeys(change.memory_id for change in plan.changes)

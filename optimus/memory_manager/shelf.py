@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from optimus.embedding import Embedder
-from optimus.errors import ConflictError, NotFoundError
+from optimus.errors import ConflictError, LimitReachedError, NotFoundError
 from optimus.memory_manager.decide import Known
 from optimus.memory_manager.ranking import Legs
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, MessageId, ScorePart, UserId, stable_id
@@ -24,8 +24,17 @@ _TRIES = 4
 class Shelf:
     """The memories in the store, with the vectors and keyword weights made on the way in."""
 
-    def __init__(self, *, index: MemoryIndex, embedder: Embedder, encoder: Bm25Encoder) -> None:
+    def __init__(
+        self,
+        *,
+        index: MemoryIndex,
+        embedder: Embedder,
+        encoder: Bm25Encoder,
+        limit: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Take what is needed; `limit` tells how many memories an owner may have, messages not counted."""
         self.index = index
+        self._limit = limit
         self._embedder = embedder
         self._encoder = encoder
 
@@ -33,6 +42,17 @@ class Shelf:
     def dimensions(self) -> int:
         """The length of every vector."""
         return self._embedder.dimensions
+
+    def refuse_beyond_limit(self, owner: UserId, more: int) -> None:
+        """Refuse to keep `more` memories than there are now; keeping no more is always possible.
+
+        Raises:
+            LimitReachedError: the owner would have more than the limit.
+        """
+        limit = self._limit() if more > 0 else None
+        if limit is not None and self.index.count(owner, MemoryFilter(types=DERIVED_TYPES)) + more > limit:
+            sentence = f"You may keep {limit:,} memories, and you have as many. Delete some to make room."
+            raise LimitReachedError("memories", user_message=sentence)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector per text.

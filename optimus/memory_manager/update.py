@@ -56,6 +56,11 @@ class Plan:
     def _sources(self) -> tuple[MessageId, ...]:
         return (self._provenance.message_id,) if self._provenance.message_id else ()
 
+    @property
+    def growth(self) -> int:
+        """How many memories there will be more than before."""
+        return len(self.added) - sum(memory.type in DERIVED_TYPES for memory, _ in self.ended)
+
     def take(self, candidate: Candidate) -> None:
         """Decide on a candidate and note what follows."""
         if candidate.kind is CandidateKind.FORGET_LAST:

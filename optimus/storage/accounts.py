@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from pydantic import SecretStr
 from qdrant_client import QdrantClient
@@ -12,7 +12,7 @@ from qdrant_client import QdrantClient
 from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError
 from optimus.models import Clock, UserId, stable_id
 from optimus.storage.filters import equals, has_ids, owned_by
-from optimus.storage.records import Connection, StoredUser, UserPreferences
+from optimus.storage.records import Connection, DailyUse, StoredUser, UserPreferences
 from optimus.storage.signins import SignInRecords
 from optimus.storage.table import VERSION, Row, Table
 
@@ -27,6 +27,7 @@ class AccountRepository(SignInRecords):
         self._users = Table(client=client, collection=collection, kind="user", sync=sync)
         self._setups = Table(client=client, collection=collection, kind="setup", sync=sync)
         self._connections = Table(client=client, collection=collection, kind="connection", sync=sync)
+        self._uses = Table(client=client, collection=collection, kind="use", sync=sync)
         self._preferences = Table(client=client, collection=collection, kind="preferences", sync=sync)
 
     def add_user(self, user: StoredUser) -> None:
@@ -126,6 +127,20 @@ class AccountRepository(SignInRecords):
         if not self._connections.count(*mine):
             raise NotFoundError("connection")
         self._connections.delete(*mine, critical=True)
+
+    def daily_use(self, owner: UserId, day: date) -> DailyUse:
+        """Return what an account has used on a day, a fresh count where it was last used on another one."""
+        row = self._uses.get(stable_id("use", owner), owned_by(owner))
+        used = row.decode(DailyUse) if row else DailyUse(user_id=owner, day=day)
+        return used if used.day == day else DailyUse(user_id=owner, day=day, version=used.version)
+
+    def save_daily_use(self, use: DailyUse) -> bool:
+        """Store a count over the version that was read; False where somebody was faster, and nothing is stored."""
+        point_id = stable_id("use", use.user_id)
+        payload = use.model_dump(mode="json") | {VERSION: use.version + 1}
+        if use.version == 0:
+            return self._uses.insert(point_id, payload)
+        return self._uses.replace(point_id, payload, equals(VERSION, use.version), owned_by(use.user_id))
 
     def preferences(self, owner: UserId) -> UserPreferences:
         """Return what a user chose; the defaults with version 0 where nothing was chosen yet."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Condition, Thread
+from time import monotonic
 
 from optimus.errors import StoreError, StoreUnavailableError
 
@@ -42,6 +43,8 @@ class GroupCommit:
         self._done = 0
         self._error: str | None = None
         self._is_dirty = False
+        self._unsynced: list[float] = []
+        self._synced_at: float | None = None
         self._is_closed = False
         self._thread = Thread(target=self._run, name="optimus-commit", daemon=True)
         self._thread.start()
@@ -52,7 +55,21 @@ class GroupCommit:
             return
         with self._state:
             self._is_dirty = True
+            self._unsynced.append(monotonic())
             self._state.notify_all()
+
+    def lag_s(self) -> float:
+        """Return how many seconds the oldest write has been waiting for its sync; 0 where none waits.
+
+        After a failed sync it grows for ever: what was written then may be lost.
+        """
+        with self._state:
+            return monotonic() - self._unsynced[0] if self._unsynced else 0.0
+
+    def synced_ago_s(self) -> float | None:
+        """Return how many seconds ago the last sync ended; None where there was none yet."""
+        with self._state:
+            return None if self._synced_at is None else monotonic() - self._synced_at
 
     def wait(self) -> None:
         """Return once a sync that began after this call is over.
@@ -95,12 +112,14 @@ class GroupCommit:
         with self._state:
             self._state.wait_for(self._has_work)
             self._state.wait_for(self._is_urgent, timeout=self._window_s)
-            covered, closing = self._wanted, self._is_closed
+            covered, closing, rounds = self._wanted, self._is_closed, len(self._unsynced)
             self._is_dirty = False
         self._sync()
         self._is_unflushed = True
         with self._state:
             self._done = covered
+            del self._unsynced[:rounds]
+            self._synced_at = monotonic()
             self._state.notify_all()
         return not closing
 

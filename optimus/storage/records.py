@@ -6,7 +6,7 @@ leaves the sign-in service.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, NamedTuple
 
 from pydantic import Field, SecretStr
@@ -69,6 +69,8 @@ class StoredSession(Value):
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+    proven_at: datetime | None = None
+    """When the password was given again in this session; None where it was given at its beginning only."""
     user_agent: str = ""
     """A short label for the list of sessions ("Firefox on Linux"), never the raw header."""
 
@@ -87,6 +89,18 @@ class LimitRecord(Value):
 
     key: str
     failures: tuple[datetime, ...] = ()
+    version: int = 0
+
+
+class DailyUse(Value):
+    """What an account has used of a day's limits; `version` 0 means that nothing is stored yet."""
+
+    user_id: UserId
+    day: date
+    """In UTC."""
+    messages: int = 0
+    tokens: int = 0
+    """Of ended answers, and estimates of those that are being written."""
     version: int = 0
 
 

@@ -65,6 +65,10 @@ class SignInRecords:
         """Note when a session was last used; an ended session stays ended."""
         self._sessions.patch({"seen_at": seen_at.isoformat()}, has_ids(session_id))
 
+    def note_proven(self, session_id: SessionId, proven_at: datetime) -> None:
+        """Note that the password was given again in a session; an ended session stays ended."""
+        self._sessions.patch({"proven_at": proven_at.isoformat()}, has_ids(session_id))
+
     def put_ticket(self, ticket: Ticket) -> None:
         """Store a one-time ticket under the hash of its secret."""
         payload = ticket.model_dump(mode="json") | {VERSION: UNUSED}

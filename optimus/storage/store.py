@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
@@ -56,6 +56,18 @@ class Store:
     memories: MemoryIndex
     probe: Table
     commit: GroupCommit | None
+    folder: Path | None = None
+    """Where the embedded engine keeps the collections."""
+
+    def disk_bytes(self, collection: str) -> int | None:
+        """Return what a collection takes on the disk; None where the engine is not embedded.
+
+        Files that the engine reserves ahead count with what is really written of them.
+        """
+        if self.folder is None:
+            return None
+        files = (self.folder / collection).rglob("*")
+        return sum(blocks * 512 for path in files if (blocks := _blocks(path)))
 
     def sync(self) -> None:
         """Return once all writes so far survive power loss; a server or memory needs nothing.
@@ -146,6 +158,7 @@ def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector
         store = _assemble(
             guarded, "embedded", names=names, keys=keys, clock=clock, vector_size=vector_size, commit=commit
         )
+        store = replace(store, folder=settings.data_dir / STORE_FOLDER)
         undo.pop_all()
     return store
 
@@ -194,6 +207,14 @@ def _assemble(
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,
     )
+
+
+def _blocks(path: Path) -> int:
+    """Return how many blocks of 512 bytes a file takes; none where it has just gone."""
+    try:
+        return path.lstat().st_blocks
+    except FileNotFoundError:
+        return 0
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""What can be done with one account: role, lock, sessions, a new code."""
+"""What can be done with the selected accounts: role, lock, sessions, a new code. Every act asks first."""
 
 from __future__ import annotations
 
@@ -11,80 +11,96 @@ from optimus.auth.accounts import AccountDesk, AccountInfo
 from optimus.auth.first_password import OneTimeCode
 from optimus.models import Role, UserStatus
 from optimus.ui.guard import PageContext, act, did, is_still
+from optimus.ui.sign_in import client_network
 from optimus.ui.text import ROLE_NAMES, count, minute, plain
+
+_NAMED = 3
+"""So many of the selected accounts are named in a question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Change:
-    """A button, the question that it asks, and what a yes does."""
+    """A button, the question that it asks, which accounts it fits, and what a yes does with each."""
 
     key: str
     label: str
     icon: str
     question: str
+    fits: Callable[[AccountInfo], bool]
     perform: Callable[[PageContext, AccountInfo], object]
+    is_grave: bool = False
+    """The own password is asked for unless it was given lately."""
 
 
-_PROMOTE = _Change(
-    key="promote",
-    label="Make admin",
-    icon=":material/shield_person:",
-    question="As an admin, {name} can add, lock and change every account, yours too. "
-    "Nobody's chats and memories can be read.",
-    perform=lambda context, info: _people(context).change_role(context.principal, info.user.id, Role.ADMIN),
-)
-_DEMOTE = _Change(
-    key="demote",
-    label="Make user",
-    icon=":material/person:",
-    question="{name} keeps everything of their own, but can no longer open this page. It counts at once.",
-    perform=lambda context, info: _people(context).change_role(context.principal, info.user.id, Role.USER),
-)
-_LOCK = _Change(
-    key="lock",
-    label="Lock",
-    icon=":material/lock:",
-    question="{name} is signed out everywhere and cannot sign in until you unlock the account. Nothing is deleted.",
-    perform=lambda context, info: _people(context).lock(context.principal, info.user.id),
-)
-_UNLOCK = _Change(
-    key="unlock",
-    label="Unlock",
-    icon=":material/lock_open:",
-    question="{name} can sign in again, with the same password as before.",
-    perform=lambda context, info: _people(context).unlock(context.principal, info.user.id),
-)
-_END_SESSIONS = _Change(
-    key="end_sessions",
-    label="Sign out everywhere",
-    icon=":material/logout:",
-    question="{name} is signed out in every browser, and can sign in again at once.",
-    perform=lambda context, info: _people(context).end_sessions(context.principal, info.user.id),
+_CHANGES = (
+    _Change(
+        key="promote",
+        label="Make admin",
+        icon=":material/shield_person:",
+        question="As an admin, {name} can add, lock and change every account, yours too. Nobody's chats and memories "
+        "can be read. Open sessions end, and the new right begins with the next sign-in.",
+        fits=lambda info: info.user.role is Role.USER,
+        perform=lambda context, info: _people(context).change_role(context.principal, info.user.id, Role.ADMIN),
+        is_grave=True,
+    ),
+    _Change(
+        key="demote",
+        label="Make user",
+        icon=":material/person:",
+        question="{name} can no longer open this page, but keeps all chats and memories. It counts at once.",
+        fits=lambda info: info.user.role is Role.ADMIN,
+        perform=lambda context, info: _people(context).change_role(context.principal, info.user.id, Role.USER),
+    ),
+    _Change(
+        key="lock",
+        label="Lock",
+        icon=":material/lock:",
+        question="{name}: signed out everywhere, and no sign-in until you unlock it. Nothing is deleted.",
+        fits=lambda info: info.user.status is UserStatus.ACTIVE,
+        perform=lambda context, info: _people(context).lock(context.principal, info.user.id),
+    ),
+    _Change(
+        key="unlock",
+        label="Unlock",
+        icon=":material/lock_open:",
+        question="{name} can sign in again, with the same password as before.",
+        fits=lambda info: info.user.status is UserStatus.LOCKED,
+        perform=lambda context, info: _people(context).unlock(context.principal, info.user.id),
+    ),
+    _Change(
+        key="end_sessions",
+        label="Sign out everywhere",
+        icon=":material/logout:",
+        question="{name}: signed out in every browser, and able to sign in again at once.",
+        fits=lambda info: info.sessions > 0,
+        perform=lambda context, info: _people(context).end_sessions(context.principal, info.user.id),
+    ),
 )
 
 
-def draw_account(context: PageContext, info: AccountInfo) -> None:
-    """Draw the actions on the selected account; every one asks first."""
-    own = info.user.id == context.principal.user_id
-    changes = [
-        _DEMOTE if info.user.role is Role.ADMIN else _PROMOTE,
-        _LOCK if info.user.status is UserStatus.ACTIVE else _UNLOCK,
-        _END_SESSIONS,
-    ]
+def draw_accounts(context: PageContext, chosen: list[AccountInfo]) -> None:
+    """Draw the actions that fit the selected accounts, one or several."""
     with st.container(border=True, key="account"):
-        you = " · you" if own else ""
-        st.markdown(f"**{plain(info.user.username)}** :gray[{ROLE_NAMES[info.user.role]}{you}]")
+        st.markdown(_heading(context, chosen))
         with st.container(horizontal=True, gap="small"):
-            for change in changes:
-                _draw_button(context, info, change, own=own)
-            if st.button(
-                "New sign-in code",
-                icon=":material/key:",
-                key=f"reset_{info.user.id}",
-                disabled=own,
-                help="You change your own password in the settings." if own else None,
-            ):
-                _reset(context, info)
+            for change in _CHANGES:
+                _draw_button(context, change, chosen)
+            if len(chosen) == 1:
+                _draw_reset(context, chosen[0])
+
+
+def ask_password(context: PageContext) -> str | None:
+    """Draw the field for the own password; None where it was given in the last ten minutes."""
+    if act(_people(context).is_proven, context.principal):
+        return None
+    st.caption("To be sure that it is you, enter your own password once more. It counts for ten minutes.")
+    return st.text_input("Your own password", type="password", autocomplete="current-password", key="proof")
+
+
+def is_proven(context: PageContext, password: str | None) -> bool:
+    """Take what `ask_password` returned; where it is wrong, say so."""
+    people = _people(context)
+    return password is None or did(people.prove_again, context.principal, password=password, network=client_network())
 
 
 def draw_code(code: OneTimeCode) -> None:
@@ -98,25 +114,54 @@ def draw_code(code: OneTimeCode) -> None:
     )
 
 
-def _draw_button(context: PageContext, info: AccountInfo, change: _Change, *, own: bool) -> None:
-    is_barred = (change is _LOCK and own) or (change is _END_SESSIONS and not info.sessions)
-    reason = "You cannot lock your own account." if change is _LOCK else "Nobody is signed in."
-    key = f"{change.key}_{info.user.id}"
-    if st.button(change.label, icon=change.icon, key=key, disabled=is_barred, help=reason if is_barred else None):
-        _confirm(context, info, change)
+def _heading(context: PageContext, chosen: list[AccountInfo]) -> str:
+    if len(chosen) > 1:
+        return f"**{count(len(chosen), 'user')}** :gray[{_names(chosen)}]"
+    info = chosen[0]
+    you = " · you" if info.user.id == context.principal.user_id else ""
+    return f"**{plain(info.user.username)}** :gray[{ROLE_NAMES[info.user.role]}{you}]"
+
+
+def _names(chosen: list[AccountInfo]) -> str:
+    named = ", ".join(plain(info.user.username) for info in chosen[:_NAMED])
+    return f"{named} and {len(chosen) - _NAMED:,} more" if len(chosen) > _NAMED else named
+
+
+def _draw_button(context: PageContext, change: _Change, chosen: list[AccountInfo]) -> None:
+    """Draw a button for those whom it fits; one that fits a lone account but is barred says why."""
+    fitting = [info for info in chosen if change.fits(info)]
+    targets = [info for info in fitting if change.key != "lock" or info.user.id != context.principal.user_id]
+    reason = None
+    if not targets:
+        if len(chosen) > 1 or not (fitting or change.key == "end_sessions"):
+            return
+        reason = "You cannot lock your own account." if fitting else "Nobody is signed in."
+    few = f" ({len(targets)})" if 0 < len(targets) < len(chosen) else ""
+    key = f"{change.key}_{chosen[0].user.id if len(chosen) == 1 else 'many'}"
+    if st.button(change.label + few, icon=change.icon, key=key, disabled=reason is not None, help=reason):
+        _confirm(context, change, targets)
 
 
 @st.dialog("Are you sure?")
-def _confirm(context: PageContext, info: AccountInfo, change: _Change) -> None:
-    name = plain(info.user.username)
-    st.write(change.question.format(name=f"**{name}**"))
-    if change is _END_SESSIONS:
-        st.caption(count(info.sessions, "session"))
+def _confirm(context: PageContext, change: _Change, targets: list[AccountInfo]) -> None:
+    st.write(change.question.format(name=f"**{_names(targets)}**"))
+    password = ask_password(context) if change.is_grave else None
     if not st.button(change.label, icon=change.icon, type="primary", key="confirm") or not is_still(context):
         return
-    if did(change.perform, context, info):
-        context.state.done = f"Done: {change.label.lower()}, {info.user.username}"
+    if not is_proven(context, password):
+        return
+    done = [info for info in targets if did(change.perform, context, info)]
+    if len(done) == len(targets):
+        who = targets[0].user.username if len(targets) == 1 else count(len(targets), "user")
+        context.state.done = f"Done: {change.label.lower()}, {who}"
         st.rerun()
+
+
+def _draw_reset(context: PageContext, info: AccountInfo) -> None:
+    own = info.user.id == context.principal.user_id
+    reason = "You change your own password in the settings." if own else None
+    if st.button("New sign-in code", icon=":material/key:", key=f"reset_{info.user.id}", disabled=own, help=reason):
+        _reset(context, info)
 
 
 @st.dialog("New sign-in code", on_dismiss="rerun")
@@ -127,8 +172,9 @@ def _reset(context: PageContext, info: AccountInfo) -> None:
             f"**{plain(info.user.username)}** is signed out everywhere, and the present password stops working. "
             "You get a one-time code to hand over instead."
         )
+        password = ask_password(context)
         wanted = st.button("Make the code", icon=":material/key:", type="primary", key="confirm_reset")
-    if not wanted or not is_still(context):
+    if not wanted or not is_still(context) or not is_proven(context, password):
         return
     code = act(_people(context).reset_password, context.principal, info.user.id)
     if code:

@@ -1,88 +1,85 @@
-"""The doctor's checks, live, and the store's collections."""
+"""What can fail, live; the work that waits; what the doctor finds beside it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from optimus import doctor
-from optimus.doctor import Check, Report, Verdict
-from optimus.ui.guard import PageContext, act
-from optimus.ui.tables import ROW_HEIGHT, table_height
-from optimus.ui.text import count, plain
+from optimus import doctor, health
+from optimus.doctor import Check, Verdict
+from optimus.health import Jobs
+from optimus.ui.admin_store import draw_collections
+from optimus.ui.guard import PageContext, act, is_still
+from optimus.ui.text import count, minute, plain
 
-ENGINES = {
-    "embedded": "embedded, in this process",
-    "server": "a Qdrant server",
-    "memory": "in memory: nothing survives a restart",
-}
+LIVE_S = 5
 _MARKS = {
     Verdict.OK: ":green[:material/check_circle:]",
     Verdict.WARNING: ":orange[:material/warning:]",
     Verdict.PROBLEM: ":red[:material/error:]",
 }
+_ORDER = (Verdict.PROBLEM, Verdict.WARNING, Verdict.OK)
+_JOB_NAMES = {"intent": "erasure", "job": "memory"}
 
 
 def draw_health(context: PageContext) -> None:
-    """Examine everything now, and draw what came out, the problems first."""
-    with st.spinner("Examining…"):
-        report = act(doctor.examine, context.services)
+    """Draw what is looked at every few seconds, then what one look at is enough."""
+    _draw_live(context)
+    st.subheader("Set-up", anchor=False)
+    report = act(doctor.examine, context.services)
     if report is not None:
-        _draw_summary(report)
-        for verdict in (Verdict.PROBLEM, Verdict.WARNING, Verdict.OK):
-            _draw_checks([check for check in report.checks if check.verdict is verdict])
-    _draw_collections(context)
+        live = act(health.look, context.services, context.principal) or ()
+        _draw_checks([check for check in report.checks if check.name not in {each.name for each in live}])
+    draw_collections(context)
 
 
-def _draw_summary(report: Report) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        problems = sum(check.verdict is Verdict.PROBLEM for check in report.checks)
-        warnings = sum(check.verdict is Verdict.WARNING for check in report.checks)
-        if problems:
-            st.markdown(f":red[**{count(problems, 'problem')}**] to repair", width="content")
-        elif warnings:
-            st.markdown(f"Everything works; {count(warnings, 'thing')} could be better", width="content")
-        else:
-            st.markdown(":green[**Everything works**]", width="content")
-        st.button("Look again", icon=":material/refresh:", key="health_again", type="tertiary")
-
-
-def _draw_checks(checks: list[Check]) -> None:
-    """Draw the checks that came out alike, in one box."""
-    if not checks:
+@st.fragment(run_every=LIVE_S)
+def _draw_live(context: PageContext) -> None:
+    """Look and draw; runs by itself, so it proves again who is looking."""
+    if not is_still(context):
         return
+    checks = act(health.look, context.services, context.principal)
+    if checks is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(_summary(checks), width="content")
+        st.caption(f":material/sensors: Live, every {LIVE_S} seconds", width="content")
+    _draw_checks(checks)
+    jobs = act(health.jobs, context.services, context.principal)
+    if jobs is not None:
+        _draw_jobs(jobs)
+
+
+def _summary(checks: tuple[Check, ...]) -> str:
+    problems = sum(check.verdict is Verdict.PROBLEM for check in checks)
+    warnings = sum(check.verdict is Verdict.WARNING for check in checks)
+    if problems:
+        return f":red[**{count(problems, 'problem')}**] to repair"
+    if warnings:
+        return f"Everything works; {count(warnings, 'thing')} could be better"
+    return ":green[**Everything works**]"
+
+
+def _draw_checks(checks: tuple[Check, ...] | list[Check]) -> None:
+    """Draw checks in one box, what needs repair first."""
     with st.container(border=True, gap="small"):
-        for check in checks:
+        for check in sorted(checks, key=lambda check: _ORDER.index(check.verdict)):
             name = f"{_MARKS[check.verdict]} **{plain(check.name.capitalize())}**"
             st.markdown(f"{name} :small[:gray[{plain(check.detail)}]]")
             if check.fix:
                 st.text(check.fix)
 
 
-def _draw_collections(context: PageContext) -> None:
-    collections = act(context.services.overview.collections, context.principal)
-    if collections is None:
+def _draw_jobs(jobs: Jobs) -> None:
+    st.subheader("Work in the background", anchor=False)
+    if not jobs.states:
+        st.caption("No work waiting.")
         return
-    st.subheader("Store")
-    st.caption(f"Engine: {ENGINES[context.services.store.engine]}")
-    rows = [
-        {
-            "Collection": state.name.replace("_", " "),
-            "Records": state.points,
-            "Segments": state.segments,
-            "Indexed vectors": state.indexed_vectors if state.has_vectors else None,
-        }
-        for state in collections
-    ]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        row_height=ROW_HEIGHT,
-        height=table_height(len(rows)),
-        placeholder="no vectors",
-        column_config={
-            "Indexed vectors": st.column_config.NumberColumn(
-                help="Vectors in the search graph. A small collection is searched without one, and just as exactly."
-            )
-        },
-        alt="The store's collections with records, segments and indexed vectors",
-    )
+    lines = [f"{count(state.count, _job_name(state.kind) + ' job')} {state.status}" for state in jobs.states]
+    st.markdown(" · ".join(plain(line) for line in lines))
+    for job in jobs.failures:
+        when = f", {minute(job.at)}" if job.at else ""
+        st.markdown(f"{_MARKS[Verdict.WARNING]} {plain(_job_name(job.kind).capitalize())} job failed{when}")
+
+
+def _job_name(kind: str) -> str:
+    return _JOB_NAMES.get(kind, kind.replace("_", " "))

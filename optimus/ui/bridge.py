@@ -17,6 +17,7 @@ export default async function ({ data }) {
   const go = (problem) => {
     const url = new URL(data.next || window.location.href, window.location.origin);
     if (problem) url.searchParams.set("problem", problem); else url.searchParams.delete("problem");
+    if (!problem && data.done) url.searchParams.set("done", data.done);
     if (url.href === window.location.href) window.location.reload(); else window.location.replace(url.href);
   };
   const options = { method: "POST", body: data.ticket || "", credentials: "same-origin", cache: "no-store" };
@@ -52,14 +53,21 @@ export default function ({ data }) {
   link.remove();
 }
 """
+DONE = {
+    "password": "Your password is changed. You are signed out everywhere else.",
+    "registered": "Welcome. Your account is made.",
+}
 
 _component = st.components.v2.component("optimus_session", js=_SCRIPT)
 _download = st.components.v2.component("optimus_download", js=_DOWNLOAD)
 
 
-def open_session(ticket: str) -> None:
-    """Exchange a ticket for the cookie, then load the same page again. Ends the run."""
-    _call({"path": "/session/open", "check": "/session/check", "ticket": ticket})
+def open_session(ticket: str, *, done: str = "") -> None:
+    """Exchange a ticket for the cookie, then load the same page again. Ends the run.
+
+    `done` names the sentence in `DONE` that the page says then.
+    """
+    _call({"path": "/session/open", "check": "/session/check", "ticket": ticket, "done": done})
 
 
 def close_session() -> None:
@@ -83,6 +91,15 @@ def take_problem() -> str | None:
     code = st.query_params["problem"]
     del st.query_params["problem"]
     return PROBLEMS.get(code)
+
+
+def take_done() -> str:
+    """Return the sentence for what was done before the page was loaded again, and clear it from the address."""
+    if "done" not in st.query_params:
+        return ""
+    code = st.query_params["done"]
+    del st.query_params["done"]
+    return DONE.get(code, "")
 
 
 def _call(data: dict[str, str]) -> None:

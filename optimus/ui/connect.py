@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from optimus.auth.permissions import Action, is_allowed
+from optimus.connections import COMPATIBLE
 from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
 from optimus.llm_handler.requests import OFFLINE_MODEL, LocalServer, ModelChoice
 from optimus.ui.guard import PageContext, act, did, is_still
 from optimus.ui.state import ui_state
 from optimus.ui.text import count, plain
 
-COMPATIBLE = "compatible"
 _PICKER = "model_picker"
 
 
@@ -98,8 +98,10 @@ def _address(server: LocalServer) -> str:
 
 
 def _draw_provider(context: PageContext, place: str) -> None:
-    may_name_address = is_allowed(context.principal.role, Action.CONNECT_ENDPOINT)
-    offered = {e.key: e for e in CATALOGUE.offered() if may_name_address or e.key != COMPATIBLE}
+    offered = {entry.key: entry for entry in context.services.connections.offered(context.principal)}
+    if not offered:
+        st.info("Only the offline assistant is allowed here. Ask an admin to allow more.", icon=":material/lock:")
+        return
     ordered = sorted(offered.values(), key=lambda entry: not entry.has_free_tier)
     key = st.selectbox(
         "Provider", [entry.key for entry in ordered], format_func=lambda k: _offer(offered[k]), key=f"provider_{place}"

@@ -14,6 +14,7 @@ from optimus.auth.permissions import Action, authorize
 from optimus.errors import OptimusError, SessionEndedError
 from optimus.models import Principal
 from optimus.services import Services
+from optimus.ui import bridge
 from optimus.ui.boundary import report
 from optimus.ui.browser_sessions import BROWSER_SESSIONS
 from optimus.ui.cookie import read_token
@@ -63,6 +64,7 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
             raise SessionEndedError
         authorize(principal, action)
         state = bind_state(principal.session_id)
+        state.done = state.done or bridge.take_done()
         if state.done:
             st.toast(state.done, icon=":material/check:")
             state.done = ""

@@ -30,6 +30,8 @@ _PAGES = (
     ("settings.py", "Settings", ":material/settings:", "settings", Action.USE_SETTINGS),
     ("admin.py", "Admin", ":material/shield_person:", "admin", Action.USE_ADMIN),
 )
+_WIDE = frozenset({"analytics", "admin"})
+"""Pages of tables and charts. It is said once a run, so that no page changes its width while it is drawn."""
 
 
 def run() -> None:
@@ -37,7 +39,6 @@ def run() -> None:
     st.set_page_config(
         page_title="Optimus",
         page_icon=str(ICON),
-        layout="centered",
         initial_sidebar_state="auto",
         menu_items={"About": ABOUT},
     )
@@ -51,6 +52,7 @@ def run() -> None:
     # Before anybody has entered, every page is known and none is run: an address is judged only afterwards.
     pages = _pages(principal.role if principal and may_enter else Role.ADMIN)
     page = st.navigation(pages, position="sidebar" if may_enter else "hidden")
+    st.set_page_config(layout="wide" if may_enter and page.url_path in _WIDE else "centered")
     if principal is None:
         process.note_page_drawn()
         setup_page() if first_start else sign_in_page()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from optimus.ui import bridge
 from optimus.ui.guard import PageContext, act
 from optimus.ui.new_password import draw_new_password
 from optimus.ui.sign_in import client_network
-from optimus.ui.text import ROLE_NAMES, count, day, plain
+from optimus.ui.text import ROLE_NAMES, day, plain
 
 
 def draw_account(context: PageContext) -> None:
@@ -20,13 +21,12 @@ def draw_account(context: PageContext) -> None:
 
 
 def _draw_password(context: PageContext) -> None:
-    form = context.state.password_form
     with st.container(border=True):
         st.markdown("**Change password**")
         current = st.text_input(
-            "Current password", key=f"password_current_{form}", type="password", autocomplete="current-password"
+            "Current password", key="password_current", type="password", autocomplete="current-password"
         )
-        new = draw_new_password(context.principal.username, key=f"password_new_{form}", label="New password")
+        new = draw_new_password(context.principal.username, key="password_new", label="New password")
         st.caption("Changing it signs you out everywhere else. Here you stay signed in.")
         if st.button("Change password", type="primary", key="password_change", disabled=not (current and new)):
             _change(context, current, new)
@@ -34,10 +34,7 @@ def _draw_password(context: PageContext) -> None:
 
 def _change(context: PageContext, current: str, new: str) -> None:
     change = context.services.auth.change_password
-    ended = act(change, context.principal, current=current, new=new, network=client_network())
-    if ended is None:
-        return
-    elsewhere = f" {count(ended, 'other session')} ended." if ended else ""
-    context.state.done = f"Your password is changed.{elsewhere}"
-    context.state.password_form += 1
-    st.rerun()
+    browser = st.context.headers.get("User-Agent", "")[:200]
+    ticket = act(change, context.principal, current=current, new=new, network=client_network(), user_agent=browser)
+    if ticket:
+        bridge.open_session(ticket, done="password")

@@ -12,6 +12,7 @@ from optimus.auth.captcha import CaptchaAnswer
 from optimus.errors import CaptchaError, InvalidCredentialsError, OptimusError
 from optimus.ui import bridge
 from optimus.ui.cookie import cookie_policy
+from optimus.ui.register import draw_register
 from optimus.ui.state import UiState, ui_state
 
 IPV6_NETWORK_BITS = 64
@@ -45,7 +46,8 @@ def sign_in_page() -> None:
     elif state.notice:
         st.error(state.notice)
         state.notice = None
-    st.caption("No account, or a forgotten password? Ask an admin for a one-time code, and enter it as the password.")
+    asks = "A forgotten password?" if draw_register(client_network()) else "No account, or a forgotten password?"
+    st.caption(f"{asks} Ask an admin for a one-time code, and enter it as the password.")
 
 
 def _sign_in(state: UiState, username: str, password: str, captcha: CaptchaAnswer | None) -> None:

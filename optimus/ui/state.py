@@ -39,8 +39,10 @@ class UiState:
     """The search and filters of which everything is selected, on all pages."""
     added: int = 0
     """How many memories were added here; a new number empties the form."""
-    password_form: int = 0
-    """How many passwords were changed here; a new number empties the form."""
+    registering: bool = False
+    """The form for an own account was sent here, so it stays open."""
+    register_notice: str = ""
+    """What was wrong with it, where the check question is a new one since."""
     done: str = ""
     """What was just done, to be said once at the next run."""
     local_servers: list[LocalServer] | None = None

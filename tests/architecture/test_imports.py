@@ -20,11 +20,13 @@ ALLOWED = {
     "preferences": BASE | {"storage"},
     "chat_memory": BASE | {"memory_manager", "llm_handler", "preferences", "prompt"},
     "connections": BASE | {"storage", "auth", "llm_handler", "preferences"},
+    "system_settings": BASE | {"storage", "auth", "llm_handler"},
+    "allowance": BASE | {"storage", "llm_handler", "system_settings", "usage"},
     "usage": BASE | {"storage", "llm_handler", "prompt"},
     "analytics": BASE | {"storage", "auth", "usage", "analytics"},
     "overview": BASE | {"storage", "auth"},
     "spreadsheets": BASE,
-    "chat": BASE | {"usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
+    "chat": BASE | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
     "services": BASE
     | ENGINES
     | {
@@ -37,15 +39,19 @@ ALLOWED = {
         "connections",
         "downloads",
         "preferences",
+        "allowance",
+        "system_settings",
     },
     "doctor": BASE | {"services", "llm_handler", "embedding"},
+    "health": BASE | {"services", "doctor", "storage", "auth", "llm_handler", "usage"},
     "process": BASE | {"services"},
     "ops_access": set(),
     "ops": BASE | {"services", "doctor"},
     "ops_client": BASE | {"ops_access"},
     "ui": BASE
     | ENGINES
-    | {"analytics", "overview", "doctor", "downloads", "spreadsheets", "ui", "services", "process", "connections"},
+    | {"analytics", "overview", "doctor", "downloads", "spreadsheets", "ui", "services", "process", "connections"}
+    | {"system_settings", "health"},
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access"},
     "settings_reference": BASE,
     "cli": BASE | {"auth", "services", "doctor", "ops", "ops_client", "settings_reference"},

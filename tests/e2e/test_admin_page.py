@@ -1,5 +1,7 @@
 """Accounts from an admin's and a user's side: made, used, locked, and out of reach for everybody else."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -135,11 +137,56 @@ def test_a_normal_user_never_gets_to_the_admin_page(app: AppServer, page: Page, 
         assert b"Add a user" not in switching.run(page="admin")
     select_row(page, 1)
     change(page, "Make admin")
+    person.sign_in(other, app.url, username="bob", password=OWN)
     open_admin(other, app)
     change(page, "Make user")
     other.get_by_text("Numbers", exact=True).click()
     expect(other.get_by_text("Active sessions")).to_have_count(0)
     expect(other.get_by_role("link", name="Admin")).to_have_count(0)
+
+
+def answer_check(page: Page) -> None:
+    """Answer the check question of the registration form."""
+    field = page.get_by_label("Check question")
+    question = field.get_attribute("aria-label") or ""
+    found = re.search(r"(\d+) (plus|minus|times) (\d+)", question)
+    assert found
+    left, sign, right = found.groups()
+    results = {"plus": int(left) + int(right), "minus": int(left) - int(right), "times": int(left) * int(right)}
+    field.fill(str(results[sign]))
+
+
+def test_registration_is_opened_used_limited_and_two_are_locked_at_once(app: AppServer, page: Page, other: Page):
+    """From the switch to an own account, its refused second message, and the end of its session."""
+    person.set_up(page, app.url)
+    open_admin(page, app)
+    add_user(page, "bob")
+    page.get_by_text("System", exact=True).click()
+    page.get_by_text("Let people create their own account").click()
+    page.get_by_label("Messages per user and day", exact=True).fill("1")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    other.goto(app.url)
+    other.get_by_text("Create account").first.click()
+    other.get_by_label("Name for the account").fill("zoe")
+    other.get_by_label("New password").fill(OWN)
+    answer_check(other)
+    other.get_by_role("button", name="Create account").click()
+    expect(person.chat_input(other)).to_be_visible()
+    expect(other.get_by_role("link", name="Admin")).to_have_count(0)
+    person.say(other, "I live in Lisbon")
+    person.chat_input(other).fill("I like tea")
+    person.chat_input(other).press("Enter")
+    expect(other.get_by_text("Today's limit of 1 message is used up")).to_be_visible()
+    expect(person.chat_input(other)).to_have_value("I like tea")
+    page.get_by_text("Users", exact=True).click()
+    for row in (1, 2):
+        select_row(page, row)
+    expect(page.get_by_text("2 users")).to_be_visible()
+    change(page, "Lock")
+    expect(page.get_by_role("button", name="Unlock", exact=True)).to_be_visible()
+    other.get_by_role("button", name="New chat").click()
+    expect(other.get_by_role("heading", name="Sign in to Optimus")).to_be_visible()
 
 
 def test_health_numbers_and_log_hold_no_content(app: AppServer, page: Page):

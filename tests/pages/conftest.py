@@ -45,7 +45,7 @@ def closed(monkeypatch) -> list[str]:
     """Take the place of the browser's cookie exchange; holds what was asked of it."""
     calls: list[str] = []
     monkeypatch.setattr(bridge, "close_session", lambda: calls.append("close"))
-    monkeypatch.setattr(bridge, "open_session", lambda ticket: calls.append(f"open {bool(ticket)}"))
+    monkeypatch.setattr(bridge, "open_session", lambda ticket, **_: calls.append(f"open {bool(ticket)}"))
     return calls
 
 

@@ -1,0 +1,92 @@
+"""What a user may still send and use today: counted in the store before an answer begins, corrected when it ends.
+
+A day is one of UTC, so that nobody can begin a new one by moving a clock or a time zone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from optimus.errors import ConflictError, LimitReachedError, OptimusError
+from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult
+from optimus.models import Clock, UserId
+from optimus.storage.accounts import AccountRepository
+from optimus.storage.records import DailyUse
+from optimus.system_settings import SystemSettings
+from optimus.usage import Asked
+
+_TRIES = 50
+_log = logging.getLogger(__name__)
+
+
+class Allowance:
+    """Counts messages and tokens by user and day, and refuses what goes beyond the system's limits."""
+
+    def __init__(self, *, accounts: AccountRepository, limits: Callable[[], SystemSettings], clock: Clock) -> None:
+        self._accounts = accounts
+        self._limits = limits
+        self._clock = clock
+
+    def take(self, owner: UserId, given: Asked) -> None:
+        """Count a message, and the tokens that its model is given, before anything of it is stored.
+
+        Of any number of parallel calls no more get through than the limits allow. The offline assistant takes no
+        tokens, so it answers on when they are used up.
+
+        Raises:
+            LimitReachedError: a limit of the day is used up; the message says until when.
+            StoreError: the store does not answer.
+        """
+        limits, tokens = self._limits(), _estimate(given)
+
+        def counted(use: DailyUse) -> DailyUse:
+            if limits.messages_per_day is not None and use.messages >= limits.messages_per_day:
+                raise LimitReachedError("messages", user_message=self._used_up(limits.messages_per_day, "message"))
+            if tokens and limits.tokens_per_day is not None and use.tokens + tokens > limits.tokens_per_day:
+                sentence = self._used_up(limits.tokens_per_day, "token")
+                raise LimitReachedError("tokens", user_message=f"{sentence} The offline assistant still answers.")
+            return use.model_copy(update={"messages": use.messages + 1, "tokens": use.tokens + tokens})
+
+        self._change(owner, counted)
+
+    def settle(self, owner: UserId, given: Asked, result: GenerationResult) -> None:
+        """Replace the estimate of an answer by what it took; a failure of the store leaves the estimate."""
+        estimate = _estimate(given)
+        if not estimate:
+            return
+        more = result.usage.input_tokens + result.usage.output_tokens - estimate
+        try:
+            self._change(owner, lambda use: use.model_copy(update={"tokens": max(0, use.tokens + more)}))
+        except OptimusError:
+            _log.exception("the tokens of an answer could not be counted")
+
+    def used(self, owner: UserId) -> DailyUse:
+        """Return what a user has used today."""
+        return self._accounts.daily_use(owner, self._clock().astimezone(UTC).date())
+
+    def _change(self, owner: UserId, change: Callable[[DailyUse], DailyUse]) -> None:
+        for _ in range(_TRIES):
+            if self._accounts.save_daily_use(change(self.used(owner))):
+                return
+        raise ConflictError("a count of use changes too fast")
+
+    def _used_up(self, limit: int, noun: str) -> str:
+        now = self._clock().astimezone(UTC)
+        midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+        number = f"{limit:,} {noun}" if limit == 1 else f"{limit:,} {noun}s"
+        return f"Today's limit of {number} is used up. It begins anew {_in(midnight - now)}, at midnight UTC."
+
+
+def _estimate(given: Asked) -> int:
+    is_free = given.choice.ref == OFFLINE_MODEL
+    return 0 if is_free else given.prompt_tokens + given.memory_tokens + given.history_tokens
+
+
+def _in(time: timedelta) -> str:
+    minutes = max(1, round(time.total_seconds() / 60))
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"in {minutes} {'minute' if minutes == 1 else 'minutes'}"
+    hours = round(minutes / 60)
+    return f"in about {hours} {'hour' if hours == 1 else 'hours'}"

@@ -1,0 +1,84 @@
+"""The store's collections: how large they are, and what quantization saves."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimus.overview import CollectionState
+from optimus.ui.guard import PageContext, act
+from optimus.ui.tables import ROW_HEIGHT, table_height
+
+ENGINES = {
+    "embedded": "embedded, in this process",
+    "server": "a Qdrant server",
+    "memory": "in memory: nothing survives a restart",
+}
+_KIB = 1024
+
+
+def draw_collections(context: PageContext) -> None:
+    """Draw a row for each collection, and the saving of all together."""
+    collections = act(context.services.overview.collections, context.principal)
+    if collections is None:
+        return
+    engine = context.services.store.engine
+    st.subheader("Store", anchor=False)
+    st.caption(f"Engine: {ENGINES[engine]}. {_saving(collections)}")
+    st.dataframe(
+        [_row(state) for state in collections],
+        hide_index=True,
+        row_height=ROW_HEIGHT,
+        height=table_height(len(collections)),
+        placeholder="–",
+        column_config={
+            "Records": st.column_config.NumberColumn(format="localized", width="small"),
+            "Indexed": st.column_config.NumberColumn(
+                format="localized",
+                width="small",
+                help="Vectors in the search graph. A small collection is searched without one, and just as exactly.",
+            ),
+            "Segments": st.column_config.NumberColumn(width="small"),
+            "On disk": st.column_config.TextColumn(help="A server does not tell.", width="small"),
+            "In RAM": st.column_config.TextColumn(
+                help="Of the vectors, as the search holds them. The originals stay on disk.", width="small"
+            ),
+            "Unquantized": st.column_config.TextColumn(help="The same as 32-bit numbers.", width="small"),
+            "Saved": st.column_config.NumberColumn(format="percent", width="small"),
+        },
+        alt="The store's collections with records, segments, indexed vectors, bytes and saving",
+    )
+
+
+def _row(state: CollectionState) -> dict[str, str | int | float | None]:
+    quantized = state.quantized_bytes
+    return {
+        "Collection": state.name.replace("_", " "),
+        "Records": state.points,
+        "Indexed": state.indexed_vectors if state.has_vectors else None,
+        "Segments": state.segments,
+        "On disk": size(state.disk_bytes),
+        "In RAM": size(quantized if quantized is not None else state.original_bytes) if state.has_vectors else None,
+        "Unquantized": size(state.original_bytes) if state.has_vectors else None,
+        "Saved": state.saving,
+        "Quantization": state.quantization,
+    }
+
+
+def _saving(collections: tuple[CollectionState, ...]) -> str:
+    held = [(state.original_bytes, state.quantized_bytes) for state in collections if state.quantized_bytes is not None]
+    original, quantized = sum(pair[0] for pair in held), sum(pair[1] for pair in held)
+    if not original:
+        return "There are no vectors yet."
+    share = 1 - quantized / original
+    return f"Quantized vectors take {size(quantized)} of RAM instead of {size(original)}: {share:.0%} saved."
+
+
+def size(number: float | None) -> str | None:
+    """Return bytes in words: `12 KB`, `3.4 MB`; None where they are not known."""
+    if number is None:
+        return None
+    units = ("B", "KB", "MB", "GB", "TB")
+    power = 0
+    while number >= _KIB and power < len(units) - 1:
+        number, power = number / _KIB, power + 1
+    return f"{number:.0f} {units[power]}" if number >= 10 or not power else f"{number:.1f} {units[power]}"  # noqa: PLR2004
