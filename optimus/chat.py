@@ -159,7 +159,7 @@ class ChatService:
             GenerationBusyError: an answer is still being written here.
             NotFoundError: the conversation is missing or not the owner's.
             LimitReachedError: the user's messages or tokens of the day are used up.
-            StoreError: the message could not be stored, or the limits not be read.
+            StoreError: the message could not be stored.
         """
         cleaned = check_message(text)
         earlier = self._before(owner, conversation_id)
@@ -183,8 +183,7 @@ class ChatService:
         Raises:
             NotFoundError: the answer is missing or not the owner's.
             InvalidInputError: it is not an unfinished answer at the end of its conversation.
-            GenerationBusyError: an answer is still being written here.
-            LimitReachedError: the day's messages or tokens are used up.
+            GenerationBusyError, LimitReachedError: as for `send`.
         """
         reply = self._conversations.message(owner, reply_id)
         messages = self._before(owner, reply.conversation_id)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from optimus import process
-from optimus.models import Role, UserId
+from optimus.models import Role
 from optimus.ui import guard
 from tests.pages.conftest import SignIn, run_alone, run_app, texts
 from tests.world import PASSWORD, running_world
@@ -18,7 +18,7 @@ OWN = "granite-otter-58-lantern plum"
 def really(world, monkeypatch):
     """Sign an account in with a real session, and use its token as this connection's cookie."""
 
-    def enter(username: str, password: str = PASSWORD) -> UserId:
+    def enter(username, password=PASSWORD):
         auth = world.services.auth
         ticket = auth.sign_in(username=username, password=password, network="", captcha=None, user_agent="")
         token = auth.open_session(ticket).token

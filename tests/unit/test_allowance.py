@@ -10,7 +10,7 @@ from optimus.errors import LimitReachedError
 from optimus.llm_handler.requests import GenerationResult, ModelChoice, ModelRef
 from optimus.models import MessageState, Usage
 from optimus.usage import Asked
-from tests.world import stranger
+from tests.world import World, stranger
 
 PAID = ModelChoice(
     ref=ModelRef(provider="openai", name="m"), title="m", provider_title="OpenAI", free=False, is_local=False
@@ -22,9 +22,10 @@ def limit(world, **limits: int | None) -> None:
     world.services.system.change(world.principal, **limits)
 
 
-def allowance_of(world) -> Allowance:
+def allowance_of(world: World) -> Allowance:
     """Return the counter that the world's chat uses."""
-    return world.services.chat._allowance
+    found: Allowance = world.services.chat._allowance
+    return found
 
 
 def given(tokens: int) -> Asked:

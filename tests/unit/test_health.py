@@ -12,7 +12,7 @@ from optimus.models import new_id
 from optimus.services import wire
 from optimus.settings import Settings
 from optimus.storage.overview import _bits
-from optimus.storage.records import Event
+from optimus.storage.records import Event, EventData
 from optimus.storage.store import open_store
 from optimus.storage.table import Table
 from tests.fakes.embedding import HashEmbedder
@@ -27,7 +27,7 @@ def states(world) -> dict[str, Verdict]:
 def answer(world, state: str, *, provider: str = "openai", minutes_ago: int = 0) -> None:
     """Record an answer of a provider."""
     at = world.clock.now - timedelta(minutes=minutes_ago)
-    data = {"model": f"{provider}:m", "state": state}
+    data: EventData = {"model": f"{provider}:m", "state": state}
     world.services.store.events.append(Event(id=new_id(), user_id=world.owner, kind="answer", at=at, data=data))
 
 
@@ -96,11 +96,29 @@ def test_jobs_are_counted_by_kind_and_status(world):
     [
         (None, None),
         (models.BinaryQuantization(binary=models.BinaryQuantizationConfig()), 1),
-        (models.BinaryQuantization(binary=models.BinaryQuantizationConfig(encoding="one_and_half_bits")), 1.5),
-        (models.BinaryQuantization(binary=models.BinaryQuantizationConfig(encoding="two_bits")), 2),
-        (models.ScalarQuantization(scalar=models.ScalarQuantizationConfig(type="int8")), 8),
-        (models.ProductQuantization(product=models.ProductQuantizationConfig(compression="x16")), 2),
-        (models.TurboQuantization(turbo=models.TurboQuantQuantizationConfig(bits="bits1_5")), 1.5),
+        (
+            models.BinaryQuantization(
+                binary=models.BinaryQuantizationConfig(encoding=models.BinaryQuantizationEncoding.ONE_AND_HALF_BITS)
+            ),
+            1.5,
+        ),
+        (
+            models.BinaryQuantization(
+                binary=models.BinaryQuantizationConfig(encoding=models.BinaryQuantizationEncoding.TWO_BITS)
+            ),
+            2,
+        ),
+        (models.ScalarQuantization(scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)), 8),
+        (
+            models.ProductQuantization(
+                product=models.ProductQuantizationConfig(compression=models.CompressionRatio.X16)
+            ),
+            2,
+        ),
+        (
+            models.TurboQuantization(turbo=models.TurboQuantQuantizationConfig(bits=models.TurboQuantBitSize.BITS1_5)),
+            1.5,
+        ),
         (models.TurboQuantization(turbo=models.TurboQuantQuantizationConfig()), 4),
     ],
 )
@@ -118,6 +136,7 @@ def test_the_real_engine_tells_sizes_and_when_it_saved(tmp_path):
     opened.auth.create_admin(code=None, username="ada", password=PASSWORD)
     ticket = opened.auth.sign_in(username="ada", password=PASSWORD, network="", captcha=None, user_agent="")
     ada = opened.auth.principal(opened.auth.open_session(ticket).token)
+    assert ada
     opened.memory.add(ada.user_id, "I live in Lisbon")
     sizes = {state.name: state for state in opened.overview.collections(ada)}
     memories = sizes["memories"]
@@ -125,7 +144,7 @@ def test_the_real_engine_tells_sizes_and_when_it_saved(tmp_path):
     assert memories.original_bytes == 2 * 384 * 4
     assert memories.quantized_bytes == 2 * 384 * 2 / 8
     assert memories.saving == 1 - 1 / 16
-    assert memories.disk_bytes > 10_000
+    assert (memories.disk_bytes or 0) > 10_000
     assert (sizes["events"].saving, sizes["events"].quantization) == (None, None)
     assert [(person.account.user.username, person.memories) for person in opened.overview.people(ada)] == [("ada", 1)]
     store.sync()

@@ -13,18 +13,19 @@ from optimus.errors import (
     PermissionDeniedError,
 )
 from optimus.llm_handler.requests import OFFLINE_MODEL
-from optimus.models import MessageState, Role
+from optimus.models import MessageState, Principal, Role
 from optimus.storage.work import WorkRepository
 from optimus.system_settings import MAX_AGE, SystemSettings
 from tests.fakes.providers import running_provider
 from tests.unit.test_chat import connect
-from tests.world import running_world, stranger
+from tests.world import World, running_world, stranger
 
 
-def bob_of(world):
+def bob_of(world: World) -> Principal:
     """Return a second admin, who exists in the store."""
     user = world.services.auth.people.create(world.principal, username="bob", role=Role.ADMIN).user
     stored = world.services.store.accounts.user(user.id)
+    assert stored
     world.services.store.accounts.update_user(stored.model_copy(update={"must_change_password": False}))
     return world.principal.model_copy(update={"user_id": user.id, "username": "bob"})
 
@@ -40,7 +41,7 @@ def test_a_change_counts_at_once_and_for_the_next_start(world):
     changed = world.services.system.change(world.principal, messages_per_day=5, is_registration_open=True)
     assert (changed.messages_per_day, changed.is_registration_open) == (5, True)
     assert world.services.system.current() == changed
-    assert WorkRepository.setting(world.services.store.work, "system")["messages_per_day"] == 5
+    assert world.services.store.work.setting("system")["messages_per_day"] == 5
     assert world.services.system.change(world.principal, messages_per_day=None).messages_per_day is None
 
 
@@ -54,7 +55,7 @@ def test_a_change_of_another_process_is_seen_within_two_seconds(world):
     assert system.current().max_memories == 7
 
 
-def test_only_an_admin_of_this_moment_changes_anything(world):
+def test_only_an_admin_of_this_moment_changes_anything(world: World):
     """A user is refused, and so is an admin who was demoted since the page was drawn."""
     bob = bob_of(world)
     world.services.auth.people.change_role(world.principal, bob.user_id, Role.USER)
@@ -93,7 +94,7 @@ def test_the_environment_wins_and_says_so(tmp_path):
         system = world.services.system
         current = system.current()
         assert (current.is_registration_open, current.messages_per_day) == (True, 9)
-        assert current.allowed_providers == {"openai"}
+        assert current.allowed_providers == frozenset({"openai"})
         assert system.fixed == {
             "is_registration_open": "OPTIMUS_REGISTRATION",
             "default_model": "OPTIMUS_DEFAULT_MODEL",

@@ -21,7 +21,7 @@ from optimus.models import Role
 from optimus.settings import Settings
 from tests.unit.auth.conftest import COST, NETWORK
 
-SETTINGS = Settings(setup_code=None, session_profile="default", max_sessions=5)
+SETTINGS = Settings.model_validate({"setup_code": None, "session_profile": "default", "max_sessions": 5})
 OWN = "granite-otter-58-lantern plum"
 
 
@@ -64,7 +64,7 @@ def answered(auth, network: str = NETWORK):
     return CaptchaAnswer(id=challenge.id, answer=str(results[sign]))
 
 
-def register(auth, username: str = "bob", password: str = OWN, network: str = NETWORK, **rest) -> str:
+def register(auth, username: str = "bob", password: str = OWN, network: str = NETWORK, **rest):
     """Register with the right answer where nothing else is said; return the ticket."""
     captcha = rest["captcha"] if "captcha" in rest else answered(auth, network)
     return auth.register(username=username, password=password, network=network, captcha=captcha, user_agent="")
