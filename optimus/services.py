@@ -10,6 +10,7 @@ from datetime import datetime
 
 from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
+from optimus.audit import AuditService
 from optimus.auth.service import AuthService
 from optimus.chat import ChatService
 from optimus.chat_memory import ChatMemory
@@ -49,6 +50,7 @@ class Services:
     overview: OverviewService
     downloads: Downloads
     system: SystemSettingsService
+    audit: AuditService
     embedder: Embedder
     clock: Clock
 
@@ -140,6 +142,7 @@ def wire(
         overview=OverviewService(store=store, people=auth.people, clock=clock),
         downloads=Downloads(clock=clock),
         system=system,
+        audit=AuditService(log=store.audit, accounts=store.accounts),
         embedder=embedder,
         clock=clock,
     )

@@ -98,6 +98,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     named by its id, and needs none; Mem0 makes the indexes of its own fields.
     """
     word, time = models.PayloadSchemaType.KEYWORD, models.PayloadSchemaType.DATETIME
+    number = models.PayloadSchemaType.INTEGER
     names_of_memory = ("type", "status", "slot_key", "conversation_id", "message_id", "source", "extractor")
     memory = dict.fromkeys(names_of_memory, word) | {"created_at": time, "updated_at": time}
     record = {"kind": word}
@@ -122,7 +123,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
             indexes=record | {"conversation_id": word, "state": word, "created_at": time, "updated_at": time},
         ),
         CollectionSpec(name=names.accounts, indexes=record | {"expires_at": time}),
-        CollectionSpec(name=names.events, indexes=record | {"type": word, "at": time}),
+        CollectionSpec(name=names.events, indexes=record | {"type": word, "at": time, "actor": word, "seq": number}),
         CollectionSpec(name=names.work, indexes=record | {"status": word}),
     )
 
@@ -184,6 +185,8 @@ def _without_links(kind: models.PayloadSchemaType) -> Any:
     """Return index parameters without a search graph of their own: only the tenant field has one."""
     if kind is models.PayloadSchemaType.KEYWORD:
         return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, enable_hnsw=False)
+    if kind is models.PayloadSchemaType.INTEGER:
+        return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True)
     return models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME, enable_hnsw=False)
 
 

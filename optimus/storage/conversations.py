@@ -62,7 +62,7 @@ class ConversationRepository:
         """Return conversations, the newest updated first; `offset` is the `updated_at` of the last one seen."""
         older = () if offset is None else (between("updated_at", None, offset),)
         with acting_as(owner):
-            rows = self._conversations.find(owned_by(owner), *older, limit=limit, newest_by="updated_at")
+            rows = self._conversations.newest("updated_at", owned_by(owner), *older, limit=limit)
         return [row.decode(Conversation) for row in rows]
 
     def rename(self, owner: UserId, conversation_id: ConversationId, title: str) -> None:
@@ -150,7 +150,7 @@ class ConversationRepository:
         self.get(owner, conversation_id)
         with acting_as(owner):
             inside = equals("conversation_id", conversation_id)
-            rows = self._messages.find(owned_by(owner), inside, limit=limit, newest_by="created_at")
+            rows = self._messages.newest("created_at", owned_by(owner), inside, limit=limit)
         return [row.decode(Message) for row in reversed(rows)]
 
     def interrupted(self, owner: UserId | None = None) -> list[Message]:

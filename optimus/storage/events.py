@@ -50,7 +50,7 @@ class EventRepository:
             limit: How many at most.
         """
         concerned = () if about is None else (models.Filter(should=[owned_by(about), equals("data.by", about)]),)
-        rows = self._events.find(one_of("type", kinds), *concerned, limit=limit, newest_by="at")
+        rows = self._events.newest("at", one_of("type", kinds), *concerned, limit=limit)
         return [_event(row) for row in rows]
 
     def of(self, owner: UserId | None, since: datetime | None = None, until: datetime | None = None) -> list[Event]:

@@ -27,6 +27,16 @@ def between(key: str, since: datetime | None, until: datetime | None) -> models.
     return models.FieldCondition(key=key, range=models.DatetimeRange(gte=since, lt=until))
 
 
+def at_most(key: str, bound: int) -> models.FieldCondition:
+    """Return the condition `key` <= `bound`, for numbers."""
+    return models.FieldCondition(key=key, range=models.Range(lte=bound))
+
+
+def any_of(*conditions: models.Condition) -> models.Filter:
+    """Return the condition that at least one of `conditions` holds."""
+    return models.Filter(should=list(conditions))
+
+
 def has_ids(*ids: str) -> models.HasIdCondition:
     """Return the condition that a point has one of `ids`; no point has what is no UUID, which a server would refuse."""
     return models.HasIdCondition(has_id=[point_id for point_id in ids if is_uuid(point_id)])

@@ -149,7 +149,7 @@ class UserPreferences(Value):
 
 
 class Event(Value):
-    """Something that happened: usage or audit. `data` holds numbers and names, never message text."""
+    """Something that was used. `data` holds numbers and names, never message text."""
 
     id: str
     user_id: UserId | None

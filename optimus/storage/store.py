@@ -17,6 +17,7 @@ from optimus.keys import Keys
 from optimus.models import Clock, utc_now
 from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
+from optimus.storage.audit import AuditLog
 from optimus.storage.client import EngineClient, memory_backend
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.conversations import ConversationRepository
@@ -52,6 +53,7 @@ class Store:
     accounts: AccountRepository
     conversations: ConversationRepository
     events: EventRepository
+    audit: AuditLog
     work: WorkRepository
     memories: MemoryIndex
     probe: Table
@@ -104,6 +106,7 @@ class Store:
 
     def close(self) -> None:
         """Sync, flush and close; closing twice does nothing."""
+        self.audit.close()
         if self.commit is not None:
             self.commit.close()
         self.client.close()
@@ -140,13 +143,12 @@ def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector
         StoreUnavailableError: the server does not answer.
     """
     names = CollectionNames(prefix=settings.collection_prefix)
+    head = settings.keys_folder / f"{settings.collection_prefix}audit.head"
     if settings.qdrant_url:
         with ExitStack() as undo:
             guard = open_server(settings)
             undo.callback(guard.close)
-            store = _assemble(
-                guard, "server", names=names, keys=keys, clock=clock, vector_size=vector_size, commit=None
-            )
+            store = _assemble(guard, "server", names=names, keys=keys, clock=clock, vector_size=vector_size, head=head)
             undo.pop_all()
         return store
     with ExitStack() as undo:
@@ -156,7 +158,7 @@ def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector
         undo.callback(commit.close)
         guarded = MarkingGuard(engine, mark=commit.mark)
         store = _assemble(
-            guarded, "embedded", names=names, keys=keys, clock=clock, vector_size=vector_size, commit=commit
+            guarded, "embedded", names=names, keys=keys, clock=clock, vector_size=vector_size, head=head, commit=commit
         )
         store = replace(store, folder=settings.data_dir / STORE_FOLDER)
         undo.pop_all()
@@ -167,9 +169,7 @@ def open_memory_store(keys: Keys | None = None, *, clock: Clock = utc_now, vecto
     """Open an empty store in memory behind the same walls, for tests."""
     keys = keys or Keys(jwt=os.urandom(32), pepper=os.urandom(32), master=os.urandom(32))
     guard = MemoryGuard(memory_backend())
-    return _assemble(
-        guard, "memory", names=CollectionNames(), keys=keys, clock=clock, vector_size=vector_size, commit=None
-    )
+    return _assemble(guard, "memory", names=CollectionNames(), keys=keys, clock=clock, vector_size=vector_size)
 
 
 def _assemble(
@@ -180,7 +180,8 @@ def _assemble(
     keys: Keys,
     clock: Clock,
     vector_size: int,
-    commit: GroupCommit | None,
+    head: Path | None = None,
+    commit: GroupCommit | None = None,
 ) -> Store:
     sync = commit.wait if commit is not None else _nothing
     keyring = Keyring(backend=guard, collection=names.accounts, master=keys.master, sync=sync, clock=clock)
@@ -203,6 +204,15 @@ def _assemble(
         conversations=ConversationRepository(client=client, collection=names.conversations, sync=sync, clock=clock),
         events=EventRepository(client=client, collection=names.events, sync=sync),
         work=work,
+        audit=AuditLog(
+            client=client,
+            collection=names.events,
+            heads=names.work,
+            keyring=keyring,
+            head_file=head,
+            sync=sync,
+            clock=clock,
+        ),
         memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,

@@ -97,15 +97,22 @@ class Table:
         rows = self.find(has_ids(point_id), *conditions, limit=1)
         return rows[0] if rows else None
 
-    def find(self, *conditions: models.Condition, limit: int | None = None, newest_by: str | None = None) -> list[Row]:
-        """Return matching records, all of them without a `limit`; `newest_by` names a datetime field to order by."""
-        if newest_by is not None:
-            order = models.OrderBy(key=newest_by, direction=models.Direction.DESC)
-            records, _ = self._client.scroll(
-                self._collection, scroll_filter=self._where(conditions), limit=limit or PAGE, order_by=order
-            )
-            return [Row(str(record.id), record.payload or {}) for record in records]
+    def find(self, *conditions: models.Condition, limit: int | None = None) -> list[Row]:
+        """Return matching records in no order, all of them without a `limit`."""
         return self._scroll(conditions, limit)
+
+    def newest(self, key: str, *conditions: models.Condition, limit: int, offset: int = 0) -> list[Row]:
+        """Return matching records with the highest `key` first, a field with a range index."""
+        order = models.OrderBy(key=key, direction=models.Direction.DESC)
+        answer = self._client.query_points(
+            self._collection,
+            query=models.OrderByQuery(order_by=order),
+            query_filter=self._where(conditions),
+            limit=limit,
+            offset=offset,
+            with_payload=True,
+        )
+        return [Row(str(point.id), point.payload or {}) for point in answer.points]
 
     def count(self, *conditions: models.Condition) -> int:
         """Return how many records match, exactly."""

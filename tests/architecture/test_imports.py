@@ -26,11 +26,13 @@ ALLOWED = {
     "analytics": BASE | {"storage", "auth", "usage", "analytics"},
     "overview": BASE | {"storage", "auth"},
     "spreadsheets": BASE,
+    "audit": BASE | {"storage", "auth"},
     "chat": BASE | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
     "services": BASE
     | ENGINES
     | {
         "analytics",
+        "audit",
         "overview",
         "storage",
         "embedding",
@@ -50,8 +52,20 @@ ALLOWED = {
     "ops_client": BASE | {"ops_access"},
     "ui": BASE
     | ENGINES
-    | {"analytics", "overview", "doctor", "downloads", "spreadsheets", "ui", "services", "process", "connections"}
-    | {"system_settings", "health"},
+    | {
+        "analytics",
+        "audit",
+        "overview",
+        "doctor",
+        "downloads",
+        "spreadsheets",
+        "ui",
+        "services",
+        "process",
+        "connections",
+        "system_settings",
+        "health",
+    },
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access"},
     "settings_reference": BASE,
     "cli": BASE | {"auth", "services", "doctor", "ops", "ops_client", "settings_reference"},

@@ -1,0 +1,120 @@
+"""What the audit log takes and returns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from optimus.models import UserId, Value
+from optimus.storage.records import EventData
+
+
+class AuditAction(StrEnum):
+    """What the audit log tells of; the word before the dot is the group that it is shown in."""
+
+    ADMIN_CREATED = "auth.admin_created"
+    SIGNED_IN = "auth.signed_in"
+    SIGN_IN_FAILED = "auth.sign_in_failed"
+    LOCKED_OUT = "auth.locked_out"
+    """Too many failures: further tries have to wait."""
+    SIGNED_OUT = "auth.signed_out"
+    SESSION_ENDED = "auth.session_ended"
+    PASSWORD_CHANGED = "auth.password_changed"  # noqa: S105 - the name of an action
+    PASSWORD_CHANGE_FAILED = "auth.password_change_failed"  # noqa: S105 - the name of an action
+    PASSWORD_CHOSEN = "auth.password_chosen"  # noqa: S105 - the name of an action
+    DENIED = "auth.denied"
+    """Somebody signed in reached for what the role does not allow."""
+    USER_CREATED = "admin.user_created"
+    ROLE_CHANGE = "admin.role_changed"
+    USER_LOCKED = "admin.user_locked"
+    USER_UNLOCKED = "admin.user_unlocked"
+    SESSIONS_ENDED = "admin.sessions_ended"
+    PASSWORD_RESET = "admin.password_reset"  # noqa: S105 - the name of an action
+    SETTING_CHANGE = "admin.setting_changed"
+    NOT_DONE = "admin.not_done"
+    """The act that was recorded just before, by the same actor, failed."""
+    EXPORT = "data.exported"
+    IMPORT = "data.imported"
+    ERASURE = "data.erased"
+    """Of an account; names nobody, only the receipt."""
+    PREFERENCE_CHANGE = "settings.changed"
+    MODEL_CONNECTED = "settings.model_connected"
+    MODEL_REMOVED = "settings.model_removed"
+    MEMORY_CREATED = "memory.created"
+    MEMORY_CONFIRMED = "memory.confirmed"
+    """Said again, perhaps in better words."""
+    MEMORY_REPLACED = "memory.replaced"
+    """Ended by a newer one."""
+    MEMORY_EDITED = "memory.edited"
+    MEMORY_FORGOTTEN = "memory.forgotten"
+    MEMORY_RESTORED = "memory.restored"
+    MEMORY_UNDONE = "memory.undone"
+    MEMORY_WITHDRAWN = "memory.withdrawn"
+    """Messages were deleted, and with them what came only from them."""
+    LOG_CHECKED = "audit.checked"
+    LOG_EXPORTED = "audit.exported"
+
+    @property
+    def group(self) -> str:
+        """The word before the dot."""
+        return self.value.partition(".")[0]
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the record is on disk before the act goes on; those of memories follow within a second."""
+        return self.group != "memory"
+
+
+class AuditEntry(Value):
+    """A record of the audit log as it is read; what an erasure blanked is None."""
+
+    seq: int
+    at: datetime
+    action: str
+    """An `AuditAction`, or what a newer Optimus has recorded."""
+    actor: UserId | None
+    """Who did it; None where nobody was signed in."""
+    subject: UserId | None
+    """Whom it concerns."""
+    item: str | None
+    """What it was done to, such as a memory's id."""
+    is_erased: bool
+    """Whether an erased account was actor or subject."""
+    data: EventData
+    """Numbers and names; `network` and `browser` belong to the actor."""
+
+
+class AuditFilter(Value):
+    """Which entries of the audit log; None means any."""
+
+    actions: frozenset[str] | None = None
+    about: UserId | None = None
+    """Only those that concern this account or that it caused."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Before this moment."""
+
+
+class AuditPage(Value):
+    """One page of the audit log, the newest entry first."""
+
+    items: tuple[AuditEntry, ...]
+    total: int
+
+
+class AuditReport(Value):
+    """What a check of the audit log found."""
+
+    records: int
+    """How many were read and are whole."""
+    broken: int | None = None
+    """The number of the first record that is missing, changed or out of place."""
+    reason: str | None = None
+    """What is wrong, in words; None where nothing is."""
+    is_anchored: bool = True
+    """Whether the end was compared with the note beside the master key."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.reason is None
