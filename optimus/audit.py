@@ -12,6 +12,8 @@ from optimus.storage.audit_records import AuditAction, AuditEntry, AuditFilter, 
 from optimus.storage.table import PAGE
 
 __all__ = [
+    "ANOTHER",
+    "OWN_ENTRIES",
     "AuditAction",
     "AuditEntry",
     "AuditFilter",

@@ -1,4 +1,4 @@
-"""The command line: `python -m optimus doctor`, `create-admin`, `settings`.
+"""The command line: `python -m optimus doctor`, `create-admin`, `verify-audit`, `settings`.
 
 While Optimus runs, it alone holds the embedded store; the command is then sent to it over loopback. Otherwise the
 command opens the store itself.
@@ -15,6 +15,7 @@ from contextlib import closing
 from typing import Any
 
 from optimus import ops
+from optimus.audit import AuditReport
 from optimus.auth.names import check_username
 from optimus.auth.passphrase import suggest_passphrase
 from optimus.doctor import Report, Verdict, examine_closed, unreadable_settings
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if parsed.command == "settings":
         print(example_toml() if parsed.toml else markdown_table(), end="")
         return 0
+    if parsed.command == "verify-audit":
+        return _verify_audit(as_json=parsed.json)
     return _create_admin(parsed.username, from_stdin=parsed.password_stdin)
 
 
@@ -54,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input instead of asking"
     )
+    verify = commands.add_parser("verify-audit", help="check that nothing in the audit log was changed or removed")
+    verify.add_argument("--json", action="store_true", help="print one JSON object instead of a sentence")
     settings = commands.add_parser("settings", help="list every setting with its default")
     settings.add_argument("--toml", action="store_true", help="print a commented secrets.toml instead of a table")
     return parser
@@ -107,6 +112,19 @@ def _piped_password() -> str:
     if not password:
         raise InvalidInputError("stdin", user_message="No password came on standard input. No account was made.")
     return password
+
+
+def _verify_audit(*, as_json: bool) -> int:
+    try:
+        report = AuditReport.model_validate(_run(load_settings(), "verify-audit", {}))
+    except OptimusError as error:
+        print(error.user_message, file=sys.stderr)
+        return 1
+    if as_json:
+        print(json.dumps({"whole": report.is_whole, **report.model_dump(mode="json")}, indent=2))
+    else:
+        print(report.sentence)
+    return 0 if report.is_whole else 1
 
 
 def _ask_password() -> str:

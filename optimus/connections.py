@@ -14,7 +14,9 @@ from optimus.llm_handler.requests import ConnectionInfo, ConnectionTest, Credent
 from optimus.models import Clock, Principal, UserId, Value, new_id
 from optimus.preferences import PreferenceService
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import Connection
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditAction
+from optimus.storage.records import Connection, EventData
 
 MAX_CONNECTIONS = 20
 COMPATIBLE = "compatible"
@@ -43,12 +45,19 @@ class ConnectionService:
     """A user's own providers and endpoints; keys go in and never come out again."""
 
     def __init__(
-        self, *, accounts: AccountRepository, models: ModelGateway, preferences: PreferenceService, clock: Clock
+        self,
+        *,
+        accounts: AccountRepository,
+        models: ModelGateway,
+        preferences: PreferenceService,
+        clock: Clock,
+        audit: AuditLog,
     ) -> None:
         self._accounts = accounts
         self._preferences = preferences
         self._models = models
         self._clock = clock
+        self._audit = audit
 
     def choices(self, owner: UserId) -> list[ModelChoice]:
         """Return every model that the owner can pick, the offline assistant last."""
@@ -134,6 +143,8 @@ class ConnectionService:
         result = self._models.test(provider, credentials)
         if result.ok:
             self._keep(owner, provider, credentials, result.models)
+            told: EventData = {"provider": provider}
+            self._audit.note(AuditAction.MODEL_CONNECTED, actor=owner, subject=owner, data=told)
         return result
 
     def disconnect(self, owner: UserId, connection_id: str) -> None:
@@ -143,6 +154,7 @@ class ConnectionService:
             NotFoundError: it is missing or not the owner's.
         """
         self._accounts.delete_connection(owner, connection_id)
+        self._audit.note(AuditAction.MODEL_REMOVED, actor=owner, subject=owner)
 
     def connected(self, owner: UserId) -> list[ConnectionInfo]:
         """Return the owner's own connections."""

@@ -18,7 +18,7 @@ from optimus.keys import load_keys
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import OFFLINE_MODEL
 from optimus.models import Value, utc_now
-from optimus.services import Services
+from optimus.services import CHECKED_AT_START, Services
 from optimus.settings import Settings
 
 MIN_FREE_BYTES = 500 * 1024**2
@@ -58,7 +58,7 @@ class Report(Value):
 def examine(opened: Services) -> Report:
     """Look at everything that Optimus needs in order to work."""
     around = _around(opened.settings, opened.models, opened.embedder)
-    return Report(checks=(*around[:4], _store(opened), *around[4:], _accounts(opened)))
+    return Report(checks=(*around[:4], _store(opened), *around[4:], _accounts(opened), _audit(opened)))
 
 
 def examine_closed(settings: Settings, problem: OptimusError) -> Report:
@@ -214,3 +214,17 @@ def _accounts(opened: Services) -> Check:
         fix = "Open the link that the start prints, or run `python -m optimus create-admin NAME`."
         return Check(name="accounts", verdict=Verdict.WARNING, detail=detail, fix=fix)
     return Check(name="accounts", verdict=Verdict.OK, detail="set up")
+
+
+def _audit(opened: Services) -> Check:
+    try:
+        report = opened.store.audit.verify(CHECKED_AT_START)
+    except OptimusError as error:
+        return Check(name="audit log", verdict=Verdict.PROBLEM, detail=str(error), fix=error.user_message)
+    if report.is_whole:
+        return Check(name="audit log", verdict=Verdict.OK, detail=f"the newest records are whole, {report.records:,}")
+    fix = (
+        "Somebody changed the store past Optimus, or an older copy of it was put back. Find out which; "
+        "`python -m optimus verify-audit` checks all records."
+    )
+    return Check(name="audit log", verdict=Verdict.PROBLEM, detail=report.sentence, fix=fix)

@@ -119,7 +119,7 @@ def _recent_answers(opened: Services) -> tuple[Counter[str], Counter[str]]:
     """Return how many of the last answers each provider gave, and how many of those failed."""
     total: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    for event in opened.store.events.latest([ANSWER], about=None, limit=LOOKED_AT):
+    for event in opened.store.events.latest(ANSWER, limit=LOOKED_AT):
         model = str(event.data.get("model") or "")
         if ":" in model and opened.clock() - event.at <= RECENT:
             provider = ModelRef.parse(model).provider

@@ -24,4 +24,6 @@ def run(opened: Services, command: str, arguments: dict[str, Any]) -> dict[str, 
             raise InvalidInputError(user_message="A username and a password are needed.")
         user = opened.auth.create_admin(code=None, username=username, password=password)
         return {"username": user.username}
+    if command == "verify-audit":
+        return opened.audit.verify().model_dump(mode="json")
     raise InvalidInputError(user_message=f"There is no command {command!r}.")

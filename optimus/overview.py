@@ -1,4 +1,4 @@
-"""What an administrator sees of the whole: sizes, counts and the log of accounts. Never what anybody has written."""
+"""What an administrator sees of the whole: sizes and counts. Never what anybody has written."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from datetime import datetime, timedelta
 
 from optimus.auth.accounts import AccountDesk, AccountInfo
 from optimus.auth.permissions import Action, authorize
-from optimus.models import Clock, Principal, UserId, UserStatus, Value
+from optimus.models import Clock, Principal, UserStatus, Value
+from optimus.storage.audit_records import AuditAction, AuditFilter
 from optimus.storage.overview import CollectionState, collection_states, memories_by_user, totals
-from optimus.storage.records import EventData
 from optimus.storage.store import Store
 
-__all__ = ["CollectionState", "Counters", "LogEntry", "OverviewService", "Person", "Recent"]
+__all__ = ["CollectionState", "Counters", "OverviewService", "Person", "Recent"]
 
-LOGGED = 200
-"""How many entries the log shows."""
-LOGGED_KINDS = ("auth.", "admin.")
 ANSWERED = "answer"
-FAILED_SIGN_IN = "auth.sign_in_failed"
 
 
 class Recent(Value):
@@ -47,18 +43,6 @@ class Person(Value):
     account: AccountInfo
     memories: int
     """True ones, messages not counted."""
-
-
-class LogEntry(Value):
-    """Something that happened to an account."""
-
-    at: datetime
-    kind: str
-    username: str | None
-    """Whom it concerns; None where no account has the name that was typed, empty where the account is gone."""
-    by: str | None
-    """The administrator who did it; None where nobody but the account itself acted."""
-    data: EventData
 
 
 class OverviewService:
@@ -113,42 +97,9 @@ class OverviewService:
             conversations=held.conversations,
             memories=held.memories,
             answers=Recent(day=day.get(ANSWERED, 0), week=week.get(ANSWERED, 0)),
-            failed_sign_ins=Recent(day=day.get(FAILED_SIGN_IN, 0), week=week.get(FAILED_SIGN_IN, 0)),
+            failed_sign_ins=Recent(day=self._failures(now, days=1), week=self._failures(now, days=7)),
         )
 
-    def kinds(self, principal: Principal) -> list[str]:
-        """Return the kinds of entries that the log has, sorted.
-
-        Raises:
-            PermissionDeniedError: the principal may not read the log.
-            StoreError: the store does not answer.
-        """
-        authorize(principal, Action.READ_AUDIT)
-        return sorted(kind for kind in self._store.events.tally() if kind.startswith(LOGGED_KINDS))
-
-    def log(self, principal: Principal, *, kind: str | None = None, about: UserId | None = None) -> list[LogEntry]:
-        """Return the newest entries of the log, at most 200, the newest first.
-
-        Args:
-            principal: Who reads.
-            kind: Only this kind.
-            about: Only entries that concern this account or that it caused.
-
-        Raises:
-            PermissionDeniedError: the principal may not read the log.
-            StoreError: the store does not answer.
-        """
-        kinds = [known for known in self.kinds(principal) if kind in (None, known)]
-        if not kinds:
-            return []
-        names = {user.id: user.username for user in self._store.accounts.users()}
-        return [
-            LogEntry(
-                at=event.at,
-                kind=event.kind,
-                username=names.get(event.user_id, "") if event.user_id else None,
-                by=names.get(UserId(str(event.data["by"])), "") if "by" in event.data else None,
-                data={key: value for key, value in event.data.items() if key != "by"},
-            )
-            for event in self._store.events.latest(kinds, about=about, limit=LOGGED)
-        ]
+    def _failures(self, now: datetime, *, days: int) -> int:
+        failed = frozenset({AuditAction.SIGN_IN_FAILED.value})
+        return sum(self._store.audit.tally(AuditFilter(actions=failed, since=now - timedelta(days=days))).values())

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from optimus.errors import ConflictError, InvalidInputError
 from optimus.models import Clock, MemoryType, UserId
 from optimus.storage.accounts import AccountRepository
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.records import MAX_RECALLED, UserPreferences
 
 _TRIES = 5
@@ -18,9 +20,10 @@ class PreferenceService:
     max_memories = MAX_RECALLED
     """The most memories that a user can let into one answer."""
 
-    def __init__(self, *, accounts: AccountRepository, clock: Clock) -> None:
+    def __init__(self, *, accounts: AccountRepository, clock: Clock, audit: AuditLog) -> None:
         self._accounts = accounts
         self._clock = clock
+        self._audit = audit
 
     def of(self, owner: UserId) -> UserPreferences:
         """Return what a user chose, or the defaults."""
@@ -75,7 +78,9 @@ class PreferenceService:
         for _ in range(_TRIES):
             before = self.of(owner)
             try:
-                return self._accounts.save_preferences(before.model_copy(update=chosen(before)))
+                saved = self._accounts.save_preferences(before.model_copy(update=chosen(before)))
             except ConflictError:
                 continue
+            self._audit.note(AuditAction.PREFERENCE_CHANGE, actor=owner, subject=owner)
+            return saved
         raise ConflictError("the preferences change too fast")

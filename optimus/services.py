@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from optimus.downloads import Downloads
 from optimus.embedding import Embedder, MiniLmEmbedder
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.gateway import ModelGateway
+from optimus.memory_manager.acts import MemoryActs
 from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
@@ -31,6 +33,11 @@ from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.store import Store, open_store, prepare_data_folder
 from optimus.system_settings import SystemSettingsService
+
+CHECKED_AT_START = 1_000
+"""How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +62,7 @@ class Services:
     clock: Clock
 
     def warm(self) -> None:
-        """Load what costs seconds, in the background: the embedder, the engines' libraries.
+        """Load what costs seconds, in the background: the embedder, the engines' libraries. Check the audit log.
 
         What is loaded then is taken out of the garbage collector's sight: it stays anyway, and looking through it
         again and again pauses every session.
@@ -63,6 +70,8 @@ class Services:
         self.embedder.embed(["warm up"])
         self.memory.warm()
         self.models.warm().result()
+        if not (report := self.store.audit.verify(CHECKED_AT_START)).is_whole:
+            _log.error("%s", report.sentence)
         gc.collect()
         gc.freeze()
 
@@ -103,13 +112,13 @@ def wire(
 ) -> Services:
     """Wire the services over a store that is open."""
     embedder = embedder or MiniLmEmbedder(folder=settings.embedding_dir)
-    audit, accounts = store.events.append, store.accounts
-    system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, record=audit)
+    audit, accounts = store.audit, store.accounts
+    system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, audit=audit)
     memory = _memory(store, embedder, clock, system.max_memories)
     models = ModelGateway(settings=settings, clock=clock, rules=system)
     system.follow(models.stop_forbidden)
-    preferences = PreferenceService(accounts=store.accounts, clock=clock)
-    connections = ConnectionService(accounts=store.accounts, models=models, preferences=preferences, clock=clock)
+    preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
+    connections = ConnectionService(accounts=accounts, models=models, preferences=preferences, clock=clock, audit=audit)
     chat = ChatService(
         conversations=store.conversations,
         events=store.events,
@@ -124,8 +133,8 @@ def wire(
         keys=keys,
         settings=settings,
         clock=clock,
+        audit=audit,
         password_cost=password_cost,
-        record=audit,
         is_registration_open=system.is_registration_open,
     )
     return Services(
@@ -163,7 +172,14 @@ def _memory(store: Store, embedder: Embedder, clock: Clock, limit: Callable[[], 
         clock=clock,
     )
     return MemoryManager(
-        index=store.memories, embedder=embedder, encoder=encoder, derive=_derive, clock=clock, crud=crud, limit=limit
+        index=store.memories,
+        embedder=embedder,
+        encoder=encoder,
+        derive=_derive,
+        clock=clock,
+        crud=crud,
+        acts=MemoryActs(store.audit),
+        limit=limit,
     )
 
 

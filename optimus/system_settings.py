@@ -6,7 +6,8 @@ a change that another process made is seen within two seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,10 +17,12 @@ from optimus.auth.permissions import Action, authorize_now
 from optimus.errors import ConfigurationError, ConflictError, InvalidInputError
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
-from optimus.models import Clock, Principal, Value, new_id
+from optimus.models import Clock, Principal, Value
 from optimus.settings import PREFIX, Settings
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import Event, EventData
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditAction
+from optimus.storage.records import EventData
 from optimus.storage.work import WorkRepository
 
 MAX_AGE = timedelta(seconds=2)
@@ -52,7 +55,7 @@ class SystemSettings(Value):
 
 
 class SystemSettingsService:
-    """Reads and changes the system's settings; `record` takes an audit event for each change.
+    """Reads and changes the system's settings; what cannot be recorded in the audit log is not changed.
 
     It is also what the model layer asks which providers and which default model it may offer.
     """
@@ -64,7 +67,7 @@ class SystemSettingsService:
         accounts: AccountRepository,
         settings: Settings,
         clock: Clock,
-        record: Callable[[Event], None],
+        audit: AuditLog,
     ) -> None:
         """Read what the environment fixes.
 
@@ -74,7 +77,7 @@ class SystemSettingsService:
         self._work = work
         self._accounts = accounts
         self._clock = clock
-        self._record = record
+        self._audit = audit
         self._fixed = _fixed_values(settings)
         self._known: tuple[datetime, SystemSettings] | None = None
         self._followers: list[Callable[[], None]] = []
@@ -115,9 +118,10 @@ class SystemSettingsService:
             after = _checked(before, changes)
             if after == before:
                 return self.current()
-            if self._work.change_setting(_NAME, after.model_dump(mode="json"), version=version):
+            with suppress(ConflictError), self._recorded(principal, before, after):
+                if not self._work.change_setting(_NAME, after.model_dump(mode="json"), version=version):
+                    raise ConflictError("the system settings changed meanwhile")
                 self._known = None
-                self._note(principal, before, after)
                 for follower in self._followers:
                     follower()
                 return self.current()
@@ -146,15 +150,17 @@ class SystemSettingsService:
         fields = {name: stored[name] for name in SystemSettings.model_fields if name in stored}
         return SystemSettings.model_validate(fields), int(stored.get("version", 0))
 
-    def _note(self, principal: Principal, before: SystemSettings, after: SystemSettings) -> None:
-        for field in SystemSettings.model_fields:
-            old, new = getattr(before, field), getattr(after, field)
-            if old != new:
-                data: EventData = {"by": principal.user_id, "setting": field}
-                data |= {"before": _words(old), "after": _words(new)}
-                self._record(
-                    Event(id=new_id(), user_id=None, kind="admin.setting_changed", at=self._clock(), data=data)
-                )
+    @contextmanager
+    def _recorded(self, principal: Principal, before: SystemSettings, after: SystemSettings) -> Iterator[None]:
+        """Record each field that changes before it does."""
+        with ExitStack() as acts:
+            for field in SystemSettings.model_fields:
+                old, new = getattr(before, field), getattr(after, field)
+                if old != new:
+                    data: EventData = {"setting": field, "before": _words(old), "after": _words(new)}
+                    act = self._audit.around(AuditAction.SETTING_CHANGE, actor=principal.user_id, data=data)
+                    acts.enter_context(act)
+            yield
 
 
 def _fixed_values(settings: Settings) -> dict[str, Any]:

@@ -6,8 +6,8 @@ take each other's rights away at the same moment one is left. Nothing here reach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 
 from optimus.auth.first_password import FirstPasswordDesk, OneTimeCode
@@ -19,7 +19,9 @@ from optimus.auth.turns import Turns
 from optimus.errors import ConflictError, InvalidCredentialsError, NotFoundError, PermissionDeniedError
 from optimus.models import Clock, Principal, Role, User, UserId, UserStatus, Value, new_id
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import Event, EventData, StoredUser
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditAction
+from optimus.storage.records import EventData, StoredUser
 
 CLAIM_S = 30
 """How long one change of rights keeps others out, should its process die."""
@@ -39,7 +41,7 @@ class AccountInfo(Value):
 
 
 class AccountDesk:
-    """Manages everybody's accounts for those who may; events name ids only, the acting one as `by`."""
+    """Manages everybody's accounts for those who may; what the audit log cannot take is not done."""
 
     def __init__(
         self,
@@ -49,14 +51,14 @@ class AccountDesk:
         codes: FirstPasswordDesk,
         proof: FreshProof,
         clock: Clock,
-        record: Callable[[Event], None] | None = None,
+        audit: AuditLog,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._codes = codes
         self._proof = proof
         self._clock = clock
-        self._record = record
+        self._audit = audit
         self._turns = Turns()
 
     def is_proven(self, principal: Principal) -> bool:
@@ -76,7 +78,7 @@ class AccountDesk:
         try:
             self._proof.give(principal, password=password, network=network)
         except InvalidCredentialsError:
-            self._note("auth.proof_failed", principal, principal.user_id, {})
+            self._audit.note(AuditAction.PROOF_FAILED, actor=principal.user_id, subject=principal.user_id)
             raise
 
     def all(self, principal: Principal) -> list[AccountInfo]:
@@ -121,8 +123,8 @@ class AccountDesk:
             password_changed_at=now,
         )
         user, code = self._codes.with_code(blank)
-        self._accounts.add_user(user)
-        self._note("admin.user_created", principal, user.id, {"role": role.value})
+        with self._recorded(AuditAction.USER_CREATED, principal, user.id, {"role": role.value}):
+            self._accounts.add_user(user)
         return code
 
     def change_role(self, principal: Principal, user_id: UserId, role: Role) -> User:
@@ -145,8 +147,8 @@ class AccountDesk:
                 self._accounts.end_sessions_of(user_id)
             else:
                 self._keep_an_admin(user)
-            changed = self._accounts.update_user(user.model_copy(update={"role": role}))
-        self._note("admin.role_changed", principal, user_id, {"role": role.value})
+            with self._recorded(AuditAction.ROLE_CHANGE, principal, user_id, {"role": role.value}):
+                changed = self._accounts.update_user(user.model_copy(update={"role": role}))
         return changed.to_user()
 
     def lock(self, principal: Principal, user_id: UserId) -> User:
@@ -162,9 +164,9 @@ class AccountDesk:
             if user_id == principal.user_id:
                 raise PermissionDeniedError("own account", user_message="You cannot lock your own account.")
             self._keep_an_admin(user)
-            changed = self._accounts.update_user(user.model_copy(update={"status": UserStatus.LOCKED}))
-            self._accounts.end_sessions_of(user_id)
-        self._note("admin.user_locked", principal, user_id, {})
+            with self._recorded(AuditAction.USER_LOCKED, principal, user_id):
+                changed = self._accounts.update_user(user.model_copy(update={"status": UserStatus.LOCKED}))
+                self._accounts.end_sessions_of(user_id)
         return changed.to_user()
 
     def unlock(self, principal: Principal, user_id: UserId) -> User:
@@ -176,8 +178,9 @@ class AccountDesk:
             ConflictError: somebody changes accounts at this moment.
         """
         with self._changing_rights(principal):
-            changed = self._accounts.update_user(self._find(user_id).model_copy(update={"status": UserStatus.ACTIVE}))
-        self._note("admin.user_unlocked", principal, user_id, {})
+            unlocked = self._find(user_id).model_copy(update={"status": UserStatus.ACTIVE})
+            with self._recorded(AuditAction.USER_UNLOCKED, principal, user_id):
+                changed = self._accounts.update_user(unlocked)
         return changed.to_user()
 
     def end_sessions(self, principal: Principal, user_id: UserId) -> int:
@@ -190,8 +193,8 @@ class AccountDesk:
         self._prove(principal)
         self._find(user_id)
         ended = self._sessions.live_counts()[user_id]
-        self._accounts.end_sessions_of(user_id)
-        self._note("admin.sessions_ended", principal, user_id, {"count": ended})
+        with self._recorded(AuditAction.SESSIONS_ENDED, principal, user_id, {"count": ended}):
+            self._accounts.end_sessions_of(user_id)
         return ended
 
     def reset_password(self, principal: Principal, user_id: UserId) -> OneTimeCode:
@@ -210,9 +213,9 @@ class AccountDesk:
         with self._changing_rights(principal):
             self._proof.require(principal)
             user, code = self._codes.with_code(self._find(user_id))
-            self._accounts.update_user(user)
-            self._accounts.end_sessions_of(user_id)
-        self._note("admin.password_reset", principal, user_id, {})
+            with self._recorded(AuditAction.PASSWORD_RESET, principal, user_id):
+                self._accounts.update_user(user)
+                self._accounts.end_sessions_of(user_id)
         return code
 
     @contextmanager
@@ -245,10 +248,10 @@ class AccountDesk:
             raise NotFoundError("account", user_message="That account was not found. It may have been deleted.")
         return user
 
-    def _note(self, kind: str, principal: Principal, target: UserId, data: EventData) -> None:
-        if self._record is not None:
-            told = {"by": principal.user_id} | data
-            self._record(Event(id=new_id(), user_id=target, kind=kind, at=self._clock(), data=told))
+    def _recorded(
+        self, action: AuditAction, principal: Principal, target: UserId, data: EventData | None = None
+    ) -> AbstractContextManager[None]:
+        return self._audit.around(action, actor=principal.user_id, subject=target, data=data)
 
 
 def _is_active_admin(user: StoredUser) -> bool:

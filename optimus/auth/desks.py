@@ -21,9 +21,7 @@ from optimus.keys import Keys
 from optimus.models import Clock
 from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import Event
-
-Record = Callable[[Event], None]
+from optimus.storage.audit import AuditLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,7 @@ def open_desks(
     settings: Settings,
     clock: Clock,
     password_cost: int,
-    record: Record | None,
+    audit: AuditLog,
     is_registration_open: Callable[[], bool],
 ) -> Desks:
     """Put the parts together over one repository, one hasher and one limiter."""
@@ -65,11 +63,13 @@ def open_desks(
         limiter=limiter,
         captchas=captchas,
         sessions=sessions,
-        setup=SetupDesk(accounts=accounts, hasher=hasher, limiter=limiter, configured_code=code, clock=clock),
+        setup=SetupDesk(
+            accounts=accounts, hasher=hasher, limiter=limiter, configured_code=code, clock=clock, audit=audit
+        ),
         changes=changes,
         first_passwords=first_passwords,
         people=AccountDesk(
-            accounts=accounts, sessions=sessions, codes=first_passwords, proof=proof, clock=clock, record=record
+            accounts=accounts, sessions=sessions, codes=first_passwords, proof=proof, clock=clock, audit=audit
         ),
         registration=RegistrationDesk(
             accounts=accounts,

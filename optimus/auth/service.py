@@ -11,22 +11,21 @@ from optimus.auth.hashing import DEFAULT_COST
 from optimus.auth.limits import Subject
 from optimus.auth.names import check_username, username_key
 from optimus.auth.permissions import Action, authorize
-from optimus.auth.sessions import SessionInfo, SignedToken
+from optimus.auth.sessions import SessionInfo, SignedToken, browser_name
 from optimus.errors import InvalidCredentialsError, InvalidInputError, SessionEndedError, SignInBusyError
 from optimus.keys import Keys
-from optimus.models import Clock, Principal, SessionId, User, UserId, UserStatus, new_id
+from optimus.models import Clock, Principal, SessionId, User, UserId, UserStatus
 from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import Event, EventData, StoredUser
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditAction
+from optimus.storage.records import EventData, StoredUser
 
 _COUNTED_NAME_CHARS = 200
 
 
 class AuthService:
-    """Signs people in and out and proves who acts.
-
-    `record` takes audit events (`store.events.append`); they hold no password, username or address.
-    """
+    """Signs people in and out and proves who acts; the audit log gets no password, username or address."""
 
     def __init__(
         self,
@@ -35,8 +34,8 @@ class AuthService:
         keys: Keys,
         settings: Settings,
         clock: Clock,
+        audit: AuditLog,
         password_cost: int = DEFAULT_COST,
-        record: Callable[[Event], None] | None = None,
         is_registration_open: Callable[[], bool] = lambda: False,
     ) -> None:
         desks = open_desks(
@@ -45,12 +44,11 @@ class AuthService:
             settings=settings,
             clock=clock,
             password_cost=password_cost,
-            record=record,
+            audit=audit,
             is_registration_open=is_registration_open,
         )
         self._accounts = accounts
-        self._clock = clock
-        self._record = record
+        self._audit = audit
         self._hasher = desks.hasher
         self._limiter = desks.limiter
         self._captchas = desks.captchas
@@ -84,16 +82,14 @@ class AuthService:
             PasswordRejectedError: the password is too short or too common.
             AlreadyExistsError: the username is taken.
         """
-        user = self._setup.create_admin(code=code, username=username, password=password, network=network)
-        self._note("auth.admin_created", user.id, {"path": "terminal" if code is None else "set-up"})
-        return user
+        return self._setup.create_admin(code=code, username=username, password=password, network=network)
 
     def register(
         self, *, username: str, password: str, network: str, captcha: CaptchaAnswer | None, user_agent: str
     ) -> str:
         """Make an own account and return the ticket for its first session; see `RegistrationDesk.register`."""
         user = self.registration.register(username=username, password=password, network=network, captcha=captcha)
-        self._note("auth.registered", user.id, {})
+        self._note(AuditAction.REGISTERED, user.id)
         return self._sessions.issue_ticket(user.id, user_agent=user_agent)
 
     def sign_in(
@@ -101,7 +97,8 @@ class AuthService:
     ) -> str:
         """Return a one-time ticket of 30 seconds, to be exchanged by `open_session`.
 
-        An unknown user, a locked account and a wrong password give the same error after the same work.
+        An unknown user, a locked account and a wrong password give the same error after the same work. Where the
+        audit log cannot take it, nobody gets in.
 
         Raises:
             InvalidCredentialsError: one of the three.
@@ -114,7 +111,8 @@ class AuthService:
             user = self._proven_user(subject, username, password, captcha)
         ticket = self._sessions.issue_ticket(user.id, user_agent=user_agent)
         self._refuse_if_replaced(user)
-        self._note("auth.signed_in", user.id, {"source": subject.pair[:16]})
+        told: EventData = {"network": _mark(subject), "browser": browser_name(user_agent)}
+        self._audit.record(AuditAction.SIGNED_IN, actor=user.id, subject=user.id, data=told)
         return ticket
 
     def captcha_for(self, username: str, network: str) -> CaptchaChallenge | None:
@@ -171,7 +169,7 @@ class AuthService:
         """
         user = self._first_passwords.replace(principal, password)
         self._accounts.end_sessions_of(user.id)
-        self._note("auth.password_chosen", user.id, {})
+        self._note(AuditAction.PASSWORD_CHOSEN, user.id)
         return self._sessions.issue_ticket(user.id, user_agent=user_agent)
 
     def change_password(
@@ -188,15 +186,15 @@ class AuthService:
             ConflictError: the account was changed meanwhile.
         """
         subject = self._subject(principal.username, network)
-        source: EventData = {"source": subject.pair[:16]}
+        source: EventData = {"network": _mark(subject)}
         try:
             user = self._changes.change(principal, current=current, new=new, subject=subject)
         except InvalidCredentialsError:
-            self._note("auth.password_change_failed", principal.user_id, source)
+            self._note(AuditAction.PASSWORD_CHANGE_FAILED, principal.user_id, source)
             raise
         ended = self._sessions.end_others(user.id, principal.session_id)
         self._accounts.end_sessions_of(user.id)
-        self._note("auth.password_changed", user.id, source | {"sessions_ended": ended})
+        self._note(AuditAction.PASSWORD_CHANGED, user.id, source | {"sessions_ended": ended})
         return self._sessions.issue_ticket(user.id, user_agent=user_agent)
 
     def account(self, principal: Principal) -> User:
@@ -215,7 +213,7 @@ class AuthService:
         session = self._accounts.session(session_id)
         self._accounts.end_session(session_id)
         if session is not None:
-            self._note("auth.signed_out", session.user_id, {})
+            self._note(AuditAction.SIGNED_OUT, session.user_id)
 
     def sessions(self, owner: UserId) -> list[SessionInfo]:
         """Return the owner's live sessions, the last used first."""
@@ -228,13 +226,13 @@ class AuthService:
             NotFoundError: it has ended already, or is somebody else's.
         """
         self._sessions.end(owner, session_id)
-        self._note("auth.session_ended", owner, {})
+        self._note(AuditAction.SESSION_ENDED, owner)
 
     def end_other_sessions(self, principal: Principal) -> int:
         """End all of one's own sessions but this one; return how many ended."""
         authorize(principal, Action.MANAGE_OWN_SESSIONS)
         ended = self._sessions.end_others(principal.user_id, principal.session_id)
-        self._note("auth.session_ended", principal.user_id, {"count": ended})
+        self._note(AuditAction.SESSION_ENDED, principal.user_id, {"count": ended})
         return ended
 
     def _proven_user(self, subject: Subject, username: str, password: str, captcha: CaptchaAnswer | None) -> StoredUser:
@@ -254,7 +252,7 @@ class AuthService:
             raise
         if user is None or not is_right or not self._may_enter(user):
             self._limiter.confirm(subject)
-            self._note("auth.sign_in_failed", user.id if user else None, {"source": subject.pair[:16]})
+            self._note_failure(subject, user)
             raise InvalidCredentialsError
         self._limiter.clear(subject)
         return user
@@ -280,6 +278,17 @@ class AuthService:
     def _subject(self, username: str, network: str) -> Subject:
         return self._limiter.subject(username_key(username[:_COUNTED_NAME_CHARS]), network)
 
-    def _note(self, kind: str, user_id: UserId | None, data: EventData) -> None:
-        if self._record is not None:
-            self._record(Event(id=new_id(), user_id=user_id, kind=kind, at=self._clock(), data=data))
+    def _note_failure(self, subject: Subject, user: StoredUser | None) -> None:
+        """Tell of a failed sign-in, by somebody unknown, and of the wait that it may have led to."""
+        about, source = user.id if user else None, {"network": _mark(subject)}
+        self._audit.note(AuditAction.SIGN_IN_FAILED, actor=None, subject=about, data=source)
+        if self._limiter.wait_s(subject):
+            self._audit.note(AuditAction.LOCKED_OUT, actor=None, subject=about, data=source)
+
+    def _note(self, action: AuditAction, owner: UserId, data: EventData | None = None) -> None:
+        self._audit.note(action, actor=owner, subject=owner, data=data)
+
+
+def _mark(subject: Subject) -> str:
+    """Return what tells one account's networks apart without naming them."""
+    return subject.pair[:16]

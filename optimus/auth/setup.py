@@ -13,6 +13,8 @@ from optimus.auth.passwords import check_password
 from optimus.errors import SetupError, TooManyAttemptsError
 from optimus.models import Clock, Role, User, UserId, new_id
 from optimus.storage.accounts import AccountRepository
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.records import StoredUser
 
 _WAY_OUT = "restart Optimus, or run `python -m optimus create-admin NAME` in its terminal"
@@ -31,6 +33,7 @@ class SetupDesk:
         limiter: AttemptLimiter,
         configured_code: str | None,
         clock: Clock,
+        audit: AuditLog,
     ) -> None:
         self._accounts = accounts
         self._hasher = hasher
@@ -40,6 +43,7 @@ class SetupDesk:
         self._clock = clock
         self._counted = new_id()
         """Wrong codes are counted for this process: a restart, which its owner alone can do, begins anew."""
+        self._audit = audit
 
     @property
     def code(self) -> str:
@@ -75,11 +79,11 @@ class SetupDesk:
         try:
             if code is not None:
                 self._refuse_if_over()
-            return self._add(shown_name, password_hash)
+            return self._add(shown_name, password_hash, path="terminal" if code is None else "set-up")
         finally:
             self._accounts.release_setup(claim)
 
-    def _add(self, username: str, password_hash: str) -> User:
+    def _add(self, username: str, password_hash: str, *, path: str) -> User:
         now = self._clock()
         user = StoredUser(
             id=UserId(new_id()),
@@ -90,7 +94,8 @@ class SetupDesk:
             pepper_id=self._hasher.pepper_id,
             password_changed_at=now,
         )
-        self._accounts.add_user(user)
+        with self._audit.around(AuditAction.ADMIN_CREATED, actor=None, subject=user.id, data={"path": path}):
+            self._accounts.add_user(user)
         return user.to_user()
 
     def _refuse_if_over(self) -> None:
@@ -106,6 +111,7 @@ class SetupDesk:
             except TooManyAttemptsError as error:
                 raise TooManyAttemptsError(str(error), retry_after_s=error.retry_after_s, way_out=_WAY_OUT) from error
             if not self._is_right(code):
+                self._audit.note(AuditAction.SETUP_FAILED, actor=None, data={"network": subject.pair[:16]})
                 raise SetupError("wrong set-up code")
             self._limiter.refund(reservation)
 

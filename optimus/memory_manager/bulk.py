@@ -5,7 +5,7 @@ All of one act carry one moment, by which it can be taken back whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from optimus.memory_manager import versions
@@ -22,8 +22,8 @@ def in_batches(ids: Sequence[MemoryId]) -> Iterator[Sequence[MemoryId]]:
         yield ids[start : start + BATCH]
 
 
-def forget_all(shelf: Shelf, owner: UserId, ids: Sequence[MemoryId], *, now: datetime) -> int:
-    """Take memories, and the messages that say them, out of use; return how many were not out of use before.
+def forget_all(shelf: Shelf, owner: UserId, ids: Sequence[MemoryId], *, now: datetime) -> Collection[MemoryId]:
+    """Take memories, and the messages that say them, out of use; return those that were not out of use before.
 
     Those that are missing or somebody else's are passed over.
     """
@@ -37,11 +37,11 @@ def forget_all(shelf: Shelf, owner: UserId, ids: Sequence[MemoryId], *, now: dat
             if is_active(episode)
         ]
         shelf.index.replace_all(owner, hidden)
-    return len(written)
+    return written
 
 
-def restore_all(shelf: Shelf, owner: UserId, ids: Sequence[MemoryId], *, now: datetime) -> int:
-    """Bring forgotten memories back, with the messages that say nothing else that is forgotten; return how many."""
+def restore_all(shelf: Shelf, owner: UserId, ids: Sequence[MemoryId], *, now: datetime) -> Collection[MemoryId]:
+    """Bring forgotten memories back, with the messages that say nothing else that is forgotten; return those."""
     found = [memory for memory in shelf.index.get(owner, ids) if memory.status is MemoryStatus.DELETED]
     back = [versions.restored(memory, now=now) for memory in found]
     written = shelf.index.replace_all(owner, back)
@@ -55,7 +55,7 @@ def restore_all(shelf: Shelf, owner: UserId, ids: Sequence[MemoryId], *, now: da
             if deleted.isdisjoint(episode.derived)
         ]
         shelf.index.replace_all(owner, shown)
-    return len(written)
+    return written
 
 
 def _episodes(shelf: Shelf, owner: UserId, memories: Iterable[Memory]) -> Iterator[list[Memory]]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from optimus.errors import NotFoundError
 from optimus.memory_manager import bulk, versions
+from optimus.memory_manager.acts import Way
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
 from optimus.memory_manager.versions import VersionChange
@@ -23,6 +24,7 @@ from optimus.models import (
     SourceKind,
     UserId,
 )
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.records import MemoryFilter, MemoryPage
 
@@ -153,11 +155,11 @@ class MemoryLibrary:
             ids: Which ones; those that are missing or deleted already are passed over.
             progress: Is told after each batch how many of `ids` are done.
         """
-        return self._each(bulk.forget_all, owner, ids, progress)
+        return self._each(AuditAction.MEMORY_FORGOTTEN, owner, ids, progress)
 
     def restore(self, owner: UserId, ids: Sequence[MemoryId], *, progress: Progress | None = None) -> int:
         """Bring deleted memories back, with the messages that say them; return how many; see `forget`."""
-        return self._each(bulk.restore_all, owner, ids, progress)
+        return self._each(AuditAction.MEMORY_RESTORED, owner, ids, progress)
 
     def undo_deletion(self, owner: UserId, at: datetime, *, progress: Progress | None = None) -> int:
         """Bring back everything that one act deleted, and return how many; a second time does nothing."""
@@ -205,11 +207,15 @@ class MemoryLibrary:
         for some in bulk.in_batches(ids):
             yield from self._shelf.index.get(owner, some)
 
-    def _each(self, act: Callable[..., int], owner: UserId, ids: Sequence[MemoryId], progress: Progress | None) -> int:
+    def _each(self, action: AuditAction, owner: UserId, ids: Sequence[MemoryId], progress: Progress | None) -> int:
+        act = bulk.forget_all if action is AuditAction.MEMORY_FORGOTTEN else bulk.restore_all
         now, changed = self._clock(), 0
         for number, some in enumerate(bulk.in_batches(list(dict.fromkeys(ids))), 1):
             with self._memory.changing(owner):
-                changed += act(self._shelf, owner, some, now=now)
+                written = act(self._shelf, owner, some, now=now)
+            for memory_id in written:
+                self._memory.acts.did(action, owner, memory_id, Way.HAND)
+            changed += len(written)
             if progress:
                 progress(min(number * bulk.BATCH, len(ids)))
         return changed

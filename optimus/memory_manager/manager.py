@@ -8,17 +8,18 @@ from threading import RLock
 
 from optimus.embedding import Embedder
 from optimus.errors import ConflictError, InvalidInputError, TenancyError
-from optimus.memory_manager import ranking, versions
+from optimus.memory_manager import versions
+from optimus.memory_manager.acts import MemoryActs, Way
 from optimus.memory_manager.crud import DirectCrud, MemoryCrud
 from optimus.memory_manager.episodes import clean, hide
 from optimus.memory_manager.handwritten import checked, understood
+from optimus.memory_manager.recollection import DERIVED, recollect
 from optimus.memory_manager.remembering import Derive, Draft, points_of, remember
 from optimus.memory_manager.revert import Reverter
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.searching import WordSearch
-from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
+from optimus.memory_manager.shelf import Shelf, episode_id
 from optimus.memory_manager.update import Plan
-from optimus.memory_manager.wording import asks_for_everything, is_small_talk
 from optimus.models import (
     ChangeKind,
     Clock,
@@ -34,13 +35,12 @@ from optimus.models import (
     RecalledMemory,
     UserId,
 )
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.records import LastUse, MemoryFilter, MemoryPage
 
-DERIVED = MemoryFilter(types=DERIVED_TYPES)
 _LOCKS = 64
-_OVERVIEW_LIMIT = 256
 
 
 class MemoryManager:
@@ -59,11 +59,13 @@ class MemoryManager:
         clock: Clock,
         crud: MemoryCrud | None = None,
         limit: Callable[[], int | None] = lambda: None,
+        acts: MemoryActs | None = None,
     ) -> None:
         """Take what is needed; `limit` tells how many memories an owner may have, messages not counted."""
         self._shelf = Shelf(index=index, embedder=embedder, encoder=encoder, limit=limit)
         self._search = WordSearch(self._shelf)
         self._derive = derive
+        self.acts = acts or MemoryActs()
         self._clock = clock
         self._crud = crud or DirectCrud(shelf=self._shelf, clock=clock)
         self._locks = [RLock() for _ in range(_LOCKS)]
@@ -102,7 +104,11 @@ class MemoryManager:
         if not draft.text:
             return ()
         with self.changing(owner):
-            return remember(self._shelf, draft, now=self._clock(), stems=self._shelf.stems())
+            is_new = self._shelf.find(owner, episode_id(message.id)) is None
+            changes = remember(self._shelf, draft, now=self._clock(), stems=self._shelf.stems())
+        if is_new:
+            self.acts.changed(owner, changes, Way.CHAT)
+        return changes
 
     def recall(
         self, owner: UserId, query: str, *, limit: int = 20, exclude_message: MessageId | None = None
@@ -115,19 +121,7 @@ class MemoryManager:
             limit: How many at most.
             exclude_message: What this message alone says is left out: it needs no recalling.
         """
-        text = clean(query)
-        if is_small_talk(text):
-            return []
-        wanted = ranking.Query(text=text, now=self._clock(), limit=limit)
-        if asks_for_everything(text):
-            known = self._shelf.index.page(owner, DERIVED, limit=_OVERVIEW_LIMIT).items
-            return ranking.by_weight([m for m in known if m.sources != (exclude_message,)], wanted)
-        legs = self._shelf.search(owner, text, MemoryFilter(), limit=ranking.LEG_LIMIT)
-        others = {
-            part: [(memory, score) for memory, score in found if memory.sources != (exclude_message,)]
-            for part, found in legs.items()
-        }
-        return ranking.rank(others, wanted, stems=self._shelf.stems())
+        return recollect(self._shelf, owner, query, now=self._clock(), limit=limit, exclude_message=exclude_message)
 
     def list(
         self,
@@ -187,6 +181,7 @@ class MemoryManager:
                 self._shelf.index.put(owner, points_of(self._shelf, owner, plan))
             for ended, successor in plan.ended:
                 hide(self._shelf, owner, ended, by=successor, now=now, stems=stems)
+        self.acts.changed(owner, plan.changes, Way.HAND)
         return memory
 
     def edit(
@@ -209,17 +204,12 @@ class MemoryManager:
             if stored.text == wanted:
                 return stored
             candidate = self._understood(wanted, stored.type)
-            edited = versions.changed(
-                stored,
-                now=self._clock(),
-                reason=reason,
-                text=wanted,
-                slot=candidate.slot,
-                entities=candidate.entities,
-            )
+            now, slot, entities = self._clock(), candidate.slot, candidate.entities
+            edited = versions.changed(stored, now=now, reason=reason, text=wanted, slot=slot, entities=entities)
             self._crud.update(owner, edited, expected_version=expected_version)
             self._search.touch(owner, [memory_id])
             hide(self._shelf, owner, stored, by=stored.id, now=edited.updated_at, stems=self._shelf.stems())
+        self.acts.did(AuditAction.MEMORY_EDITED, owner, memory_id, Way.HAND)
         return edited
 
     def forget(self, owner: UserId, memory_id: MemoryId) -> Memory:
@@ -230,10 +220,14 @@ class MemoryManager:
         """
         with self.changing(owner):
             stored = self._shelf.get(owner, memory_id)
-            if stored.status is not MemoryStatus.DELETED:
+            is_new = stored.status is not MemoryStatus.DELETED
+            if is_new:
                 self._crud.delete(owner, stored)
                 self._search.touch(owner, [memory_id])
-            return self._reverter(owner).forget(memory_id)
+            forgotten = self._reverter(owner).forget(memory_id)
+        if is_new:
+            self.acts.did(AuditAction.MEMORY_FORGOTTEN, owner, memory_id, Way.HAND)
+        return forgotten
 
     def restore(self, owner: UserId, memory_id: MemoryId) -> Memory:
         """Bring a forgotten memory back.
@@ -243,9 +237,12 @@ class MemoryManager:
             LimitReachedError: the owner has as many memories as allowed.
         """
         with self.changing(owner):
-            is_gone = self._shelf.get(owner, memory_id).status is not MemoryStatus.ACTIVE
-            self._shelf.refuse_beyond_limit(owner, int(is_gone))
-            return self._reverter(owner).restore(memory_id)
+            found = self._shelf.get(owner, memory_id)
+            self._shelf.refuse_beyond_limit(owner, int(found.status is not MemoryStatus.ACTIVE))
+            restored = self._reverter(owner).restore(memory_id)
+        if restored.version != found.version:
+            self.acts.did(AuditAction.MEMORY_RESTORED, owner, memory_id, Way.HAND)
+        return restored
 
     def undo(self, owner: UserId, change: MemoryChange) -> None:
         """Take one change back as if it had not been; a second time does nothing.
@@ -256,7 +253,11 @@ class MemoryManager:
         """
         with self.changing(owner):
             self._shelf.refuse_beyond_limit(owner, int(change.kind is ChangeKind.FORGET))
+            before = self._shelf.get(owner, change.memory_id).version
             self._reverter(owner).undo(change)
+            is_new = self._shelf.get(owner, change.memory_id).version != before
+        if is_new:
+            self.acts.did(AuditAction.MEMORY_UNDONE, owner, change.memory_id, Way.CHAT)
 
     def note_use(self, answer: Message, *, at: datetime) -> None:
         """Count that memories were given to an answer; a change that is made meanwhile is not lost."""
@@ -275,6 +276,7 @@ class MemoryManager:
         """
         with self.changing(owner):
             self._reverter(owner).withdraw(message_ids, derived=derived)
+        self.acts.did(AuditAction.MEMORY_WITHDRAWN, owner, None, Way.CHAT, messages=len(message_ids))
 
     def changing(self, owner: UserId) -> RLock:
         """Return what to hold while an owner's memories are read and changed."""

@@ -238,7 +238,8 @@ def _conditions(where: AuditFilter) -> list[models.Condition]:
 def _entry(row: Row) -> AuditEntry | None:
     """Return a record as it is read; None where somebody has made it unreadable, which the check names."""
     payload = row.payload
-    told = {**(payload.get("data") or {}), **{name: payload[name] for name in PARTS["who"][1:] if payload.get(name)}}
+    data: Any = payload.get("data")
+    source = {name: payload.get(name) for name in PARTS["who"][1:]}
     try:
         return AuditEntry(
             seq=payload["seq"],
@@ -248,7 +249,7 @@ def _entry(row: Row) -> AuditEntry | None:
             subject=payload.get("user_id"),
             item=payload.get("item"),
             is_erased=any(payload.get(f"{part}_erased") is not None for part in PARTS),
-            data=told,
+            data=data | {name: value for name, value in source.items() if value} if isinstance(data, dict) else data,
         )
     except (KeyError, ValidationError):
         return None

@@ -62,10 +62,14 @@ class AuditChain:
         return None
 
     def blanked(self, record: dict[str, Any], owner: UserId) -> dict[str, Any]:
-        """Return a record without the parts that name `owner`; a part that was tampered with gets no proof."""
+        """Return a record without the parts that name `owner`; a part that was tampered with gets no proof.
+
+        What an unknown actor did to the owner's account says where somebody was, and goes with it.
+        """
         blank = dict(record)
         for part, fields in PARTS.items():
-            if record.get(fields[0]) == owner:
+            named = record.get(fields[0]) or record.get("user_id")
+            if named == owner:
                 proof = self._erasure(record, part) if self._is_true(record, part) else ""
                 blank |= {**dict.fromkeys(fields), f"{part}_salt": None, f"{part}_erased": proof}
         return blank

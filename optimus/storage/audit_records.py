@@ -15,6 +15,7 @@ class AuditAction(StrEnum):
     ADMIN_CREATED = "auth.admin_created"
     SIGNED_IN = "auth.signed_in"
     SIGN_IN_FAILED = "auth.sign_in_failed"
+    SETUP_FAILED = "auth.setup_failed"
     LOCKED_OUT = "auth.locked_out"
     """Too many failures: further tries have to wait."""
     SIGNED_OUT = "auth.signed_out"
@@ -22,6 +23,10 @@ class AuditAction(StrEnum):
     PASSWORD_CHANGED = "auth.password_changed"  # noqa: S105 - the name of an action
     PASSWORD_CHANGE_FAILED = "auth.password_change_failed"  # noqa: S105 - the name of an action
     PASSWORD_CHOSEN = "auth.password_chosen"  # noqa: S105 - the name of an action
+    REGISTERED = "auth.registered"
+    """Somebody made an own account."""
+    PROOF_FAILED = "auth.proof_failed"
+    """A wrong password before an act that asks for it again."""
     DENIED = "auth.denied"
     """Somebody signed in reached for what the role does not allow."""
     USER_CREATED = "admin.user_created"
@@ -118,3 +123,15 @@ class AuditReport(Value):
     def is_whole(self) -> bool:
         """Whether nothing is wrong."""
         return self.reason is None
+
+    @property
+    def sentence(self) -> str:
+        """The finding for people."""
+        if self.broken is not None:
+            return (
+                f"The audit log is broken at record {self.broken:,}: {self.reason}. Whole before it: {self.records:,}."
+            )
+        if self.reason is not None:
+            return f"The audit log is not to be trusted: {self.reason}."
+        anchor = "" if self.is_anchored else " No note beside the master key says where it ends."
+        return f"The audit log is whole: {self.records:,} in all, none changed, missing or out of place.{anchor}"

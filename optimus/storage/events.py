@@ -1,14 +1,14 @@
-"""What happened: usage and audit events, appended and never changed."""
+"""What was used: events that are appended and never changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient
 
 from optimus.models import UserId
-from optimus.storage.filters import between, equals, one_of, owned_by
+from optimus.storage.filters import between, equals, owned_by
 from optimus.storage.records import Event
 from optimus.storage.table import Row, Table
 
@@ -19,10 +19,10 @@ class EventRepository:
     def __init__(self, *, client: QdrantClient, collection: str, sync: Callable[[], None]) -> None:
         self._events = Table(client=client, collection=collection, kind="event", sync=sync)
 
-    def append(self, event: Event, *, critical: bool = False) -> None:
-        """Store an event; the same id twice keeps the first. Audit events are `critical`: they wait for disk."""
+    def append(self, event: Event) -> None:
+        """Store an event; the same id twice keeps the first."""
         payload = event.model_dump(mode="json", exclude={"id", "kind"}) | {"type": event.kind}
-        self._events.insert(event.id, payload, critical=critical)
+        self._events.insert(event.id, payload)
 
     def records(self, owner: UserId | None, kind: str, *, since: datetime | None = None) -> list[Row]:
         """Return the stored rows of one kind in no order, undecoded: a long history is read in half the time.
@@ -41,17 +41,9 @@ class EventRepository:
         when = () if since is None else (between("at", since, None),)
         return self._events.tally("type", *when)
 
-    def latest(self, kinds: Iterable[str], *, about: UserId | None, limit: int) -> list[Event]:
-        """Return everybody's events (admin) of some kinds, the newest first.
-
-        Args:
-            kinds: Which kinds.
-            about: Only those that concern this account, or that it caused (`by`).
-            limit: How many at most.
-        """
-        concerned = () if about is None else (models.Filter(should=[owned_by(about), equals("data.by", about)]),)
-        rows = self._events.newest("at", one_of("type", kinds), *concerned, limit=limit)
-        return [_event(row) for row in rows]
+    def latest(self, kind: str, *, limit: int) -> list[Event]:
+        """Return everybody's last events (admin) of one kind, the newest first."""
+        return [_event(row) for row in self._events.newest("at", equals("type", kind), limit=limit)]
 
     def of(self, owner: UserId | None, since: datetime | None = None, until: datetime | None = None) -> list[Event]:
         """Return events with `since` <= time < `until`, the oldest first; owner None means everybody's (admin)."""

@@ -1,85 +1,102 @@
-"""The log of accounts: who signed in, who failed, and what admins did."""
+"""The audit log: who did what to which account, whether the log is whole, and a copy for a spreadsheet."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+
 import streamlit as st
 
+from optimus.audit import AuditAction, AuditFilter, AuditReport, NamedEntry
 from optimus.models import UserId
-from optimus.overview import LOGGED, LogEntry
+from optimus.spreadsheets import to_csv
+from optimus.ui.audit_words import GROUPS, details_of, title_of
 from optimus.ui.guard import PageContext, act
 from optimus.ui.tables import ROW_HEIGHT, table_height
 from optimus.ui.text import count, viewer_zone
 
-KINDS = {
-    "admin.password_reset": "New sign-in code made",
-    "admin.role_changed": "Role changed",
-    "admin.sessions_ended": "Signed out everywhere",
-    "admin.user_created": "User added",
-    "admin.user_locked": "Account locked",
-    "admin.user_unlocked": "Account unlocked",
-    "auth.admin_created": "Admin account made",
-    "auth.password_change_failed": "Password change failed",
-    "auth.password_changed": "Password changed",
-    "auth.password_chosen": "Password chosen after a code",
-    "auth.session_ended": "Session ended",
-    "auth.sign_in_failed": "Sign-in failed",
-    "auth.signed_in": "Signed in",
-    "auth.signed_out": "Signed out",
-}
-PATHS = {"set-up": "in the set-up", "terminal": "at the terminal"}
-ANY_KIND, ANYBODY = "Everything", "Everybody"
-_SOURCE_CHARS = 6
+PAGE_SIZE = 100
+ANYTHING, ANYBODY = "Everything", "Everybody"
+NOBODY, GONE = "nobody signed in", "deleted account"
+_CSV_HEADER = (
+    "number",
+    "time",
+    "action",
+    "what",
+    "by",
+    "by id",
+    "user",
+    "user id",
+    "item id",
+    "network",
+    "browser",
+    "details",
+)
 
 
 def draw_log(context: PageContext) -> None:
-    """Draw the newest entries, of one kind or about one user where that is chosen."""
-    overview, principal = context.services.overview, context.principal
-    kinds = act(overview.kinds, principal) or []
-    accounts = act(context.services.auth.people.all, principal) or []
+    """Draw the newest entries that match what is chosen above them, page by page."""
+    where = _draw_filters(context)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        is_checking = st.button("Check the log", icon=":material/verified_user:", key="log_check")
+        is_exporting = st.button("Export as CSV", icon=":material/table:", key="log_export")
+    if is_checking:
+        _check(context)
+    if is_exporting:
+        _export(context, where)
+    _draw_page(context, where)
+
+
+def _draw_filters(context: PageContext) -> AuditFilter:
+    accounts = act(context.services.auth.people.all, context.principal) or []
     names = {info.user.id: info.user.username for info in accounts}
     with st.container(horizontal=True):
-        kind = st.selectbox(
-            "What", [None, *kinds], format_func=lambda key: ANY_KIND if key is None else title_of(key), key="log_kind"
+        group = st.selectbox(
+            "What", [None, *GROUPS], format_func=lambda key: GROUPS[key] if key else ANYTHING, key="log_group"
         )
         about: UserId | None = st.selectbox(
             "Who", [None, *names], format_func=lambda key: names[key] if key else ANYBODY, key="log_user"
         )
-    entries = act(overview.log, principal, kind=kind, about=about)
-    if entries is None:
+        since: date | None = st.date_input("From", None, format="YYYY-MM-DD", key="log_since")
+        until: date | None = st.date_input("To", None, format="YYYY-MM-DD", key="log_until")
+    actions = frozenset(action.value for action in AuditAction if action.group == group)
+    return AuditFilter(
+        actions=actions if group else None,
+        about=about,
+        since=_midnight(since) if since else None,
+        until=_midnight(until + timedelta(days=1)) if until else None,
+    )
+
+
+def _draw_page(context: PageContext, where: AuditFilter) -> None:
+    log, principal = context.services.audit, context.principal
+    place = st.container()
+    page = act(log.entries, principal, where, limit=PAGE_SIZE)
+    if page is None:
         return
-    if not entries:
-        st.info("Nothing of this kind has happened. Choose something else above.", icon=":material/inbox:")
+    if not page.total:
+        place.info("Nothing like this has happened. Choose something else above.", icon=":material/inbox:")
         return
-    _draw_entries(entries)
-    shown = f"The newest {LOGGED}." if len(entries) == LOGGED else "All that there is."
-    st.caption(f"{shown} Passwords and addresses are not recorded; the mark of a network only tells two apart.")
+    pages = -(-page.total // PAGE_SIZE)
+    number = st.pagination(pages, key=f"log_page_{hash(where)}") if pages > 1 else 1
+    if number > 1:
+        page = act(log.entries, principal, where, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE) or page
+    with place:
+        _draw_entries(page.items)
+    st.caption(f"{count(page.total, 'entry')}. What was written, passwords and addresses are not recorded.")
 
 
-def title_of(kind: str) -> str:
-    """Return a kind of entry in words; one that is not known by name is spelled out."""
-    return KINDS.get(kind) or kind.partition(".")[2].replace("_", " ").capitalize()
-
-
-def _detail(key: str, value: object) -> str:
-    if key == "source":
-        return f"network {str(value)[:_SOURCE_CHARS]}"
-    if key == "path":
-        return PATHS.get(str(value), str(value))
-    if key in {"count", "sessions_ended"} and isinstance(value, int):
-        return count(value, "session")
-    return f"{key.replace('_', ' ')} {value}"
-
-
-def _draw_entries(entries: list[LogEntry]) -> None:
+def _draw_entries(entries: Iterable[NamedEntry]) -> None:
     rows = [
         {
-            "When": entry.at,
-            "What": title_of(entry.kind),
-            "User": "unknown name" if entry.username is None else entry.username or "deleted account",
-            "By": None if entry.by is None else entry.by or "deleted account",
-            "Details": ", ".join(_detail(key, value) for key, value in entry.data.items()) or None,
+            "When": named.entry.at,
+            "What": title_of(named.entry.action),
+            "By": _who(named.actor),
+            "User": None if named.subject is None else named.subject or GONE,
+            "Details": details_of(named.entry) or None,
+            "Number": named.entry.seq,
         }
-        for entry in entries
+        for named in entries
     ]
     st.dataframe(
         rows,
@@ -88,7 +105,59 @@ def _draw_entries(entries: list[LogEntry]) -> None:
         height=table_height(len(rows)),
         placeholder="",
         column_config={
-            "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", timezone=viewer_zone().key)
+            "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", timezone=viewer_zone().key),
+            "Number": st.column_config.NumberColumn(width="small", format="%d"),
         },
-        alt="The log of accounts, the newest entry first",
+        alt="The audit log, the newest entry first",
     )
+
+
+def _check(context: PageContext) -> None:
+    with st.spinner("Checking…"):
+        report: AuditReport | None = act(context.services.audit.check, context.principal)
+    if report is None:
+        return
+    if report.is_whole:
+        st.success(report.sentence, icon=":material/check_circle:")
+    else:
+        st.error(report.sentence, icon=":material/error:")
+
+
+def _export(context: PageContext, where: AuditFilter) -> None:
+    with st.spinner("Collecting…"):
+        entries = act(context.services.audit.export, context.principal, where)
+    if entries is None:
+        return
+    st.download_button(
+        f"Save {count(len(entries), 'entry')}",
+        data=log_csv(entries),
+        file_name=f"optimus-audit-{context.services.clock():%Y-%m-%d}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key="log_csv",
+        type="primary",
+    )
+
+
+def log_csv(entries: Iterable[NamedEntry]) -> str:
+    """Return one line for each entry: numbers, names and ids."""
+    return to_csv(_CSV_HEADER, (_csv_row(named) for named in entries))
+
+
+def _csv_row(named: NamedEntry) -> tuple[str | int | None, ...]:
+    entry = named.entry
+    data = dict(entry.data)
+    network, browser = (str(data.pop(name, "") or "") for name in ("network", "browser"))
+    details = "; ".join(f"{key}={value}" for key, value in data.items())
+    who = (_who(named.actor), entry.actor, named.subject, entry.subject, entry.item)
+    when = entry.at.isoformat(timespec="milliseconds")
+    return (entry.seq, when, entry.action, title_of(entry.action), *who, network, browser, details)
+
+
+def _who(name: str | None) -> str:
+    return NOBODY if name is None else name or GONE
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), viewer_zone())

@@ -10,8 +10,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from optimus import process
+from optimus.audit import AuditAction
 from optimus.auth.permissions import Action, authorize
-from optimus.errors import OptimusError, SessionEndedError
+from optimus.errors import OptimusError, PermissionDeniedError, SessionEndedError
 from optimus.models import Principal
 from optimus.services import Services
 from optimus.ui import bridge
@@ -62,7 +63,7 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
         principal = current_principal()
         if principal is None:
             raise SessionEndedError
-        authorize(principal, action)
+        _authorized(principal, action)
         state = bind_state(principal.session_id)
         state.done = state.done or bridge.take_done()
         if state.done:
@@ -71,6 +72,20 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
         render(PageContext(services=process.current(), principal=principal, state=state))
     except OptimusError as error:
         report(error)
+
+
+def _authorized(principal: Principal, action: Action) -> None:
+    """Refuse whoever may not see a page; the menu never leads there, so the audit log tells of it.
+
+    Raises:
+        PermissionDeniedError: the role does not allow it.
+    """
+    try:
+        authorize(principal, action)
+    except PermissionDeniedError:
+        told = {"page": action.value}
+        process.current().audit.note(AuditAction.DENIED, actor=principal.user_id, subject=principal.user_id, data=told)
+        raise
 
 
 def is_still(context: PageContext) -> bool:

@@ -1,6 +1,7 @@
 """Accounts from an admin's and a user's side: made, used, locked, and out of reach for everybody else."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -114,7 +115,7 @@ def test_a_code_is_shown_once_and_replaces_the_password(app: AppServer, page: Pa
     choose_password(other, OWN)
     expect(person.chat_input(other)).to_be_visible()
     page.get_by_text("Log", exact=True).click()
-    expect(page.get_by_text("All that there is.")).to_be_visible()
+    expect(page.get_by_text("passwords and addresses are not recorded")).to_be_visible()
 
 
 def test_a_normal_user_never_gets_to_the_admin_page(app: AppServer, page: Page, other: Page):
@@ -203,7 +204,15 @@ def test_health_numbers_and_log_hold_no_content(app: AppServer, page: Page):
         expect(metric).to_contain_text("1")
     expect(page.get_by_test_id("stMetric").filter(has_text="Answers").first).to_contain_text("1")
     page.get_by_text("Log", exact=True).click()
-    expect(page.get_by_text("All that there is.")).to_be_visible()
+    page.get_by_role("button", name="Check the log").click()
+    expect(page.get_by_text("The audit log is whole")).to_be_visible()
+    page.get_by_role("button", name="Export as CSV").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("^Save ")).click()
+    saved = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert "auth.signed_in" in saved
+    assert "memory.created" in saved
+    assert "zebrawood" not in saved
     cookie = f"optimus={page.context.cookies()[0]['value']}"
     with StreamClient(app.url, cookie=cookie) as admin:
         assert b"zebrawood" not in admin.run(page="admin")

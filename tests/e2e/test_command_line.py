@@ -7,9 +7,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from qdrant_client import models
 
+from optimus.keys import load_keys
 from optimus.ops_access import read_access
+from optimus.settings import load_settings
 from optimus.settings_reference import example_toml, markdown_table
+from optimus.storage.store import open_store
 from tests.e2e.server import PASSWORD, ROOT, SETUP_CODE, AppServer
 
 CHECKS = {
@@ -22,6 +26,7 @@ CHECKS = {
     "providers",
     "disk",
     "accounts",
+    "audit log",
 }
 FIX = "->"
 
@@ -136,6 +141,34 @@ def test_accounts_are_made_while_nothing_runs(tmp_path):
     assert again.returncode == 1
     assert "already taken" in again.stderr
     assert again.stdout == ""
+
+
+def test_the_audit_log_is_checked_while_the_application_runs(shared_app: AppServer):
+    """`verify-audit` asks the running application; a whole log exits with 0, in words and as JSON."""
+    done = run(shared_app.data_dir, "verify-audit")
+    assert done.returncode == 0, done.stderr
+    assert "The audit log is whole" in done.stdout
+    found = json.loads(run(shared_app.data_dir, "verify-audit", "--json").stdout)
+    assert (found["whole"], found["broken"], found["is_anchored"]) == (True, None, True)
+    assert found["records"] >= 1
+
+
+def test_a_changed_audit_log_is_named_while_nothing_runs(tmp_path):
+    """`verify-audit` opens the store itself; it names the first record that was changed, and exits with 1."""
+    data_dir = tmp_path / "data"
+    for name in ("ada", "grace", "hopper"):
+        create_admin(data_dir, name)
+    whole = run(data_dir, "verify-audit")
+    assert (whole.returncode, whole.stdout.startswith("The audit log is whole: 3 in all")) == (0, True)
+    settings = load_settings(data_dir=data_dir)
+    store = open_store(settings, load_keys(settings))
+    where = models.Filter(must=[models.FieldCondition(key="seq", match=models.MatchValue(value=2))])
+    store.client.set_payload(store.names.events, payload={"at": "2020-01-01T00:00:00+00:00"}, points=where)
+    store.close()
+    done = run(data_dir, "verify-audit")
+    assert done.returncode == 1
+    assert "broken at record 2: it was changed" in done.stdout
+    assert json.loads(run(data_dir, "verify-audit", "--json").stdout)["broken"] == 2
 
 
 def test_the_settings_are_listed(tmp_path):

@@ -14,6 +14,7 @@ from optimus.errors import (
 )
 from optimus.llm_handler.requests import OFFLINE_MODEL
 from optimus.models import MessageState, Principal, Role
+from optimus.storage.audit_records import AuditAction, AuditFilter
 from optimus.storage.work import WorkRepository
 from optimus.system_settings import MAX_AGE, SystemSettings
 from tests.fakes.providers import running_provider
@@ -120,12 +121,13 @@ def test_every_change_is_in_the_log_with_who_and_from_what_to_what(world):
     system = world.services.system
     system.change(world.principal, max_memories=10, allowed_providers=frozenset({"groq", "openai"}))
     system.change(world.principal, max_memories=10)
-    noted = [entry for entry in world.services.overview.log(world.principal) if entry.kind == "admin.setting_changed"]
+    log = world.services.audit.entries(world.principal, AuditFilter(actions=frozenset({AuditAction.SETTING_CHANGE})))
+    noted = [named.entry for named in log.items]
     assert {(str(e.data["setting"]), e.data["before"], e.data["after"]) for e in noted} == {
         ("max_memories", None, 10),
         ("allowed_providers", None, "groq, openai"),
     }
-    assert {entry.by for entry in noted} == {"ada"}
+    assert {entry.actor for entry in noted} == {world.owner}
 
 
 def test_parallel_changes_of_different_settings_are_all_made(world):

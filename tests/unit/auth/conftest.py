@@ -14,7 +14,9 @@ from optimus.keys import Keys
 from optimus.models import Role, SessionId, User, UserId, UserStatus, new_id
 from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import Event, StoredUser
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditEntry
+from optimus.storage.records import StoredUser
 from optimus.storage.store import open_memory_store
 
 PASSWORD = "violin-harbour-94-mossy kettle"
@@ -43,8 +45,13 @@ class World:
 
     accounts: AccountRepository
     clock: HandClock
+    audit: AuditLog
     keys: Keys = field(default_factory=lambda: Keys(jwt=b"j" * 32, pepper=b"p" * 32, master=b"m" * 32))
-    events: list[Event] = field(default_factory=list)
+
+    @property
+    def entries(self) -> list[AuditEntry]:
+        """What the audit log holds, the oldest first."""
+        return list(reversed(self.audit.page(limit=256).items))
 
     def service(self, **settings: Any) -> AuthService:
         """Return a service as a new process would make it, whatever the machine's environment says."""
@@ -55,7 +62,7 @@ class World:
             settings=Settings(**(usual | settings)),
             clock=self.clock,
             password_cost=COST,
-            record=self.events.append,
+            audit=self.audit,
         )
 
     def add_user(self, auth: AuthService, username: str = "ann", role: Role = Role.USER) -> User:
@@ -84,7 +91,7 @@ def world() -> Iterator[World]:
     """An empty world."""
     clock = HandClock()
     store = open_memory_store(clock=clock)
-    yield World(accounts=store.accounts, clock=clock)
+    yield World(accounts=store.accounts, clock=clock, audit=store.audit)
     store.close()
 
 

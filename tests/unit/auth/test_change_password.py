@@ -54,7 +54,7 @@ def test_all_sessions_end_and_a_new_one_begins_here(auth, world):
     assert fresh.user_id == principal.user_id
     assert fresh.session_id != principal.session_id
     assert [session.id for session in auth.sessions(principal.user_id)] == [fresh.session_id]
-    assert world.events[-1].data["sessions_ended"] == 2
+    assert world.entries[-1].data["sessions_ended"] == 2
     assert auth.principal(strangers) is not None
 
 
@@ -172,17 +172,17 @@ def test_two_changes_at_once_make_one_password(auth, world, monkeypatch):
 
 
 def test_events_tell_of_the_change_and_hold_nothing_personal(auth, world):
-    """A change and a failed try leave an audit event each, without any password, name or address."""
+    """A change and a failed try leave an entry in the audit log each, without any password, name or address."""
     _, principal = enter(auth)
     with pytest.raises(InvalidCredentialsError):
         change(auth, principal, current="secret-not-right-at-all")
     enter(auth)
     change(auth, principal)
-    noted = [event for event in world.events if "password" in event.kind]
-    assert [event.kind for event in noted] == ["auth.password_change_failed", "auth.password_changed"]
-    assert {event.user_id for event in noted} == {principal.user_id}
+    noted = [entry for entry in world.entries if "password" in entry.action]
+    assert [entry.action for entry in noted] == ["auth.password_change_failed", "auth.password_changed"]
+    assert {entry.subject for entry in noted} == {principal.user_id}
     assert noted[1].data["sessions_ended"] == 1
-    text = "".join(event.model_dump_json() for event in noted)
+    text = "".join(entry.model_dump_json() for entry in noted)
     assert not any(word in text for word in ("secret", PASSWORD, NEW, "ann", NETWORK))
 
 
@@ -222,4 +222,4 @@ def test_other_sessions_end_one_by_one_or_all_at_once(auth, world):
     assert [auth.principal(each) for each in tokens] == [None] * 3
     assert auth.principal(token) == principal
     assert auth.principal(strangers) == bob
-    assert [event.data.get("count") for event in world.events if event.kind == "auth.session_ended"] == [None, 2, 0]
+    assert [entry.data.get("count") for entry in world.entries if entry.action == "auth.session_ended"] == [None, 2, 0]

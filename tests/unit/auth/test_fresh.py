@@ -73,9 +73,9 @@ def test_a_wrong_password_proves_nothing_and_counts_like_a_failed_sign_in(auth, 
     with pytest.raises(TooManyAttemptsError):
         auth.people.prove_again(admin, password=PASSWORD, network=NETWORK)
     assert not auth.people.is_proven(admin)
-    noted = [event for event in world.events if event.kind == "auth.proof_failed"]
+    noted = [entry for entry in world.entries if entry.action == "auth.proof_failed"]
     assert len(noted) == 5
-    assert "not it at all" not in "".join(event.model_dump_json() for event in noted)
+    assert "not it at all" not in "".join(entry.model_dump_json() for entry in noted)
 
 
 def test_a_user_proves_nothing_here(auth):

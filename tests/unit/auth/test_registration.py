@@ -49,7 +49,7 @@ def _open_auth(auth, world, door: Door):
         settings=SETTINGS,
         clock=world.clock,
         password_cost=COST,
-        record=world.events.append,
+        audit=world.audit,
         is_registration_open=door,
     )
 
@@ -74,8 +74,8 @@ def test_whoever_registers_is_a_user_and_signed_in(open_auth, world):
     """The ticket opens a session of a user, never of an admin; the log has the account and no name."""
     principal = open_auth.principal(open_auth.open_session(register(open_auth)).token)
     assert (principal.username, principal.role, principal.must_change_password) == ("bob", Role.USER, False)
-    noted = next(event for event in world.events if event.kind == "auth.registered")
-    assert noted.user_id == principal.user_id
+    noted = next(entry for entry in world.entries if entry.action == "auth.registered")
+    assert noted.subject == principal.user_id
     assert "bob" not in noted.model_dump_json()
 
 
@@ -111,6 +111,7 @@ def test_nobody_registers_before_the_first_admin(world, door):
         settings=SETTINGS,
         clock=world.clock,
         password_cost=COST,
+        audit=world.audit,
         is_registration_open=door,
     )
     with pytest.raises(PermissionDeniedError):

@@ -31,7 +31,7 @@ def test_the_code_makes_the_first_admin_who_can_sign_in(world):
     principal = auth.principal(auth.open_session(sign_in(auth, username="boss")).token)
     assert principal is not None
     assert principal.role is Role.ADMIN
-    assert [event.kind for event in world.events] == ["auth.admin_created", "auth.signed_in"]
+    assert [entry.action for entry in world.entries] == ["auth.admin_created", "auth.signed_in"]
 
 
 def test_the_random_code_has_eighty_bits_and_lives_as_long_as_the_process(world):
