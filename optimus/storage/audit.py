@@ -238,8 +238,9 @@ def _conditions(where: AuditFilter) -> list[models.Condition]:
 def _entry(row: Row) -> AuditEntry | None:
     """Return a record as it is read; None where somebody has made it unreadable, which the check names."""
     payload = row.payload
-    data: Any = payload.get("data")
-    source = {name: payload.get(name) for name in PARTS["who"][1:]}
+    data, source = payload.get("data"), {name: payload.get(name) for name in PARTS["who"][1:]}
+    if not isinstance(data, dict):
+        return None
     try:
         return AuditEntry(
             seq=payload["seq"],
@@ -249,7 +250,7 @@ def _entry(row: Row) -> AuditEntry | None:
             subject=payload.get("user_id"),
             item=payload.get("item"),
             is_erased=any(payload.get(f"{part}_erased") is not None for part in PARTS),
-            data=data | {name: value for name, value in source.items() if value} if isinstance(data, dict) else data,
+            data=data | {name: value for name, value in source.items() if value},
         )
     except (KeyError, ValidationError):
         return None

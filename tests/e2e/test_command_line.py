@@ -9,10 +9,12 @@ import httpx
 import pytest
 from qdrant_client import models
 
+from optimus.cli import main
 from optimus.keys import load_keys
 from optimus.ops_access import read_access
 from optimus.settings import load_settings
 from optimus.settings_reference import example_toml, markdown_table
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.store import open_store
 from tests.e2e.server import PASSWORD, ROOT, SETUP_CODE, AppServer
 
@@ -153,22 +155,24 @@ def test_the_audit_log_is_checked_while_the_application_runs(shared_app: AppServ
     assert found["records"] >= 1
 
 
-def test_a_changed_audit_log_is_named_while_nothing_runs(tmp_path):
+def test_a_changed_audit_log_is_named_while_nothing_runs(tmp_path, monkeypatch, capsys):
     """`verify-audit` opens the store itself; it names the first record that was changed, and exits with 1."""
-    data_dir = tmp_path / "data"
-    for name in ("ada", "grace", "hopper"):
-        create_admin(data_dir, name)
-    whole = run(data_dir, "verify-audit")
-    assert (whole.returncode, whole.stdout.startswith("The audit log is whole: 3 in all")) == (0, True)
-    settings = load_settings(data_dir=data_dir)
+    monkeypatch.setenv("OPTIMUS_DATA_DIR", str(tmp_path / "data"))
+    settings = load_settings()
+    store = open_store(settings, load_keys(settings))
+    for _ in range(3):
+        store.audit.record(AuditAction.SETTING_CHANGE, actor=None)
+    store.close()
+    assert main(["verify-audit"]) == 0
+    assert capsys.readouterr().out.startswith("The audit log is whole: 3 in all")
     store = open_store(settings, load_keys(settings))
     where = models.Filter(must=[models.FieldCondition(key="seq", match=models.MatchValue(value=2))])
     store.client.set_payload(store.names.events, payload={"at": "2020-01-01T00:00:00+00:00"}, points=where)
     store.close()
-    done = run(data_dir, "verify-audit")
-    assert done.returncode == 1
-    assert "broken at record 2: it was changed" in done.stdout
-    assert json.loads(run(data_dir, "verify-audit", "--json").stdout)["broken"] == 2
+    assert main(["verify-audit"]) == 1
+    assert "broken at record 2: it was changed" in capsys.readouterr().out
+    done = run(tmp_path / "data", "verify-audit", "--json")
+    assert (done.returncode, json.loads(done.stdout)["broken"]) == (1, 2)
 
 
 def test_the_settings_are_listed(tmp_path):

@@ -1,5 +1,7 @@
 """What signing in and administration leave in the audit log, and what they do without it."""
 
+from collections.abc import Callable
+
 import pytest
 
 from optimus.auth.service import AuthService
@@ -58,7 +60,7 @@ def test_an_act_that_cannot_be_recorded_is_not_done(auth, world, admin, ann, mon
     before = world.accounts.users()
 
     monkeypatch.setattr(world.audit, "_append", failing)
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: auth.people.create(admin, username="bob", role=Role.USER),
         lambda: auth.people.change_role(admin, ann, Role.ADMIN),
         lambda: auth.people.lock(admin, ann),
@@ -66,7 +68,8 @@ def test_an_act_that_cannot_be_recorded_is_not_done(auth, world, admin, ann, mon
         lambda: auth.people.end_sessions(admin, ann),
         lambda: auth.people.reset_password(admin, ann),
         lambda: auth.create_admin(code=None, username="boss", password=PASSWORD),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(StoreUnavailableError):
             act()
     assert world.accounts.users() == before

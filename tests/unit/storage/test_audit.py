@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import pytest
 from qdrant_client import models
@@ -35,18 +36,18 @@ class Log:
     def audit(self) -> AuditLog:
         return self.store.audit
 
-    def rows(self) -> dict[int, tuple[str, dict]]:
+    def rows(self) -> dict[int, tuple[str, dict[str, Any]]]:
         """Return the stored records by number, with their ids."""
         return {row.payload["seq"]: (row.id, row.payload) for row in self.audit._records.find()}
 
-    def put(self, point_id: str, payload: dict) -> None:
+    def put(self, point_id: str, payload: dict[str, Any]) -> None:
         """Write a record past the log."""
         point = models.PointStruct(id=point_id, vector={}, payload={**payload, KIND: "audit"})
         self.store.client.upsert(self.store.names.events, points=[point])
 
     def remove(self, *seqs: int) -> None:
         """Delete records past the log."""
-        ids = [point_id for seq, (point_id, _) in self.rows().items() if seq in seqs]
+        ids: list[Any] = [point_id for seq, (point_id, _) in self.rows().items() if seq in seqs]
         self.store.client.delete(self.store.names.events, points_selector=models.PointIdsList(points=ids))
 
     def fill(self, count: int) -> None:
