@@ -8,8 +8,10 @@ from datetime import date, datetime, time, timedelta
 import streamlit as st
 
 from optimus.audit import AuditAction, AuditFilter, AuditReport, NamedEntry
+from optimus.downloads import Download
 from optimus.models import UserId
 from optimus.spreadsheets import to_csv
+from optimus.ui import bridge
 from optimus.ui.audit_words import GROUPS, details_of, title_of
 from optimus.ui.guard import PageContext, act
 from optimus.ui.tables import ROW_HEIGHT, table_height
@@ -17,7 +19,7 @@ from optimus.ui.text import count, viewer_zone
 
 PAGE_SIZE = 100
 ANYTHING, ANYBODY = "Everything", "Everybody"
-NOBODY, GONE = "nobody signed in", "deleted account"
+NOBODY, GONE = "nobody", "deleted account"
 _CSV_HEADER = (
     "number",
     "time",
@@ -106,7 +108,8 @@ def _draw_entries(entries: Iterable[NamedEntry]) -> None:
         placeholder="",
         column_config={
             "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", timezone=viewer_zone().key),
-            "Number": st.column_config.NumberColumn(width="small", format="%d"),
+            "Details": st.column_config.TextColumn(width=190),
+            "Number": st.column_config.NumberColumn(width=70, format="%d"),
         },
         alt="The audit log, the newest entry first",
     )
@@ -128,16 +131,10 @@ def _export(context: PageContext, where: AuditFilter) -> None:
         entries = act(context.services.audit.export, context.principal, where)
     if entries is None:
         return
-    st.download_button(
-        f"Save {count(len(entries), 'entry')}",
-        data=log_csv(entries),
-        file_name=f"optimus-audit-{context.services.clock():%Y-%m-%d}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key="log_csv",
-        type="primary",
-    )
+    name = f"optimus-audit-{context.services.clock():%Y-%m-%d}.csv"
+    file = Download(filename=name, media_type="text/csv", chunks=lambda: [log_csv(entries).encode()])
+    bridge.download(context.services.downloads.offer(context.principal, file))
+    st.success(f"{count(len(entries), 'entry')} exported.", icon=":material/download:")
 
 
 def log_csv(entries: Iterable[NamedEntry]) -> str:

@@ -10,7 +10,7 @@ GROUPS = {
     "admin": "Administration",
     "memory": "Memories",
     "settings": "Settings",
-    "data": "Exports, imports, erasures",
+    "data": "Personal data",
     "audit": "The log itself",
 }
 TITLES = {

@@ -66,7 +66,7 @@ def _draw_activity(context: PageContext) -> None:
         row_height=ROW_HEIGHT,
         height=table_height(len(rows)),
         placeholder="",
-        column_config={"When": times},
+        column_config={"When": times, "Details": st.column_config.TextColumn(width=220)},
         alt="What was done with your account, the newest first",
     )
 
