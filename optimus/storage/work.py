@@ -14,7 +14,7 @@ from optimus.storage.table import KIND, MAX_VALUES, PAGE, VERSION, Table
 
 FAILED, WAITING = "failed", "waiting"
 _FINISHED = frozenset({"done", "nothing"})
-_NO_JOBS = frozenset({"setting", "probe"})
+_NO_JOBS = frozenset({"setting", "probe", "audit_head"})
 
 
 class JobState(Value):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
