@@ -1,8 +1,8 @@
 """Accounts from an admin's and a user's side: made, used, locked, and out of reach for everybody else."""
 
+import re
 from pathlib import Path
 
-import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
