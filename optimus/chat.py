@@ -14,7 +14,7 @@ from functools import partial
 from optimus.allowance import Allowance
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
-from optimus.drafts import check_message, title_of
+from optimus.drafts import check_message, new_message, title_of
 from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError, ProviderError
 from optimus.llm_handler.agents import MEMORY_RULE
 from optimus.llm_handler.gateway import ModelGateway
@@ -26,6 +26,7 @@ from optimus.llm_handler.requests import (
     OfflineContext,
     PromptTurn,
 )
+from optimus.metrics import Metrics
 from optimus.models import (
     MAX_TITLE_CHARS,
     Clock,
@@ -43,7 +44,7 @@ from optimus.models import (
 from optimus.prompt import MAX_MEMORIES, instructions, memory_block, unwritten, within_budget
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
-from optimus.usage import Asked, answer_event, asked
+from optimus.usage import Asked, answer_event, asked, note_answer
 
 ENDING_S = 0.5
 """An answer is stored before it counts as ended; somebody quick may write again in between."""
@@ -79,6 +80,7 @@ class ChatService:
         connections: ConnectionService,
         allowance: Allowance,
         clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._conversations = conversations
         self._events = events
@@ -87,6 +89,7 @@ class ChatService:
         self._connections = connections
         self._allowance = allowance
         self._clock = clock
+        self._metrics = metrics
 
     def conversations(self, owner: UserId, *, limit: int = 50) -> list[Conversation]:
         """Return the owner's conversations, last used first."""
@@ -165,12 +168,13 @@ class ChatService:
         earlier = self._before(owner, conversation_id)
         self._allowance.take(owner, asked(choice, cleaned, earlier, ()))
         conversation = self._open(owner, conversation_id, cleaned)
-        message = self._message(conversation, MessageRole.USER, cleaned)
+        message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         self._conversations.add_message(message)
+        self._metrics.messages.inc()
         message, unsaved = self._remember(message, earlier)
         recalled, unread = self._recall(message)
         offline = self._memory.context(message, earlier, recalled)
-        reply = self._message(conversation, MessageRole.ASSISTANT, "")
+        reply = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
         reply = reply.model_copy(update=unwritten(choice, message.text, offline))
         self._conversations.add_message(reply)
         self._conversations.touch(owner, conversation.id)
@@ -234,16 +238,6 @@ class ChatService:
         self._conversations.create(conversation)
         return conversation
 
-    def _message(self, conversation: Conversation, role: MessageRole, text: str) -> Message:
-        return Message(
-            id=MessageId(new_id()),
-            conversation_id=conversation.id,
-            user_id=conversation.user_id,
-            role=role,
-            text=text,
-            created_at=self._clock(),
-        )
-
     def _remember(self, message: Message, earlier: Sequence[Message]) -> tuple[Message, str | None]:
         """Derive memories from a message; when memory is out of reach the chat goes on and says so."""
         try:
@@ -296,5 +290,6 @@ class ChatService:
         at = self._clock()
         self._events.append(answer_event(reply, given, result, at=at))
         self._allowance.settle(reply.user_id, given, result)
+        note_answer(self._metrics, given, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)

@@ -1,9 +1,19 @@
-"""What a person typed, before it becomes a message or a title."""
+"""What a person typed, and how it becomes a message or a title."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from optimus.errors import InvalidInputError
-from optimus.models import MAX_MESSAGE_CHARS, MAX_TITLE_CHARS
+from optimus.models import (
+    MAX_MESSAGE_CHARS,
+    MAX_TITLE_CHARS,
+    Conversation,
+    Message,
+    MessageId,
+    MessageRole,
+    new_id,
+)
 
 
 def check_message(text: str) -> str:
@@ -26,6 +36,18 @@ def check_message(text: str) -> str:
 def _is_control(char: str) -> bool:
     point = ord(char)
     return point < 0x20 or 0x7F <= point < 0xA0 or 0xD800 <= point <= 0xDFFF  # noqa: PLR2004 - Unicode's ranges
+
+
+def new_message(conversation: Conversation, role: MessageRole, text: str, *, at: datetime) -> Message:
+    """Return a message of a conversation, ready to be stored."""
+    return Message(
+        id=MessageId(new_id()),
+        conversation_id=conversation.id,
+        user_id=conversation.user_id,
+        role=role,
+        text=text,
+        created_at=at,
+    )
 
 
 def title_of(text: str) -> str:

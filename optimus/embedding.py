@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from optimus.errors import EmbeddingError
+from optimus.metrics import MemoryStage, Metrics
 
 
 class Embedder(Protocol):
@@ -38,6 +39,14 @@ class Embedder(Protocol):
         Raises:
             EmbeddingError: the model cannot be used.
         """
+
+
+class MeasuredEmbedder:
+    """Another embedder, with the time noted that each call of it takes."""
+
+    def __init__(self, inner: Embedder, *, metrics: Metrics) -> None:
+        self.name, self.dimensions = inner.name, inner.dimensions
+        self.embed = metrics.timing(MemoryStage.EMBED, inner.embed)
 
 
 class CarriedFile(NamedTuple):

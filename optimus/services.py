@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from optimus.chat import ChatService
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.downloads import Downloads
-from optimus.embedding import Embedder, MiniLmEmbedder
+from optimus.embedding import Embedder, MeasuredEmbedder, MiniLmEmbedder
 from optimus.keys import Keys, load_keys
+from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.memory_manager.acts import MemoryActs
 from optimus.memory_manager.crud import through_mem0
@@ -26,12 +28,15 @@ from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.shelf import Shelf
+from optimus.metrics import Metrics
 from optimus.models import Clock, utc_now
 from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
-from optimus.storage.store import Store, open_store, prepare_data_folder
+from optimus.storage.folder import prepare_data_folder
+from optimus.storage.overview import gauge
+from optimus.storage.store import Store, open_store
 from optimus.system_settings import SystemSettingsService
 
 CHECKED_AT_START = 1_000
@@ -75,6 +80,16 @@ class Services:
         gc.collect()
         gc.freeze()
 
+    def scrape(self, accept: str = "") -> tuple[bytes, str]:
+        """Return the metrics, with the gauges as they are now, in the format that is asked for, and its type."""
+        metrics = self.store.metrics
+        gauge(self.store)
+        try:
+            metrics.disk_free.set(shutil.disk_usage(self.settings.data_dir).free)
+        except OSError:
+            metrics.disk_free.set(float("nan"))
+        return metrics.text(accept)
+
     def close(self) -> None:
         """Stop running answers, then flush and close the store; calling it twice does nothing."""
         self.models.close()
@@ -92,13 +107,18 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost:
     prepare_data_folder(settings.data_dir)
     keys = load_keys(settings)
     with ExitStack() as undo:
-        store = open_store(settings, keys, clock=clock)
+        store = open_store(settings, keys, clock=clock, metrics=new_metrics())
         undo.callback(store.close)
         opened = wire(settings, keys, store, clock=clock, password_cost=password_cost)
         opened.chat.mark_interrupted()
         store.accounts.purge_expired()
         undo.pop_all()
     return opened
+
+
+def new_metrics() -> Metrics:
+    """Return metrics that tell the catalogue's providers and models apart."""
+    return Metrics(models={entry.key: entry.models for entry in CATALOGUE.all()})
 
 
 def wire(
@@ -111,11 +131,12 @@ def wire(
     embedder: Embedder | None = None,
 ) -> Services:
     """Wire the services over a store that is open."""
-    embedder = embedder or MiniLmEmbedder(folder=settings.embedding_dir)
+    metrics = store.metrics
+    embedder = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=metrics)
     audit, accounts = store.audit, store.accounts
     system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, audit=audit)
     memory = _memory(store, embedder, clock, system.max_memories)
-    models = ModelGateway(settings=settings, clock=clock, rules=system)
+    models = ModelGateway(settings=settings, clock=clock, rules=system, metrics=metrics)
     system.follow(models.stop_forbidden)
     preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
     connections = ConnectionService(accounts=accounts, models=models, preferences=preferences, clock=clock, audit=audit)
@@ -127,16 +148,9 @@ def wire(
         connections=connections,
         allowance=Allowance(accounts=accounts, limits=system.current, clock=clock),
         clock=clock,
+        metrics=metrics,
     )
-    auth = AuthService(
-        accounts=accounts,
-        keys=keys,
-        settings=settings,
-        clock=clock,
-        audit=audit,
-        password_cost=password_cost,
-        is_registration_open=system.is_registration_open,
-    )
+    auth = _auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     return Services(
         settings=settings,
         store=store,
@@ -154,6 +168,21 @@ def wire(
         audit=AuditService(log=store.audit, accounts=store.accounts),
         embedder=embedder,
         clock=clock,
+    )
+
+
+def _auth(
+    settings: Settings, keys: Keys, store: Store, system: SystemSettingsService, *, clock: Clock, password_cost: int
+) -> AuthService:
+    return AuthService(
+        accounts=store.accounts,
+        keys=keys,
+        settings=settings,
+        clock=clock,
+        password_cost=password_cost,
+        audit=store.audit,
+        is_registration_open=system.is_registration_open,
+        metrics=store.metrics,
     )
 
 
@@ -180,6 +209,7 @@ def _memory(store: Store, embedder: Embedder, clock: Clock, limit: Callable[[], 
         crud=crud,
         acts=MemoryActs(store.audit),
         limit=limit,
+        metrics=store.metrics,
     )
 
 

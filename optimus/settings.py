@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     session_profile: Literal["default", "strict"] = Field(
         "default", description="`default`: 7 days idle, 30 in all; `strict`: 30 minutes idle, 12 hours in all."
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Lets `/metrics` be read from elsewhere than this machine, 32 characters or more; "
+        "sent as `Authorization: Bearer`.",
+    )
     max_sessions: int = Field(5, ge=1, le=100, description="Sessions that one user may have; the oldest ends.")
 
     jwt_secret: SecretStr | None = Field(None, description="Key of the session tokens, 32 characters or more.")
@@ -114,15 +119,16 @@ class Settings(BaseSettings):
     def _refuse_weak_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
-        secret = value.get_secret_value()
-        if len(secret) < MIN_SECRET_CHARS or len(set(secret)) < MIN_SECRET_VARIETY:
-            raise ValueError(
-                f"is too short or too simple: use {MIN_SECRET_CHARS} random characters or more "
-                "(`openssl rand -base64 48` makes one), or remove it and Optimus makes one"
-            )
-        if any(word in secret.lower() for word in _EXAMPLE_WORDS):
-            raise ValueError("is the example's value: replace it, or remove it and Optimus makes one")
-        return value
+        return _strong(value, without="Optimus makes one")
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _refuse_weak_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        if not value.get_secret_value().isascii():
+            raise ValueError("holds signs that a header cannot carry: use letters and digits")
+        return _strong(value, without="only this machine can read the metrics")
 
     @field_validator("setup_code")
     @classmethod
@@ -184,6 +190,19 @@ class _SecretsFile(_FileVariables):
         if unknown:
             raise ConfigurationError(f"{SECRETS_FILE}: unknown setting {', '.join(unknown)} in [optimus]")
         return {name: value for name, value in table.items() if value != ""}
+
+
+def _strong(value: SecretStr, *, without: str) -> SecretStr:
+    """Return a secret that is long and varied enough, and nobody's example."""
+    secret = value.get_secret_value()
+    if len(secret) < MIN_SECRET_CHARS or len(set(secret)) < MIN_SECRET_VARIETY:
+        raise ValueError(
+            f"is too short or too simple: use {MIN_SECRET_CHARS} random characters or more "
+            f"(`openssl rand -base64 48` makes one), or remove it and {without}"
+        )
+    if any(word in secret.lower() for word in _EXAMPLE_WORDS):
+        raise ValueError(f"is the example's value: replace it, or remove it and {without}")
+    return value
 
 
 def load_settings(**overrides: Any) -> Settings:

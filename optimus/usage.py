@@ -10,6 +10,7 @@ from typing import Any
 
 from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice
+from optimus.metrics import Metrics
 from optimus.models import MemoryId, Message, MessageState, RecalledMemory, UserId, new_id
 from optimus.prompt import CHARS_PER_TOKEN, memory_block
 from optimus.storage.records import Event
@@ -92,6 +93,12 @@ def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: 
             **result.usage.model_dump(),
         },
     )
+
+
+def note_answer(metrics: Metrics, given: Asked, result: GenerationResult) -> None:
+    """Count an answer that ended, however it ended."""
+    ref, cost = given.choice.ref, _cost(given.choice, result)
+    metrics.note_answer(ref.provider, ref.name, state=result.state, usage=result.usage, cost_usd=cost)
 
 
 def read_answer(row: Row) -> Answer:

@@ -9,7 +9,7 @@ from pathlib import Path
 from optimus.keys import Keys
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import Conversation, Message, Principal, Role, UserId, new_id
-from optimus.services import Services, wire
+from optimus.services import Services, new_metrics, wire
 from optimus.settings import Settings
 from optimus.storage.store import open_memory_store
 from tests.fakes.embedding import HashEmbedder
@@ -68,7 +68,7 @@ def running_world(data_dir: Path, **settings: object) -> Iterator[World]:
     services = wire(
         Settings.model_validate(usual | settings),
         KEYS,
-        open_memory_store(KEYS, clock=clock),
+        open_memory_store(KEYS, clock=clock, metrics=new_metrics()),
         clock=clock,
         password_cost=4,
         embedder=HashEmbedder(),

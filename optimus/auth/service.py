@@ -14,6 +14,7 @@ from optimus.auth.permissions import Action, authorize
 from optimus.auth.sessions import SessionInfo, SignedToken, browser_name
 from optimus.errors import InvalidCredentialsError, InvalidInputError, SessionEndedError, SignInBusyError
 from optimus.keys import Keys
+from optimus.metrics import Metrics
 from optimus.models import Clock, Principal, SessionId, User, UserId, UserStatus
 from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
@@ -37,6 +38,7 @@ class AuthService:
         audit: AuditLog,
         password_cost: int = DEFAULT_COST,
         is_registration_open: Callable[[], bool] = lambda: False,
+        metrics: Metrics | None = None,
     ) -> None:
         desks = open_desks(
             accounts=accounts,
@@ -49,6 +51,7 @@ class AuthService:
         )
         self._accounts = accounts
         self._audit = audit
+        self._metrics = metrics or Metrics()
         self._hasher = desks.hasher
         self._limiter = desks.limiter
         self._captchas = desks.captchas
@@ -107,12 +110,13 @@ class AuthService:
             SignInBusyError: too many sign in at this moment; the try was not counted.
         """
         subject = self._subject(username, network)
-        with self._limiter.turn(subject):
-            user = self._proven_user(subject, username, password, captcha)
-        ticket = self._sessions.issue_ticket(user.id, user_agent=user_agent)
-        self._refuse_if_replaced(user)
-        told: EventData = {"network": _mark(subject), "browser": browser_name(user_agent)}
-        self._audit.record(AuditAction.SIGNED_IN, actor=user.id, subject=user.id, data=told)
+        with self._metrics.sign_in():
+            with self._limiter.turn(subject):
+                user = self._proven_user(subject, username, password, captcha)
+            ticket = self._sessions.issue_ticket(user.id, user_agent=user_agent)
+            self._refuse_if_replaced(user)
+            told: EventData = {"network": _mark(subject), "browser": browser_name(user_agent)}
+            self._audit.record(AuditAction.SIGNED_IN, actor=user.id, subject=user.id, data=told)
         return ticket
 
     def captcha_for(self, username: str, network: str) -> CaptchaChallenge | None:

@@ -160,3 +160,19 @@ def _is_chat(row: dict[str, object], name: str) -> bool:
     if isinstance(capabilities, dict) and capabilities.get("completion_chat") is False:
         return False
     return row.get("type") not in _OTHER_TYPES and not any(word in name for word in _NOT_CHAT)
+
+
+def usable_key(entry: ProviderEntry, credentials: Credentials) -> str | None:
+    """Return the key as it is sent.
+
+    Raises:
+        ProviderKeyError: it is missing, or holds signs that no key has.
+    """
+    key = "" if credentials.api_key is None else credentials.api_key.get_secret_value().strip()
+    if not key and entry.needs_key:
+        raise ProviderKeyError(
+            "no key", user_message=f"Paste a key first. {entry.title} gives you one at {entry.key_url}."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ProviderKeyError("odd key", user_message="The key holds signs that no key has. Copy it again.")
+    return key or None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from optimus.errors import ModelNotFoundError, OptimusError, ProviderKeyError, ProviderPathError
+from optimus.errors import ModelNotFoundError, OptimusError, ProviderPathError
 from optimus.llm_handler.agents import ChatAgent
 from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, ProviderEntry
 from optimus.llm_handler.choices import DefaultFault, Endpoints, ListedModels, ModelRules
@@ -20,6 +20,7 @@ from optimus.llm_handler.connections import (
     find_local,
     list_models,
     suggest_address,
+    usable_key,
 )
 from optimus.llm_handler.generations import EndCallback, Generation, Generations, conduct
 from optimus.llm_handler.loop import LoopThread
@@ -36,6 +37,7 @@ from optimus.llm_handler.requests import (
 )
 from optimus.llm_handler.translate import translate
 from optimus.llm_handler.wire import HttpClients
+from optimus.metrics import Metrics
 from optimus.models import Clock, ConversationId, UserId
 from optimus.settings import Settings
 
@@ -59,6 +61,7 @@ class ModelGateway:
         retries: int = 1,
         rules: ModelRules | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.loop = LoopThread()
@@ -71,6 +74,8 @@ class ModelGateway:
         self._generations = Generations()
         self._tasks: set[Future[None]] = set()
         self._settled: set[str] = set()
+        self._metrics = metrics or Metrics()
+        self._metrics.generations.set_function(lambda: len(self._generations.running()))
 
     def start(self, request: GenerationRequest, on_end: EndCallback) -> Generation:
         """Begin to write an answer and return at once.
@@ -84,7 +89,7 @@ class ModelGateway:
         self._generations.admit(generation)
         try:
             task = self.loop.submit(
-                conduct(generation, lambda: self._write(generation, request), on_end, self._generations)
+                conduct(generation, lambda: self._measured(generation, request), on_end, self._generations)
             )
         except OptimusError:
             self._generations.release(generation)
@@ -156,6 +161,10 @@ class ModelGateway:
             self.loop.submit(self._clients.close()).result(CLOSE_S)
         self.loop.close()
 
+    async def _measured(self, generation: Generation, request: GenerationRequest) -> None:
+        with self._metrics.provider_call(request.model.provider):
+            await self._write(generation, request)
+
     async def _write(self, generation: Generation, request: GenerationRequest) -> None:
         try:
             model = await asyncio.to_thread(self._model_for, request)
@@ -184,7 +193,7 @@ class ModelGateway:
 
     def _model(self, ref: ModelRef, credentials: Credentials) -> Model:
         entry = self.catalogue.get(ref.provider)
-        key = _usable_key(entry, credentials)
+        key = usable_key(entry, credentials)
         if entry.build is None:
             raise ModelNotFoundError("not callable")
         endpoint = Endpoint(
@@ -201,7 +210,7 @@ class ModelGateway:
             entry = self.catalogue.get(provider)
             if entry.build is None:
                 return ConnectionTest(ok=True, message="The offline assistant is always there.", models=entry.models)
-            _usable_key(entry, credentials)
+            usable_key(entry, credentials)
             base_url = await asyncio.to_thread(self._endpoints.address, entry, credentials)
             await asyncio.to_thread(self._clients.modern)
             return await self._examine(entry, base_url, credentials, model)
@@ -276,22 +285,6 @@ def _offline(request: GenerationRequest) -> Model:
     from optimus.llm_handler.offline.respond import respond  # noqa: PLC0415
 
     return OfflineModel(prompt=request.prompt, context=request.offline, respond=respond)
-
-
-def _usable_key(entry: ProviderEntry, credentials: Credentials) -> str | None:
-    """Return the key as it is sent.
-
-    Raises:
-        ProviderKeyError: it is missing, or holds signs that no key has.
-    """
-    key = "" if credentials.api_key is None else credentials.api_key.get_secret_value().strip()
-    if not key and entry.needs_key:
-        raise ProviderKeyError(
-            "no key", user_message=f"Paste a key first. {entry.title} gives you one at {entry.key_url}."
-        )
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ProviderKeyError("odd key", user_message="The key holds signs that no key has. Copy it again.")
-    return key or None
 
 
 def _ignore(task: Future[Any]) -> None:

@@ -8,7 +8,7 @@ from threading import RLock
 
 from optimus.embedding import Embedder
 from optimus.errors import ConflictError, InvalidInputError, TenancyError
-from optimus.memory_manager import versions
+from optimus.memory_manager import ranking, versions
 from optimus.memory_manager.acts import MemoryActs, Way
 from optimus.memory_manager.crud import DirectCrud, MemoryCrud
 from optimus.memory_manager.episodes import clean, hide
@@ -20,6 +20,7 @@ from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.searching import WordSearch
 from optimus.memory_manager.shelf import Shelf, episode_id
 from optimus.memory_manager.update import Plan
+from optimus.metrics import MemoryStage, Metrics, timed
 from optimus.models import (
     ChangeKind,
     Clock,
@@ -60,11 +61,13 @@ class MemoryManager:
         crud: MemoryCrud | None = None,
         limit: Callable[[], int | None] = lambda: None,
         acts: MemoryActs | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Take what is needed; `limit` tells how many memories an owner may have, messages not counted."""
+        self._metrics = metrics or Metrics()
         self._shelf = Shelf(index=index, embedder=embedder, encoder=encoder, limit=limit)
         self._search = WordSearch(self._shelf)
-        self._derive = derive
+        self._derive = self._metrics.timing(MemoryStage.DERIVE, derive)
         self.acts = acts or MemoryActs()
         self._clock = clock
         self._crud = crud or DirectCrud(shelf=self._shelf, clock=clock)
@@ -74,6 +77,7 @@ class MemoryManager:
         """Load what is slow to load, so that the first use does not wait for it."""
         self._crud.warm()
 
+    @timed(MemoryStage.REMEMBER)
     def remember(
         self,
         owner: UserId,
@@ -110,6 +114,7 @@ class MemoryManager:
             self.acts.changed(owner, changes, Way.CHAT)
         return changes
 
+    @timed(MemoryStage.RECALL)
     def recall(
         self, owner: UserId, query: str, *, limit: int = 20, exclude_message: MessageId | None = None
     ) -> list[RecalledMemory]:
@@ -121,8 +126,10 @@ class MemoryManager:
             limit: How many at most.
             exclude_message: What this message alone says is left out: it needs no recalling.
         """
-        return recollect(self._shelf, owner, query, now=self._clock(), limit=limit, exclude_message=exclude_message)
+        wanted = ranking.Query(text=clean(query), now=self._clock(), limit=limit)
+        return recollect(self._shelf, owner, wanted, exclude_message=exclude_message, metrics=self._metrics)
 
+    @timed(MemoryStage.LIST)
     def list(
         self,
         owner: UserId,
@@ -144,10 +151,7 @@ class MemoryManager:
         text, start = clean(query), offset or 0
         if not text:
             return self._shelf.index.page(owner, where, limit=limit, offset=start)
-        found = self._search.find(owner, text, where)
-        end = start + limit
-        items = tuple(self._shelf.index.get(owner, found[start:end]))
-        return MemoryPage(items=items, next_offset=end if end < len(found) else None, total=len(found))
+        return self._search.page(owner, text, where, limit=limit, offset=start)
 
     def get(self, owner: UserId, memory_id: MemoryId) -> Memory:
         """Return one memory, whatever its status.
@@ -157,6 +161,7 @@ class MemoryManager:
         """
         return self._shelf.get(owner, memory_id)
 
+    @timed(MemoryStage.ADD)
     def add(self, owner: UserId, text: str, type: MemoryType = MemoryType.NOTE) -> Memory:  # noqa: A002 - the field's name
         """Store a memory written by hand; a note that the rules understand takes their kind and replaces what it ends.
 
@@ -184,6 +189,7 @@ class MemoryManager:
         self.acts.changed(owner, plan.changes, Way.HAND)
         return memory
 
+    @timed(MemoryStage.EDIT)
     def edit(
         self, owner: UserId, memory_id: MemoryId, text: str, *, expected_version: int, reason: str = "edit"
     ) -> Memory:
@@ -212,6 +218,7 @@ class MemoryManager:
         self.acts.did(AuditAction.MEMORY_EDITED, owner, memory_id, Way.HAND)
         return edited
 
+    @timed(MemoryStage.FORGET)
     def forget(self, owner: UserId, memory_id: MemoryId) -> Memory:
         """Take a memory, and the messages that say it, out of use; `restore` brings them back.
 
@@ -229,6 +236,7 @@ class MemoryManager:
             self.acts.did(AuditAction.MEMORY_FORGOTTEN, owner, memory_id, Way.HAND)
         return forgotten
 
+    @timed(MemoryStage.RESTORE)
     def restore(self, owner: UserId, memory_id: MemoryId) -> Memory:
         """Bring a forgotten memory back.
 
@@ -244,6 +252,7 @@ class MemoryManager:
             self.acts.did(AuditAction.MEMORY_RESTORED, owner, memory_id, Way.HAND)
         return restored
 
+    @timed(MemoryStage.UNDO)
     def undo(self, owner: UserId, change: MemoryChange) -> None:
         """Take one change back as if it had not been; a second time does nothing.
 
@@ -266,6 +275,7 @@ class MemoryManager:
             with self.changing(answer.user_id):
                 self._shelf.index.note_use(answer.user_id, [used.memory_id for used in answer.used], use)
 
+    @timed(MemoryStage.WITHDRAW)
     def withdraw(self, owner: UserId, message_ids: Sequence[MessageId], *, derived: bool = True) -> None:
         """Follow the deletion of messages: purge their episodes, and forget what came only from them.
 

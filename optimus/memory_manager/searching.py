@@ -9,7 +9,7 @@ from threading import Lock
 from optimus.memory_manager.shelf import Shelf
 from optimus.memory_manager.wording import normal_form
 from optimus.models import MemoryId, UserId
-from optimus.storage.records import MemoryFilter, MemoryText
+from optimus.storage.records import MemoryFilter, MemoryPage, MemoryText
 
 MIN_CLOSENESS = 0.35
 """Cosine from which on a memory counts as near in meaning; made-up words stay below 0.3 with all-MiniLM-L6-v2."""
@@ -47,6 +47,16 @@ class WordSearch:
         with self._lock:
             if owner in self._known:
                 self._stale.setdefault(owner, set()).update(ids)
+
+    def page(self, owner: UserId, query: str, where: MemoryFilter, *, limit: int, offset: int) -> MemoryPage:
+        """Return one page of what `find` finds, with the count of all.
+
+        Raises:
+            EmbeddingError: the model cannot be used.
+        """
+        found, end = self.find(owner, query, where), offset + limit
+        items = tuple(self._shelf.index.get(owner, found[offset:end]))
+        return MemoryPage(items=items, next_offset=end if end < len(found) else None, total=len(found))
 
     def find(self, owner: UserId, query: str, where: MemoryFilter) -> list[MemoryId]:
         """Return the ids of all matches, best first.

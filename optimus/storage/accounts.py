@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from qdrant_client import QdrantClient
 
 from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError
-from optimus.models import Clock, UserId, stable_id
+from optimus.models import Clock, UserId, UserStatus, stable_id
 from optimus.storage.filters import equals, has_ids, owned_by
 from optimus.storage.records import Connection, DailyUse, StoredUser, UserPreferences
 from optimus.storage.signins import SignInRecords
@@ -55,9 +55,9 @@ class AccountRepository(SignInRecords):
         """Return all accounts, the oldest first."""
         return sorted((_stored_user(row) for row in self._users.find()), key=lambda user: user.created_at)
 
-    def count_users(self) -> int:
-        """Return how many accounts there are."""
-        return self._users.count()
+    def count_users(self, status: UserStatus | None = None) -> int:
+        """Return how many accounts there are, or how many of one status."""
+        return self._users.count(*() if status is None else (equals("status", status.value),))
 
     def update_user(self, user: StoredUser) -> StoredUser:
         """Store a changed account over the version that was read, and return it with its new version.

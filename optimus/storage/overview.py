@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from qdrant_client import models
 
-from optimus.models import MemoryStatus, MemoryType, UserId, Value
+from optimus.errors import StoreError
+from optimus.models import MemoryStatus, MemoryType, UserId, UserStatus, Value
 from optimus.storage.collections import CollectionSpec, collection_specs
 from optimus.storage.filters import OWNER_FIELD, all_of, equals
 from optimus.storage.store import Store
@@ -109,6 +110,23 @@ def _bits(quantization: models.QuantizationConfig | None) -> float | None:
 
 def _method(quantization: models.QuantizationConfig | None) -> str:
     return type(quantization).__name__.removesuffix("Quantization").lower()
+
+
+def gauge(store: Store) -> None:
+    """Set the gauges of the store's metrics to what it holds now; where it does not answer, say that."""
+    metrics = store.metrics
+    metrics.unsynced.set(store.commit.lag_s() if store.commit else 0.0)
+    try:
+        for spec in collection_specs(store.names):
+            points = store.client.get_collection(spec.name).points_count or 0
+            metrics.points.labels(spec.name.removeprefix(store.names.prefix)).set(points)
+        for status in UserStatus:
+            metrics.users.labels(status).set(store.accounts.count_users(status))
+        metrics.sessions.set(store.accounts.count_sessions())
+        metrics.set_jobs((job.status, job.count) for job in store.work.job_states())
+        metrics.store_up.set(1)
+    except StoreError:
+        metrics.store_up.set(0)
 
 
 def totals(store: Store) -> Totals:

@@ -53,6 +53,10 @@ class SignInRecords:
         """Return everybody's sessions, expired ones too."""
         return [row.decode(StoredSession) for row in self._sessions.find()]
 
+    def count_sessions(self) -> int:
+        """Return how many sessions have not expired, everybody's."""
+        return self._sessions.count(between("expires_at", self._clock(), None))
+
     def end_session(self, session_id: SessionId) -> None:
         """Delete a session; ending one that is gone is no error."""
         self._sessions.delete(has_ids(session_id), critical=True)

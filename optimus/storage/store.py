@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
@@ -14,6 +16,7 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConfigurationError, StoreUnavailableError
 from optimus.keys import Keys
+from optimus.metrics import Metrics
 from optimus.models import Clock, utc_now
 from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
@@ -25,6 +28,7 @@ from optimus.storage.durability import GroupCommit
 from optimus.storage.edge import EdgeBackend
 from optimus.storage.events import EventRepository
 from optimus.storage.filters import has_ids
+from optimus.storage.folder import disk_blocks, prepare_data_folder, unusable
 from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.keyring import Keyring
 from optimus.storage.memory_index import MemoryIndex
@@ -33,6 +37,7 @@ from optimus.storage.sealing import SealingWall
 from optimus.storage.server import open_server
 from optimus.storage.table import Table
 from optimus.storage.tenancy import TenancyWall, across_tenants
+from optimus.storage.walls import MeasuringWall
 from optimus.storage.work import WorkRepository
 
 VECTOR_SIZE = 384
@@ -58,6 +63,8 @@ class Store:
     memories: MemoryIndex
     probe: Table
     commit: GroupCommit | None
+    metrics: Metrics
+    """Where every call of the store is measured."""
     folder: Path | None = None
     """Where the embedded engine keeps the collections."""
 
@@ -69,7 +76,7 @@ class Store:
         if self.folder is None:
             return None
         files = (self.folder / collection).rglob("*")
-        return sum(blocks * 512 for path in files if (blocks := _blocks(path)))
+        return sum(blocks * 512 for path in files if (blocks := disk_blocks(path)))
 
     def sync(self) -> None:
         """Return once all writes so far survive power loss; a server or memory needs nothing.
@@ -116,24 +123,14 @@ class Store:
             return {spec.name: self.client.count(spec.name, exact=True).count for spec in collection_specs(self.names)}
 
 
-def prepare_data_folder(folder: Path) -> None:
-    """Make the data folder, for its owner only, and see that files can be made in it.
-
-    Raises:
-        ConfigurationError: it is a file, or may not be read or written; the text names it and the way out.
-    """
-    trial = folder / f".trial-{uuid4()}"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        next(folder.iterdir(), None)
-        trial.touch(mode=0o600)
-        trial.unlink()
-    except OSError as exc:
-        raise _unusable(folder, exc) from exc
-
-
-def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector_size: int = VECTOR_SIZE) -> Store:
+def open_store(
+    settings: Settings,
+    keys: Keys,
+    *,
+    clock: Clock = utc_now,
+    vector_size: int = VECTOR_SIZE,
+    metrics: Metrics | None = None,
+) -> Store:
     """Open the store that the settings name: a Qdrant server, or the embedded engine in the data folder.
 
     Raises:
@@ -142,34 +139,48 @@ def open_store(settings: Settings, keys: Keys, *, clock: Clock = utc_now, vector
         StoreLockedError: another process holds the data folder.
         StoreUnavailableError: the server does not answer.
     """
-    names = CollectionNames(prefix=settings.collection_prefix)
+    names, metrics = CollectionNames(prefix=settings.collection_prefix), metrics or Metrics()
     head = settings.keys_folder / f"{settings.collection_prefix}audit.head"
+    assemble = partial(
+        _assemble, names=names, keys=keys, clock=clock, vector_size=vector_size, head=head, metrics=metrics
+    )
     if settings.qdrant_url:
         with ExitStack() as undo:
             guard = open_server(settings)
             undo.callback(guard.close)
-            store = _assemble(guard, "server", names=names, keys=keys, clock=clock, vector_size=vector_size, head=head)
+            store = assemble(guard, "server")
             undo.pop_all()
         return store
     with ExitStack() as undo:
         engine = _embedded(settings.data_dir)
         undo.callback(engine.close)
-        commit = GroupCommit(sync=engine.sync, flush=engine.flush)
+        commit = GroupCommit(sync=_measured_sync(engine, metrics), flush=engine.flush)
         undo.callback(commit.close)
         guarded = MarkingGuard(engine, mark=commit.mark)
-        store = _assemble(
-            guarded, "embedded", names=names, keys=keys, clock=clock, vector_size=vector_size, head=head, commit=commit
-        )
-        store = replace(store, folder=settings.data_dir / STORE_FOLDER)
+        store = replace(assemble(guarded, "embedded", commit=commit), folder=settings.data_dir / STORE_FOLDER)
         undo.pop_all()
     return store
 
 
-def open_memory_store(keys: Keys | None = None, *, clock: Clock = utc_now, vector_size: int = VECTOR_SIZE) -> Store:
+def open_memory_store(
+    keys: Keys | None = None,
+    *,
+    clock: Clock = utc_now,
+    vector_size: int = VECTOR_SIZE,
+    metrics: Metrics | None = None,
+) -> Store:
     """Open an empty store in memory behind the same walls, for tests."""
     keys = keys or Keys(jwt=os.urandom(32), pepper=os.urandom(32), master=os.urandom(32))
     guard = MemoryGuard(memory_backend())
-    return _assemble(guard, "memory", names=CollectionNames(), keys=keys, clock=clock, vector_size=vector_size)
+    return _assemble(
+        guard,
+        "memory",
+        names=CollectionNames(),
+        keys=keys,
+        clock=clock,
+        vector_size=vector_size,
+        metrics=metrics or Metrics(),
+    )
 
 
 def _assemble(
@@ -180,13 +191,15 @@ def _assemble(
     keys: Keys,
     clock: Clock,
     vector_size: int,
+    metrics: Metrics,
     head: Path | None = None,
     commit: GroupCommit | None = None,
 ) -> Store:
     sync = commit.wait if commit is not None else _nothing
     keyring = Keyring(backend=guard, collection=names.accounts, master=keys.master, sync=sync, clock=clock)
     sealing = SealingWall(guard, keyring=keyring, sealed=names.sealed)
-    wall = TenancyWall(sealing, unowned=names.unowned)
+    labels = {spec.name: spec.name.removeprefix(names.prefix) for spec in collection_specs(names)}
+    wall = MeasuringWall(TenancyWall(sealing, unowned=names.unowned), metrics=metrics, labels=labels)
     client = EngineClient(wall)
     work = WorkRepository(client=client, collection=names.work, sync=sync)
     if client.collection_exists(names.work):
@@ -216,15 +229,8 @@ def _assemble(
         memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,
+        metrics=metrics,
     )
-
-
-def _blocks(path: Path) -> int:
-    """Return how many blocks of 512 bytes a file takes; none where it has just gone."""
-    try:
-        return path.lstat().st_blocks
-    except FileNotFoundError:
-        return 0
 
 
 def _nothing() -> None:
@@ -245,23 +251,22 @@ def _refuse_newer_format(work: WorkRepository) -> None:
         )
 
 
+def _measured_sync(engine: EdgeBackend, metrics: Metrics) -> Callable[[], None]:
+    def sync() -> None:
+        with metrics.sync.time():
+            engine.sync()
+
+    return sync
+
+
 def _embedded(data_dir: Path) -> EdgeBackend:
     prepare_data_folder(data_dir)
     try:
         (data_dir / STORE_FOLDER).mkdir(mode=0o700, exist_ok=True)
         next((data_dir / STORE_FOLDER).iterdir(), None)
     except OSError as exc:
-        raise _unusable(data_dir, exc) from exc
+        raise unusable(data_dir, exc) from exc
     try:
         return EdgeBackend(data_dir / STORE_FOLDER)
     except StoreUnavailableError as exc:
         raise ConfigurationError(exc.user_message) from exc
-
-
-def _unusable(folder: Path, exc: OSError) -> ConfigurationError:
-    is_file = isinstance(exc, FileExistsError | NotADirectoryError)
-    reason = "it is a file, or below one" if is_file else exc.strerror or type(exc).__name__
-    return ConfigurationError(
-        f"The data folder {folder} cannot be used: {reason}. Give it to the user that runs Optimus, writable, or set "
-        "OPTIMUS_DATA_DIR to another folder."
-    )

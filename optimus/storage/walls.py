@@ -1,8 +1,8 @@
-"""What the tenancy wall, the sealing wall and the engine's guard have in common."""
+"""What the tenancy wall, the sealing wall and the engine's guard have in common, and the wall that measures them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -10,6 +10,7 @@ from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import TenancyError
+from optimus.metrics import OTHER, Metrics
 
 POINT_READS = ("query_points", "query_batch_points", "scroll", "count", "facet", "retrieve")
 POINT_WRITES = (
@@ -80,6 +81,23 @@ def _forwarded(call: str) -> Callable[..., Any]:
 
 for _call in (*POINT_READS, *POINT_WRITES, *COLLECTION_READS, *COLLECTION_WRITES):
     setattr(Wall, _call, _forwarded(_call))
+
+
+class MeasuringWall(Wall):
+    """The outermost wall: measures every call, with all that the walls behind it do.
+
+    `labels` names the collections that are told apart; others, which Mem0 may make, count together.
+    """
+
+    def __init__(self, inner: QdrantBase, *, metrics: Metrics, labels: Mapping[str, str]) -> None:
+        super().__init__(inner)
+        self._metrics = metrics
+        self._labels = labels
+
+    def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
+        with self._metrics.store_operation(call, self._labels.get(collection_name, OTHER)):
+            return super()._pass(call, collection_name, arguments)
+
 
 FILTER_ARGUMENTS = {
     "query_points": "query_filter",

@@ -24,6 +24,7 @@ from optimus.errors import OptimusError
 from optimus.ui.boundary import report
 from optimus.web.listening import Listening, find_listening
 from optimus.web.middleware import ClosedPaths, Document, SecurityHeaders, SessionBinding
+from optimus.web.monitoring import monitoring_routes
 from optimus.web.ops import ACCESS_FILE, ops_routes
 from optimus.web.routes import session_routes
 
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 def routes() -> list[BaseRoute]:
     """Return the routes beside Streamlit's own."""
-    return [*session_routes(), *ops_routes()]
+    return [*session_routes(), *monitoring_routes(), *ops_routes()]
 
 
 def middleware() -> list[Middleware]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from optimus.ui.cookie import is_loopback
 from optimus.web.routes import read_body
 
 MAX_BODY_BYTES = 16_384
-_PROXY_HEADERS = ("x-forwarded-for", "forwarded", "x-real-ip")
+_PORT = re.compile(r":\d*$")
+_PROXY_HEADERS = ("forwarded", "via", "x-real-ip")
 
 
 class OpsAccessFile:
@@ -89,8 +91,14 @@ def _run(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return ops.run(process.current(), command, arguments)
 
 
+def is_from_this_machine(request: Request) -> bool:
+    """Tell whether a program on this machine asks for itself: no proxy, and no page whose name leads here."""
+    peer, asked = request.client.host if request.client else "", _PORT.sub("", request.headers.get("host", ""))
+    is_passed_on = any(name.startswith("x-forwarded-") or name in _PROXY_HEADERS for name in request.headers)
+    return is_loopback(peer) and is_loopback(asked) and not is_passed_on
+
+
 def _is_allowed(request: Request) -> bool:
-    peer = request.client.host if request.client else ""
-    if not is_loopback(peer) or any(name in request.headers for name in _PROXY_HEADERS):
+    if not is_from_this_machine(request):
         return False
     return ACCESS_FILE.takes(request.headers.get("authorization", "").removeprefix("Bearer "))

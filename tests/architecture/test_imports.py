@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-BASE = {"errors", "models", "settings", "keys"}
+BASE = {"errors", "models", "settings", "keys", "metrics"}
 ENGINES = {"auth", "memory_manager", "llm_handler"}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),
@@ -86,6 +86,7 @@ LIBRARIES = {
     "genai_prices": ("optimus/llm_handler/prices.py",),
     "bcrypt": ("optimus/auth/hashing.py",),
     "jwt": ("optimus/auth/tokens.py",),
+    "prometheus_client": ("optimus/metrics.py",),
     "cryptography": ("optimus/storage/", "optimus/keys.py"),
     "zxcvbn": ("optimus/auth/",),
 }

@@ -29,10 +29,11 @@ def free_port() -> int:
 class AppServer:
     """One `streamlit run app.py` on a data folder, with its output."""
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *, port: int | None = None, folder: Path = ROOT, **environment: str) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.environment = environment
+        self.folder = folder
         self.output = ""
         self.process: subprocess.Popen[str] | None = None
         self._grew = threading.Condition()
@@ -54,7 +55,7 @@ class AppServer:
         """Start the process, in the usual way or by `command`, without waiting for it to be ready."""
         command = command or [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=self.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=self.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         return self

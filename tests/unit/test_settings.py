@@ -57,6 +57,20 @@ def test_weak_secrets_are_refused_with_a_way_out(monkeypatch, value):
     assert value not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["tiny-one", "a" * 40, "example-" + STRONG, STRONG + "ä"])
+def test_a_weak_metrics_token_is_refused(monkeypatch, tmp_path, value):
+    """The token that opens the metrics to others is as strong as a key, also when a file holds it."""
+    (tmp_path / "token").write_text(value)
+    monkeypatch.setenv("OPTIMUS_METRICS_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(ConfigurationError, match="OPTIMUS_METRICS_TOKEN") as caught:
+        load_settings()
+    assert value not in str(caught.value)
+    (tmp_path / "token").write_text(STRONG + "\n")
+    token = load_settings().metrics_token
+    assert token
+    assert token.get_secret_value() == STRONG
+
+
 def test_strong_secrets_are_taken_and_never_shown(monkeypatch):
     """A long random secret is accepted, and its text is not in the settings' representation."""
     monkeypatch.setenv("OPTIMUS_PEPPER", STRONG)

@@ -96,6 +96,33 @@ def test_nothing_is_synced_without_a_write(disk, commit):
     assert not disk.started.acquire(timeout=0.05)
 
 
+def test_the_lag_is_the_age_of_the_oldest_unsynced_write(disk, commit):
+    """A write waits until its own sync is over; one that comes while a sync runs goes on waiting."""
+    assert commit.lag_s() == 0
+    disk.let_through.clear()
+    with ThreadPoolExecutor(1) as pool:
+        commit.mark()
+        assert commit.lag_s() > 0
+        waiter = pool.submit(commit.wait)
+        assert disk.started.acquire(timeout=10)
+        commit.mark()
+        disk.let_through.set()
+        waiter.result(timeout=10)
+        assert commit.lag_s() > 0
+        commit.wait()
+    assert commit.lag_s() == 0
+
+
+def test_the_lag_grows_after_a_failed_sync(disk, commit):
+    """What could not be synced is never called safe again."""
+    disk.error = OSError("full")
+    commit.mark()
+    with pytest.raises(StoreUnavailableError):
+        commit.wait()
+    earlier = commit.lag_s()
+    assert 0 < earlier < commit.lag_s()
+
+
 def test_closing_syncs_what_is_open(disk):
     """Closing waits for a last sync; afterwards nobody can wait any more."""
     commit = GroupCommit(sync=disk.sync, flush=disk.flushed.set, window_s=60)

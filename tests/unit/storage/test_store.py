@@ -23,8 +23,9 @@ from optimus.models import new_id, stable_id
 from optimus.settings import load_settings
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.filters import all_of, owned_by
+from optimus.storage.folder import prepare_data_folder
 from optimus.storage.records import Event
-from optimus.storage.store import FORMAT, open_store, prepare_data_folder
+from optimus.storage.store import FORMAT, open_store
 from optimus.storage.tenancy import across_tenants, acting_as
 from tests.unit.storage.conftest import KEYS, SIZE, START, vector
 
