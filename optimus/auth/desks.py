@@ -78,6 +78,7 @@ def open_desks(
             captchas=captchas,
             is_open=is_registration_open,
             clock=clock,
+            audit=audit,
         ),
     )
 

@@ -12,6 +12,8 @@ from optimus.auth.passwords import check_password
 from optimus.errors import PermissionDeniedError
 from optimus.models import Clock, Role, User, UserId, new_id
 from optimus.storage.accounts import AccountRepository
+from optimus.storage.audit import AuditLog
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.records import StoredUser
 
 
@@ -27,6 +29,7 @@ class RegistrationDesk:
         captchas: CaptchaDesk,
         is_open: Callable[[], bool],
         clock: Clock,
+        audit: AuditLog,
     ) -> None:
         self._accounts = accounts
         self._hasher = hasher
@@ -34,6 +37,7 @@ class RegistrationDesk:
         self._captchas = captchas
         self._is_open = is_open
         self._clock = clock
+        self._audit = audit
 
     def is_open(self) -> bool:
         """Tell whether people may make accounts now; never before the first admin is there."""
@@ -80,7 +84,8 @@ class RegistrationDesk:
             password_changed_at=now,
         )
         self._refuse_if_closed()
-        self._accounts.add_user(user)
+        with self._audit.around(AuditAction.REGISTERED, actor=user.id, subject=user.id):
+            self._accounts.add_user(user)
         return user.to_user()
 
     def _refuse_if_closed(self) -> None:

@@ -92,7 +92,6 @@ class AuthService:
     ) -> str:
         """Make an own account and return the ticket for its first session; see `RegistrationDesk.register`."""
         user = self.registration.register(username=username, password=password, network=network, captcha=captcha)
-        self._note(AuditAction.REGISTERED, user.id)
         return self._sessions.issue_ticket(user.id, user_agent=user_agent)
 
     def sign_in(

@@ -143,6 +143,17 @@ def test_what_is_done_by_hand_is_recorded_where_it_changed_something(world):
     assert acts(world) == [(f"memory.{verb}", added.id, "hand") for verb in verbs]
 
 
+def test_what_is_done_to_many_memories_is_recorded_for_each(world):
+    """A deletion of several and its undo leave an entry for every memory that changed, and for no other."""
+    library = world.services.library
+    ids = [world.services.memory.add(world.owner, f"I like {what}").id for what in ("tea", "jazz", "Lisbon")]
+    assert library.forget(world.owner, [*ids[:2], new_id()]) == 2
+    assert library.forget(world.owner, ids[:2]) == 0
+    assert library.undo_deletion(world.owner, library.last_deletion(world.owner).at) == 2
+    done = [(action, item) for action, item, _ in acts(world)[3:]]
+    assert sorted(done) == sorted((f"memory.{verb}", item) for verb in ("forgotten", "restored") for item in ids[:2])
+
+
 def test_a_log_that_cannot_be_written_keeps_nobody_from_remembering(world, monkeypatch):
     """A memory act that is not recorded happened all the same; the process's log says what was missed."""
 

@@ -83,3 +83,15 @@ def test_an_act_that_fails_after_all_is_told(auth, world, admin):
     assert (made.action, failed.action) == ("admin.user_created", "admin.not_done")
     assert failed.data == {"record": made.seq}
     assert failed.actor == admin.user_id
+
+
+def test_an_own_account_that_cannot_be_recorded_is_not_made(world, monkeypatch):
+    """Without the audit log nobody registers."""
+    world.add_user(world.service())
+    before = world.accounts.users()
+    registration = world.service().registration
+    monkeypatch.setattr(registration, "_is_open", lambda: True)
+    monkeypatch.setattr(world.audit, "_append", failing)
+    with pytest.raises(StoreUnavailableError):
+        registration._add("bob", PASSWORD)
+    assert world.accounts.users() == before
