@@ -19,6 +19,7 @@ from optimus.ui.text import count, viewer_zone
 
 PAGE_SIZE = 100
 ANYTHING, ANYBODY = "Everything", "Everybody"
+_ANY = UserId("")
 NOBODY, GONE = "nobody", "deleted account"
 _CSV_HEADER = (
     "number",
@@ -53,18 +54,14 @@ def _draw_filters(context: PageContext) -> AuditFilter:
     accounts = act(context.services.auth.people.all, context.principal) or []
     names = {info.user.id: info.user.username for info in accounts}
     with st.container(horizontal=True):
-        group = st.selectbox(
-            "What", [None, *GROUPS], format_func=lambda key: GROUPS[key] if key else ANYTHING, key="log_group"
-        )
-        about: UserId | None = st.selectbox(
-            "Who", [None, *names], format_func=lambda key: names[key] if key else ANYBODY, key="log_user"
-        )
+        group = st.selectbox("What", ["", *GROUPS], format_func=lambda key: GROUPS.get(key, ANYTHING), key="log_group")
+        about = st.selectbox("Who", [_ANY, *names], format_func=lambda key: names.get(key, ANYBODY), key="log_user")
         since: date | None = st.date_input("From", None, format="YYYY-MM-DD", key="log_since")
         until: date | None = st.date_input("To", None, format="YYYY-MM-DD", key="log_until")
     actions = frozenset(action.value for action in AuditAction if action.group == group)
     return AuditFilter(
         actions=actions if group else None,
-        about=about,
+        about=about or None,
         since=_midnight(since) if since else None,
         until=_midnight(until + timedelta(days=1)) if until else None,
     )
