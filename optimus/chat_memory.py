@@ -42,7 +42,7 @@ class ChatMemory:
     def recall(self, message: Message, *, limit: int) -> list[RecalledMemory]:
         """Return what is known and bears on a message, at most as much as its writer lets into an answer."""
         chosen = self._preferences.of(message.user_id)
-        if not chosen.recalls:
+        if not (chosen.recalls and chosen.max_memories):
             return []
         at_most = min(limit, chosen.max_memories)
         return self._memory.recall(
@@ -58,7 +58,7 @@ class ChatMemory:
             update={
                 "keeps": chosen.remembers,
                 "keeps_all": chosen.remembers and not chosen.never_store,
-                "looks_up": chosen.recalls,
+                "looks_up": chosen.recalls and chosen.max_memories > 0,
             }
         )
 

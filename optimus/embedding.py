@@ -40,6 +40,9 @@ class Embedder(Protocol):
             EmbeddingError: the model cannot be used.
         """
 
+    def forget(self) -> None:
+        """Drop what is kept of texts embedded before."""
+
 
 class MeasuredEmbedder:
     """Another embedder, with the time noted that each call of it takes."""
@@ -124,6 +127,10 @@ class MiniLmEmbedder:
             vectors |= made
         return [vectors[key].tolist() for key in keys]
 
+    def forget(self) -> None:
+        """Drop the kept vectors of all texts."""
+        self._cache.clear()
+
     def _run_all(self, texts: list[str]) -> list[np.ndarray]:
         engine = self._loaded()
         clean = [text[:MAX_CHARS].encode("utf-8", "replace").decode() for text in texts]
@@ -159,6 +166,10 @@ class _VectorCache:
             for key in found:
                 self._vectors.move_to_end(key)
             return found
+
+    def clear(self) -> None:
+        with self._lock:
+            self._vectors.clear()
 
     def put_all(self, vectors: dict[bytes, np.ndarray]) -> None:
         with self._lock:

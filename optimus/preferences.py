@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optimus.errors import ConflictError, InvalidInputError
 from optimus.models import Clock, MemoryType, UserId
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.audit_records import AuditAction
-from optimus.storage.records import MAX_RECALLED, UserPreferences
+from optimus.storage.records import MAX_DISPLAY_NAME, MAX_RECALLED, UserPreferences
 
 _TRIES = 5
 
@@ -29,6 +30,36 @@ class PreferenceService:
         """Return what a user chose, or the defaults."""
         return self._accounts.preferences(owner)
 
+    def choose_profile(self, owner: UserId, *, display_name: str, time_zone: str | None) -> UserPreferences:
+        """Choose how one is called, and the time zone of dates; None takes the browser's.
+
+        Raises:
+            InvalidInputError: the name is too long or cannot be shown, or there is no such time zone.
+            ConflictError: the preferences change too fast.
+        """
+        name = " ".join(display_name.split())
+        if len(name) > MAX_DISPLAY_NAME or not name.isprintable():
+            raise InvalidInputError(
+                user_message=f"A name has at most {MAX_DISPLAY_NAME} characters, and only such that can be shown."
+            )
+        if time_zone is not None and not is_zone(time_zone):
+            raise InvalidInputError(user_message="That time zone is not known. Choose one from the list.")
+        return self._change(owner, lambda _: {"display_name": name, "time_zone": time_zone})
+
+    def adopt(self, owner: UserId, fields: Mapping[str, object]) -> UserPreferences:
+        """Take over choices that come from elsewhere, unless the owner has made some here.
+
+        Raises:
+            ConflictError: the preferences change at this moment.
+        """
+        before = self.of(owner)
+        if before.version:
+            return before
+        zone = fields.get("time_zone")
+        known = {"time_zone": zone if isinstance(zone, str) and is_zone(zone) else None}
+        chosen = UserPreferences.model_validate({**fields, **known, "user_id": owner, "version": 0})
+        return self._accounts.save_preferences(chosen)
+
     def choose_memory(
         self,
         owner: UserId,
@@ -44,15 +75,15 @@ class PreferenceService:
             owner: Who chooses.
             remembers: Whether what they say in a chat is kept.
             recalls: Whether answers are made from memories.
-            max_memories: How many memories an answer is given at most, 1 to 20.
+            max_memories: How many memories an answer is given at most, 0 to 20.
             never_store: Kinds that are never kept of what they say in a chat.
 
         Raises:
             InvalidInputError: the number is out of range; nothing is changed.
             ConflictError: the preferences change too fast.
         """
-        if not 1 <= max_memories <= MAX_RECALLED:
-            raise InvalidInputError(user_message=f"Choose between 1 and {MAX_RECALLED} memories for an answer.")
+        if not 0 <= max_memories <= MAX_RECALLED:
+            raise InvalidInputError(user_message=f"Choose between 0 and {MAX_RECALLED} memories for an answer.")
 
         def chosen(before: UserPreferences) -> dict[str, object]:
             restarts = remembers and not before.remembers
@@ -84,3 +115,12 @@ class PreferenceService:
             self._audit.note(AuditAction.PREFERENCE_CHANGE, actor=owner, subject=owner)
             return saved
         raise ConflictError("the preferences change too fast")
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether this machine knows a time zone of that name."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

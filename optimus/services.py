@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
@@ -29,9 +30,13 @@ from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.shelf import Shelf
 from optimus.metrics import Metrics
-from optimus.models import Clock, utc_now
+from optimus.models import Clock, UserId, utc_now
 from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
+from optimus.privacy.erased import ErasureList
+from optimus.privacy.importing import Importer
+from optimus.privacy.receipts import ReceiptSigner
+from optimus.privacy.service import PrivacyService
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.folder import prepare_data_folder
@@ -43,6 +48,9 @@ CHECKED_AT_START = 1_000
 """How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
 
 _log = logging.getLogger(__name__)
+
+STOP_S = 10.0
+"""How long an erasure waits for an answer to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,7 @@ class Services:
     downloads: Downloads
     system: SystemSettingsService
     audit: AuditService
+    privacy: PrivacyService
     embedder: Embedder
     clock: Clock
 
@@ -91,7 +100,8 @@ class Services:
         return metrics.text(accept)
 
     def close(self) -> None:
-        """Stop running answers, then flush and close the store; calling it twice does nothing."""
+        """Stop running answers and imports, then flush and close the store; calling it twice does nothing."""
+        self.privacy.close()
         self.models.close()
         self.store.close()
 
@@ -112,6 +122,7 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost:
         opened = wire(settings, keys, store, clock=clock, password_cost=password_cost)
         opened.chat.mark_interrupted()
         store.accounts.purge_expired()
+        opened.privacy.replay()
         undo.pop_all()
     return opened
 
@@ -151,6 +162,7 @@ def wire(
         metrics=metrics,
     )
     auth = _auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
+    analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=accounts, clock=clock)
     return Services(
         settings=settings,
         store=store,
@@ -161,11 +173,21 @@ def wire(
         preferences=preferences,
         connections=connections,
         chat=chat,
-        analytics=_analytics(store, clock),
+        analytics=analytics,
         overview=OverviewService(store=store, people=auth.people, clock=clock),
         downloads=Downloads(clock=clock),
         system=system,
         audit=AuditService(log=store.audit, accounts=store.accounts),
+        privacy=PrivacyService(
+            store=store,
+            departures=auth.departures,
+            importer=Importer(store=store, memory=memory, preferences=preferences, clock=clock),
+            running=_Running(models=models, analytics=analytics, embedder=embedder),
+            erased=ErasureList(folder=settings.keys_folder),
+            signer=ReceiptSigner(master=keys.master),
+            record=partial(audit, critical=True),
+            clock=clock,
+        ),
         embedder=embedder,
         clock=clock,
     )
@@ -186,8 +208,24 @@ def _auth(
     )
 
 
-def _analytics(store: Store, clock: Clock) -> AnalyticsService:
-    return AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    """What runs for an owner in this process, or remembers something of them outside the store."""
+
+    models: ModelGateway
+    analytics: AnalyticsService
+    embedder: Embedder
+
+    def stop(self, owner: UserId) -> None:
+        """Stop the owner's answers and wait until they are put away."""
+        for generation in self.models.running(owner):
+            generation.stop()
+            generation.wait(STOP_S)
+
+    def forget(self, owner: UserId) -> None:
+        """Drop the owner's figures, and the vectors of everybody's last texts."""
+        self.analytics.forget(owner)
+        self.embedder.forget()
 
 
 def _memory(store: Store, embedder: Embedder, clock: Clock, limit: Callable[[], int | None]) -> MemoryManager:

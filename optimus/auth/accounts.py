@@ -219,14 +219,37 @@ class AccountDesk:
         return code
 
     @contextmanager
+    def leaving(self, principal: Principal, user_id: UserId) -> Iterator[StoredUser]:
+        """Hold the account that `principal` erases, one's own or another: nobody changes rights meanwhile.
+
+        Raises:
+            PermissionDeniedError: the principal may not manage users, or the last active admin would be gone.
+            NotFoundError: there is no such account.
+            ConflictError: somebody changes accounts at this moment.
+        """
+        with self._alone():
+            if user_id == principal.user_id:
+                authorize(principal, Action.ERASE_OWN_ACCOUNT)
+            else:
+                self._prove(principal)
+            user = self._find(user_id)
+            self._keep_an_admin(user)
+            yield user
+
+    @contextmanager
     def _changing_rights(self, principal: Principal) -> Iterator[None]:
+        with self._alone():
+            self._prove(principal)
+            yield
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         """Be the only one who changes rights, in this process and in every other one on the store."""
         claim = new_id()
         with self._turns.hold("rights"):
             if not self._accounts.claim_setup(claim, CLAIM_S):
                 raise ConflictError("rights are being changed", user_message=_OTHERS_CHANGE)
             try:
-                self._prove(principal)
                 yield
             finally:
                 self._accounts.release_setup(claim)

@@ -22,7 +22,6 @@ from optimus.auth.turns import Turns
 from optimus.errors import ConflictError, TooManyAttemptsError
 from optimus.models import Clock
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import LimitRecord
 
 WINDOW = timedelta(minutes=15)
 MAX_FAILURES = 5
@@ -59,7 +58,7 @@ class Subject:
 class Reservation:
     """A failure that was counted in advance and may be taken back."""
 
-    key: str
+    subject: Subject
     at: datetime
 
 
@@ -129,24 +128,25 @@ class AttemptLimiter:
                 raise TooManyAttemptsError("the limiter refuses", retry_after_s=ceil(left.total_seconds()))
             return (*_within(times, now, WINDOW), now)
 
-        self._change(subject.pair, add)
-        return Reservation(key=subject.pair, at=now)
+        self._change(subject, subject.pair, add)
+        return Reservation(subject=subject, at=now)
 
     def refund(self, reservation: Reservation) -> None:
         """Take back a try that was never judged."""
-        self._change(reservation.key, lambda times: _without(times, reservation.at))
+        subject = reservation.subject
+        self._change(subject, subject.pair, lambda times: _without(times, reservation.at))
 
     def confirm(self, subject: Subject) -> None:
         """Count the reserved try, which has failed, against the account as well."""
         now = self._clock()
-        self._change(subject.account, lambda times: (*_within(times, now, ACCOUNT_WINDOW), now)[-_MAX_KEPT:])
+        self._change(subject, subject.account, lambda times: (*_within(times, now, ACCOUNT_WINDOW), now)[-_MAX_KEPT:])
 
     def clear(self, subject: Subject) -> None:
         """Forget the pair's failures after a success, and know its network from now on."""
-        self._change(subject.pair, lambda _: ())
+        self._change(subject, subject.pair, lambda _: ())
         now = self._clock()
         if max(self._failures(subject.known), default=now) < now + KNOWN_FOR - timedelta(days=1):
-            self._change(subject.known, lambda _: (now + KNOWN_FOR,))
+            self._change(subject, subject.known, lambda _: (now + KNOWN_FOR,))
 
     def _is_known(self, subject: Subject) -> bool:
         """The mark holds one time: until when the network is known."""
@@ -155,14 +155,15 @@ class AttemptLimiter:
     def _failures(self, key: str) -> Times:
         return self._accounts.limit(key).failures
 
-    def _change(self, key: str, change: Callable[[Times], Times]) -> None:
+    def _change(self, subject: Subject, key: str, change: Callable[[Times], Times]) -> None:
         """Write what `change` makes of the times under `key`, again if somebody else was faster."""
         for _ in range(_MAX_TRIES):
             record = self._accounts.limit(key)
             times = change(record.failures)
             if times == record.failures:
                 return
-            if self._accounts.save_limit(LimitRecord(key=key, failures=times, version=record.version)):
+            changed = record.model_copy(update={"account": subject.account, "failures": times})
+            if self._accounts.save_limit(changed):
                 return
         raise ConflictError("a failure count changes too fast")
 

@@ -102,6 +102,10 @@ class ModelGateway:
         """Return the answer that is being written in the owner's conversation."""
         return self._generations.current(owner, conversation_id)
 
+    def running(self, owner: UserId) -> list[Generation]:
+        """Return the answers that are being written for an owner."""
+        return self._generations.running(owner)
+
     def choices(self, connections: Sequence[ConnectionInfo] = ()) -> list[ModelChoice]:
         """Return the models that can be picked, the offline assistant last."""
         shared = self._endpoints.shared(self.catalogue.get(_COMPATIBLE))

@@ -171,10 +171,10 @@ class Generations:
         with self._lock:
             return self._running.get((owner, conversation_id))
 
-    def running(self) -> list[Generation]:
-        """Return all running generations."""
+    def running(self, owner: UserId | None = None) -> list[Generation]:
+        """Return the owner's running generations; None means everybody's."""
         with self._lock:
-            return list(self._running.values())
+            return [generation for generation in self._running.values() if owner in (None, generation.owner)]
 
     def release(self, generation: Generation) -> None:
         """Let the conversation take its next one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from threading import RLock
 
@@ -14,7 +14,7 @@ from optimus.memory_manager.crud import DirectCrud, MemoryCrud
 from optimus.memory_manager.episodes import clean, hide
 from optimus.memory_manager.handwritten import checked, understood
 from optimus.memory_manager.recollection import DERIVED, recollect
-from optimus.memory_manager.remembering import Derive, Draft, points_of, remember
+from optimus.memory_manager.remembering import Derive, Draft, adopted, points_of, remember
 from optimus.memory_manager.revert import Reverter
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.searching import WordSearch
@@ -287,6 +287,24 @@ class MemoryManager:
         with self.changing(owner):
             self._reverter(owner).withdraw(message_ids, derived=derived)
         self.acts.did(AuditAction.MEMORY_WITHDRAWN, owner, None, Way.CHAT, messages=len(message_ids))
+
+    def adopt(self, owner: UserId, memories: Sequence[Memory], around: Mapping[MemoryId, Sequence[str]]) -> None:
+        """Store memories that come from elsewhere as they are, with everything that makes them searchable.
+
+        Args:
+            owner: Whose they become.
+            memories: At most 200, under ids that are the owner's or free.
+            around: The texts that a memory stood among, where they are known.
+
+        Raises:
+            LimitReachedError: the owner would have more memories than the limit; none of these is stored.
+            TenancyError: one of them says that it is somebody else's.
+        """
+        points = adopted(self._shelf, memories, around)
+        growth = sum(memory.status is MemoryStatus.ACTIVE and memory.type in DERIVED_TYPES for memory in memories)
+        with self.changing(owner):
+            self._shelf.refuse_beyond_limit(owner, growth)
+            self._shelf.index.put(owner, points)
 
     def changing(self, owner: UserId) -> RLock:
         """Return what to hold while an owner's memories are read and changed."""

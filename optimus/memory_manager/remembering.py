@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from optimus.memory_manager.antecedents import resolved, with_relations
@@ -12,7 +12,17 @@ from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.shelf import Shelf, episode_id
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import Stems
-from optimus.models import ChangeKind, Memory, MemoryChange, MemoryStatus, MemoryType, Message, Provenance, UserId
+from optimus.models import (
+    ChangeKind,
+    Memory,
+    MemoryChange,
+    MemoryId,
+    MemoryStatus,
+    MemoryType,
+    Message,
+    Provenance,
+    UserId,
+)
 from optimus.storage.records import MemoryPoint
 
 Derive = Callable[..., list[Candidate]]
@@ -99,6 +109,22 @@ def points_of(
             point = shelf.point(memory, kept.dense)
             points.append(point.model_copy(update={"ctx": kept.ctx or kept.dense}))
     return points
+
+
+def adopted(shelf: Shelf, memories: Sequence[Memory], around: Mapping[MemoryId, Sequence[str]]) -> list[MemoryPoint]:
+    """Return memories from elsewhere ready to be stored, in the context of the texts around each."""
+    texts = {memory.id: [clean(text) for text in around.get(memory.id, ())] for memory in memories}
+    wanted = list(dict.fromkeys(text for memory in memories for text in (memory.text, *texts[memory.id])))
+    vectors = dict(zip(wanted, shelf.embed(wanted), strict=True))
+    return [
+        shelf.point(
+            memory,
+            vectors[memory.text],
+            [vectors[text] for text in texts[memory.id]],
+            "\n".join(texts[memory.id]),
+        )
+        for memory in memories
+    ]
 
 
 def _earlier_changes(shelf: Shelf, episode: Memory) -> tuple[MemoryChange, ...]:

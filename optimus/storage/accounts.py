@@ -71,6 +71,11 @@ class AccountRepository(SignInRecords):
             raise ConflictError("the account is not at this version")
         return changed
 
+    def remove_user(self, user_id: UserId) -> None:
+        """Delete an account's own record with its sessions and tickets; nobody signs in with it any more."""
+        for table in (self._sessions, self._tickets, self._users):
+            table.delete(owned_by(user_id), critical=True)
+
     def note_seen(self, user_id: UserId, seen_at: datetime) -> None:
         """Note when an account was last used; this is no change of the account, and its version stays."""
         self._users.patch({"seen_at": seen_at.isoformat()}, owned_by(user_id))

@@ -122,7 +122,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
             name=names.conversations,
             indexes=record | {"conversation_id": word, "state": word, "created_at": time, "updated_at": time},
         ),
-        CollectionSpec(name=names.accounts, indexes=record | {"expires_at": time}),
+        CollectionSpec(name=names.accounts, indexes=record | {"expires_at": time, "account": word}),
         CollectionSpec(name=names.events, indexes=record | {"type": word, "at": time, "actor": word, "seq": number}),
         CollectionSpec(name=names.work, indexes=record | {"status": word}),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from qdrant_client import QdrantClient, models
@@ -19,7 +19,7 @@ from optimus.models import (
     is_uuid,
 )
 from optimus.storage.filters import between, equals, has_ids, owned_by
-from optimus.storage.table import VERSION, Table
+from optimus.storage.table import PAGE, VERSION, Table
 from optimus.storage.tenancy import across_tenants, acting_as
 
 
@@ -65,6 +65,30 @@ class ConversationRepository:
             rows = self._conversations.newest("updated_at", owned_by(owner), *older, limit=limit)
         return [row.decode(Conversation) for row in rows]
 
+    def every(self, owner: UserId) -> list[Conversation]:
+        """Return all conversations, the oldest first."""
+        with acting_as(owner):
+            found = [row.decode(Conversation) for row in self._conversations.each(owned_by(owner))]
+        return sorted(found, key=lambda conversation: (conversation.created_at, conversation.id))
+
+    def transcript(self, owner: UserId, conversation_id: ConversationId) -> list[Message]:
+        """Return all messages of a conversation, the oldest first; none where it is missing or somebody else's."""
+        with acting_as(owner):
+            inside = equals("conversation_id", conversation_id)
+            found = [row.decode(Message) for row in self._messages.each(owned_by(owner), inside)]
+        return sorted(found, key=lambda message: (message.created_at, message.id))
+
+    def owned(self, owner: UserId, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids under which the owner has a conversation or a message."""
+        wanted = list(ids)
+        found: set[str] = set()
+        with acting_as(owner):
+            for table in (self._conversations, self._messages):
+                for start in range(0, len(wanted), PAGE):
+                    mine = (owned_by(owner), has_ids(*wanted[start : start + PAGE]))
+                    found.update(row.id for row in table.each(*mine))
+        return found
+
     def rename(self, owner: UserId, conversation_id: ConversationId, title: str) -> None:
         """Give a conversation another title.
 
@@ -105,6 +129,14 @@ class ConversationRepository:
         with acting_as(message.user_id):
             self._messages.insert(message.id, message.model_dump(mode="json", exclude={"id"}))
         self.message(message.user_id, message.id)
+
+    def adopt(self, conversation: Conversation, messages: Sequence[Message]) -> None:
+        """Store a conversation and messages of it that come from elsewhere; what is there already stays as it is."""
+        owner = conversation.user_id
+        with acting_as(owner):
+            self._conversations.insert(conversation.id, conversation.model_dump(mode="json", exclude={"id"}))
+            if messages:
+                self._messages.insert_all({m.id: m.model_dump(mode="json", exclude={"id"}) for m in messages})
 
     def update_message(self, message: Message) -> Message:
         """Store a changed message over the version that was read, and return it with its new version.

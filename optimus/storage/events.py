@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from qdrant_client import QdrantClient
 
 from optimus.models import UserId
-from optimus.storage.filters import between, equals, owned_by
+from optimus.storage.filters import between, equals, has_ids, owned_by
 from optimus.storage.records import Event
-from optimus.storage.table import Row, Table
+from optimus.storage.table import PAGE, Row, Table
 
 
 class EventRepository:
@@ -21,8 +21,16 @@ class EventRepository:
 
     def append(self, event: Event) -> None:
         """Store an event; the same id twice keeps the first."""
-        payload = event.model_dump(mode="json", exclude={"id", "kind"}) | {"type": event.kind}
-        self._events.insert(event.id, payload)
+        self._events.insert(event.id, _payload(event))
+
+    def adopt(self, events: Iterable[Event]) -> None:
+        """Store events that come from elsewhere in one write; those that are there already stay as they are."""
+        self._events.insert_all({event.id: _payload(event) for event in events})
+
+    def owned(self, owner: UserId, ids: Sequence[str]) -> set[str]:
+        """Return those of the ids under which the owner has an event."""
+        pages = (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))
+        return {row.id for page in pages for row in self._events.each(owned_by(owner), has_ids(*page))}
 
     def records(self, owner: UserId | None, kind: str, *, since: datetime | None = None) -> list[Row]:
         """Return the stored rows of one kind in no order, undecoded: a long history is read in half the time.
@@ -51,6 +59,10 @@ class EventRepository:
         when = () if since is None and until is None else (between("at", since, until),)
         rows = self._events.find(*mine, *when)
         return sorted((_event(row) for row in rows), key=lambda event: event.at)
+
+
+def _payload(event: Event) -> dict[str, object]:
+    return event.model_dump(mode="json", exclude={"id", "kind"}) | {"type": event.kind}
 
 
 def _event(row: Row) -> Event:

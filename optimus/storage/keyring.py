@@ -58,7 +58,10 @@ class Keyring:
         return self._key(owner, create=False)
 
     def destroy(self, owner: UserId) -> None:
-        """Destroy the owner's data key for good: what it sealed stays closed, and no new one is made."""
+        """Destroy the owner's data key for good: what it sealed stays closed, and no new one is made.
+
+        What is left in its place does not name the owner; only who knows the id can find it.
+        """
         with self._lock:
             self._opened.pop(owner, None)
             self._write(owner, {"wrapped": "", "destroyed_at": self._clock().isoformat()})
@@ -96,7 +99,8 @@ class Keyring:
     def _create(self, owner: UserId) -> str | None:
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + self._master.encrypt(nonce, os.urandom(KEY_BYTES), _bound_to(owner))
-        self._write(owner, {"wrapped": b64encode(sealed).decode()}, mode=models.UpdateMode.INSERT_ONLY)
+        made = {"wrapped": b64encode(sealed).decode(), "user_id": owner, "created_at": self._clock().isoformat()}
+        self._write(owner, made, mode=models.UpdateMode.INSERT_ONLY)
         self._sync()
         return self._read(owner)
 
@@ -112,7 +116,7 @@ class Keyring:
         return str((found[0].payload or {})["wrapped"]) if found else None
 
     def _write(self, owner: UserId, fields: dict[str, Any], *, mode: models.UpdateMode | None = None) -> None:
-        payload = {KIND: "key", "user_id": owner, "created_at": self._clock().isoformat(), **fields}
+        payload = {KIND: "key", **fields}
         point = models.PointStruct(id=stable_id("key", owner), vector={}, payload=payload)
         self._backend.upsert(
             collection_name=self._collection,

@@ -30,6 +30,7 @@ from optimus.storage.bm25 import SparseWeights
 
 EventData = dict[str, str | int | float | bool | None]
 Engine = Literal["embedded", "server", "memory"]
+MAX_DISPLAY_NAME = 60
 MAX_RECALLED = 20
 """The most memories that a user can let into one answer."""
 
@@ -88,6 +89,8 @@ class LimitRecord(Value):
     """Failures counted against one key; `version` 0 means that nothing is stored yet."""
 
     key: str
+    account: str = ""
+    """The key of the account alone, by which an account that is erased takes its counts along."""
     failures: tuple[datetime, ...] = ()
     version: int = 0
 
@@ -131,6 +134,10 @@ class UserPreferences(Value):
     """What a user chose about models and memory; `version` 0 means that nothing was chosen yet."""
 
     user_id: UserId
+    display_name: str = Field(default="", max_length=MAX_DISPLAY_NAME)
+    """What the user wants to be called; empty where the username will do."""
+    time_zone: str | None = None
+    """Name of the time zone that dates are shown in; None takes the browser's."""
     default_model: str | None = None
     """`provider:model` of new chats; None leaves it to Optimus."""
     default_connection: str | None = None
@@ -141,7 +148,7 @@ class UserPreferences(Value):
     """When it was last switched on again: what was said before may have been said while it was off."""
     recalls: bool = True
     """Whether answers are made from memories."""
-    max_memories: int = Field(default=MAX_RECALLED, ge=1, le=MAX_RECALLED)
+    max_memories: int = Field(default=MAX_RECALLED, ge=0, le=MAX_RECALLED)
     """How many memories an answer is given at most."""
     never_store: frozenset[MemoryType] = frozenset()
     """Kinds that are never kept of what is said in a chat."""

@@ -9,7 +9,7 @@ from qdrant_client import QdrantClient
 
 from optimus.errors import AlreadyExistsError
 from optimus.models import Clock, SessionId, UserId, stable_id
-from optimus.storage.filters import between, equals, has_ids, owned_by
+from optimus.storage.filters import between, equals, has_ids, one_of, owned_by
 from optimus.storage.records import CaptchaRecord, LimitRecord, StoredSession, Ticket
 from optimus.storage.table import VERSION, Row, Table
 
@@ -97,6 +97,14 @@ class SignInRecords:
         if record.version == 0:
             return self._limits.insert(point_id, payload, critical=True)
         return self._limits.replace(point_id, payload, equals(VERSION, record.version), critical=True)
+
+    def forget_limits(self, account: str) -> None:
+        """Delete every count that was kept for an account, and the check questions that it was asked."""
+        mine = equals("account", account)
+        keys = [row.payload["key"] for row in self._limits.each(mine)]
+        if keys:
+            self._captchas.delete(one_of("key", keys))
+        self._limits.delete(mine, critical=True)
 
     def put_captcha(self, captcha: CaptchaRecord) -> None:
         """Store a check question."""

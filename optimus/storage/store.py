@@ -32,6 +32,7 @@ from optimus.storage.folder import disk_blocks, prepare_data_folder, unusable
 from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.keyring import Keyring
 from optimus.storage.memory_index import MemoryIndex
+from optimus.storage.personal import PersonalRecords
 from optimus.storage.records import Engine, StoreHealth
 from optimus.storage.sealing import SealingWall
 from optimus.storage.server import open_server
@@ -61,6 +62,7 @@ class Store:
     audit: AuditLog
     work: WorkRepository
     memories: MemoryIndex
+    personal: PersonalRecords
     probe: Table
     commit: GroupCommit | None
     metrics: Metrics
@@ -227,6 +229,7 @@ def _assemble(
             clock=clock,
         ),
         memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
+        personal=PersonalRecords(client=client, names=names, sync=sync),
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,
         metrics=metrics,

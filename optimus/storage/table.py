@@ -7,7 +7,8 @@ quick follow-up write of the same process does not hide a success; between proce
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
@@ -65,6 +66,15 @@ class Table:
         """Write a record unless the id is taken; tell whether this call wrote it."""
         return self._write(point_id, payload, mode=models.UpdateMode.INSERT_ONLY, critical=critical)
 
+    def insert_all(self, records: Mapping[str, dict[str, Any]]) -> None:
+        """Write many records in one call, passing over those whose id is taken."""
+        token = uuid4().hex
+        points = [
+            models.PointStruct(id=point_id, vector={}, payload={**payload, KIND: self._kind, WRITE_ID: token})
+            for point_id, payload in records.items()
+        ]
+        self._client.upsert(self._collection, points=points, update_mode=models.UpdateMode.INSERT_ONLY)
+
     def put(
         self, point_id: str, payload: dict[str, Any], *conditions: models.Condition, critical: bool = False
     ) -> bool:
@@ -99,7 +109,18 @@ class Table:
 
     def find(self, *conditions: models.Condition, limit: int | None = None) -> list[Row]:
         """Return matching records in no order, all of them without a `limit`."""
-        return self._scroll(conditions, limit)
+        return list(islice(self.each(*conditions, page=min(PAGE, limit or PAGE)), limit))
+
+    def each(self, *conditions: models.Condition, page: int = PAGE) -> Iterator[Row]:
+        """Yield every matching record in no order, `page` at a time; no more of them is held."""
+        offset: Any = None
+        while True:
+            records, offset = self._client.scroll(
+                self._collection, scroll_filter=self._where(conditions), limit=page, offset=offset
+            )
+            yield from (Row(str(record.id), record.payload or {}) for record in records)
+            if offset is None:
+                return
 
     def newest(self, key: str, *conditions: models.Condition, limit: int, offset: int = 0) -> list[Row]:
         """Return matching records with the highest `key` first, a field with a range index."""
@@ -123,18 +144,6 @@ class Table:
         where = self._where(conditions)
         found = self._client.facet(self._collection, key=key, facet_filter=where, limit=MAX_VALUES, exact=True)
         return {str(hit.value): hit.count for hit in found.hits}
-
-    def _scroll(self, conditions: tuple[models.Condition, ...], limit: int | None) -> list[Row]:
-        rows: list[Row] = []
-        offset: Any = None
-        while True:
-            size = PAGE if limit is None else min(PAGE, limit - len(rows))
-            records, offset = self._client.scroll(
-                self._collection, scroll_filter=self._where(conditions), limit=size, offset=offset
-            )
-            rows += [Row(str(record.id), record.payload or {}) for record in records]
-            if offset is None or (limit is not None and len(rows) >= limit):
-                return rows
 
     def _where(self, conditions: tuple[models.Condition, ...]) -> models.Filter:
         return all_of(equals(KIND, self._kind), *conditions)

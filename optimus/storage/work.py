@@ -9,7 +9,7 @@ from typing import Any
 from qdrant_client import QdrantClient, models
 
 from optimus.models import Value, stable_id
-from optimus.storage.filters import all_of, equals
+from optimus.storage.filters import all_of, equals, has_ids
 from optimus.storage.table import KIND, MAX_VALUES, PAGE, VERSION, Table
 
 FAILED, WAITING = "failed", "waiting"
@@ -33,12 +33,13 @@ class FailedJob(Value):
 
 
 class WorkRepository:
-    """The `work` collection: named settings now, durable jobs beside them."""
+    """The `work` collection: named settings, and intents of what must be finished even after a crash."""
 
     def __init__(self, *, client: QdrantClient, collection: str, sync: Callable[[], None]) -> None:
         self._client = client
         self._collection = collection
         self._settings = Table(client=client, collection=collection, kind="setting", sync=sync)
+        self._intents = Table(client=client, collection=collection, kind="intent", sync=sync)
 
     def setting(self, name: str) -> dict[str, Any] | None:
         """Return a setting, or None where it was never set."""
@@ -76,6 +77,19 @@ class WorkRepository:
         records, _ = self._client.scroll(self._collection, scroll_filter=where, limit=PAGE)
         found = [_failed(record.payload or {}) for record in records]
         return sorted(found, key=lambda job: job.at or datetime.min.replace(tzinfo=UTC), reverse=True)[:limit]
+
+    def intend(self, purpose: str, intent_id: str, value: dict[str, Any]) -> None:
+        """Store what has to be finished; storing it again keeps the first. Returns after a sync to disk."""
+        self._intents.insert(intent_id, {"purpose": purpose, "value": value}, critical=True)
+
+    def intended(self, purpose: str) -> list[dict[str, Any]]:
+        """Return what was begun for a purpose and not finished."""
+        rows = self._intents.find()
+        return [dict(row.payload["value"]) for row in rows if row.payload["purpose"] == purpose]
+
+    def finish(self, intent_id: str) -> None:
+        """Forget an intent that was carried out."""
+        self._intents.delete(has_ids(intent_id), critical=True)
 
     def _by_status(self, kind: str, total: int) -> list[tuple[str, int]]:
         known = self._tally("status", equals(KIND, kind))

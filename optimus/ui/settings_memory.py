@@ -32,7 +32,7 @@ def draw_memory(context: PageContext) -> None:
         with st.container(gap="xxsmall"):
             recalls = st.toggle("Use memories in answers", value=chosen.recalls)
             st.caption("Off: an answer is made from its own chat only.")
-        at_most = st.slider("How many memories an answer may use", 1, preferences.max_memories, chosen.max_memories)
+        at_most = st.slider("How many memories an answer may use", 0, preferences.max_memories, chosen.max_memories)
         never = st.pills(
             "Never remember",
             list(KINDS),
@@ -61,7 +61,7 @@ def draw_memory_note(context: PageContext) -> None:
     """Say under a chat's input what of memory is switched off; nothing where all of it is on."""
     chosen = context.services.preferences.of(context.principal.user_id)
     parts = [] if chosen.remembers else ["nothing that you say is remembered"]
-    parts += [] if chosen.recalls else ["answers use no memories"]
+    parts += [] if chosen.recalls and chosen.max_memories else ["answers use no memories"]
     if not parts:
         return
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", key="memory_note"):

@@ -27,6 +27,7 @@ ALLOWED = {
     "overview": BASE | {"storage", "auth"},
     "spreadsheets": BASE,
     "audit": BASE | {"storage", "auth"},
+    "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "chat": BASE | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
     "services": BASE
     | ENGINES
@@ -43,6 +44,7 @@ ALLOWED = {
         "preferences",
         "allowance",
         "system_settings",
+        "privacy",
     },
     "doctor": BASE | {"services", "llm_handler", "embedding"},
     "health": BASE | {"services", "doctor", "storage", "auth", "llm_handler", "usage"},
@@ -58,6 +60,7 @@ ALLOWED = {
         "overview",
         "doctor",
         "downloads",
+        "privacy",
         "spreadsheets",
         "ui",
         "services",
@@ -87,7 +90,7 @@ LIBRARIES = {
     "bcrypt": ("optimus/auth/hashing.py",),
     "jwt": ("optimus/auth/tokens.py",),
     "prometheus_client": ("optimus/metrics.py",),
-    "cryptography": ("optimus/storage/", "optimus/keys.py"),
+    "cryptography": ("optimus/storage/", "optimus/keys.py", "optimus/privacy/receipts.py"),
     "zxcvbn": ("optimus/auth/",),
 }
 ENVIRONMENT = ("optimus/settings.py", "optimus/memory_manager/mem0.py")

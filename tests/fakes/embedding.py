@@ -22,6 +22,10 @@ class HashEmbedder:
         self.calls.append(tuple(texts))
         return [self._vector(text) for text in texts]
 
+    def forget(self) -> None:
+        """Drop the record of the calls."""
+        self.calls.clear()
+
     def _vector(self, text: str) -> list[float]:
         total = [0.0] * self.dimensions
         for word in _WORD.findall(text.casefold()) or [""]:

@@ -1,0 +1,1 @@
+"""What belongs to the user: taking it along, bringing it in, and erasing it."""

@@ -1,0 +1,171 @@
+"""The face of privacy: take one's data along, bring them in, and erase an account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Thread
+
+from optimus.auth.departure import DepartureDesk
+from optimus.auth.names import username_key
+from optimus.auth.permissions import Action, authorize
+from optimus.errors import InvalidCredentialsError, InvalidInputError
+from optimus.models import Clock, Principal, UserId, new_id
+from optimus.privacy.erased import ErasureList
+from optimus.privacy.erasure import Eraser, Running
+from optimus.privacy.export import Exporter
+from optimus.privacy.importing import Importer, ImportPreview
+from optimus.privacy.jobs import ImportJob, ImportJobs
+from optimus.privacy.receipts import Receipt, ReceiptSigner
+from optimus.storage.records import Event, EventData
+from optimus.storage.store import Store
+
+EXPORTED = "privacy.exported"
+IMPORTED = "privacy.imported"
+REFUSED = "privacy.erase_refused"
+
+
+class PrivacyService:
+    """Every call proves what its principal may; what it did is recorded before or with it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        departures: DepartureDesk,
+        importer: Importer,
+        running: Running,
+        erased: ErasureList,
+        signer: ReceiptSigner,
+        record: Callable[[Event], None],
+        clock: Clock,
+    ) -> None:
+        self._exporter = Exporter(store=store, clock=clock)
+        self._importer = importer
+        self._departures = departures
+        self._running = running
+        self._jobs = ImportJobs()
+        self._record = record
+        self._clock = clock
+        self.receipts = signer
+        """Checks the receipts of erasures."""
+        self.eraser = Eraser(
+            store=store,
+            departures=departures,
+            running=self,
+            erased=erased,
+            signer=signer,
+            record=record,
+            clock=clock,
+        )
+
+    def stop(self, owner: UserId) -> None:
+        """Stop everything that runs for an owner."""
+        self._jobs.stop(owner)
+        self._running.stop(owner)
+
+    def forget(self, owner: UserId) -> None:
+        """Drop what this process keeps of an owner."""
+        self._running.forget(owner)
+
+    def close(self) -> None:
+        """Stop all imports, before the store closes."""
+        self._jobs.stop_all()
+
+    def export(self, principal: Principal) -> Iterator[bytes]:
+        """Return the principal's data as a ZIP file, in parts that are made as they are taken.
+
+        Raises:
+            PermissionDeniedError: the principal may not.
+            StoreError: the store does not answer, or the export cannot be recorded; nothing is given out.
+        """
+        authorize(principal, Action.EXPORT_OWN_DATA)
+        parts = self._exporter.chunks(principal)
+        self._note(EXPORTED, principal, {})
+        return parts
+
+    def export_name(self) -> str:
+        """Return what an export that is made now is called."""
+        return f"optimus-export-{self._clock():%Y-%m-%d}.zip"
+
+    def preview(self, principal: Principal, file: bytes) -> ImportPreview:
+        """Return what importing a file would do.
+
+        Raises:
+            InvalidInputError: the file cannot be imported; the sentence says why.
+        """
+        authorize(principal, Action.USE_SETTINGS)
+        return self._importer.preview(principal.user_id, file)
+
+    def start_import(self, principal: Principal, file: bytes, *, total: int) -> ImportJob:
+        """Begin to import a file in the background; `total` is the number of records of its preview.
+
+        Raises:
+            InvalidInputError: another import of the same owner is still running.
+        """
+        authorize(principal, Action.USE_SETTINGS)
+        job = self._jobs.begin(principal.user_id, ImportJob(total=total))
+
+        def work() -> ImportPreview:
+            done = self._importer.run(principal.user_id, file, job.step)
+            self._running.forget(principal.user_id)
+            counts: EventData = {"memories": done.memories.new, "conversations": done.conversations.new}
+            self._note(IMPORTED, principal, counts)
+            return done
+
+        Thread(target=job.run, args=(work,), name="optimus-import", daemon=True).start()
+        return job
+
+    def import_job(self, principal: Principal) -> ImportJob | None:
+        """Return the principal's import, running or ended, until it is put away."""
+        return self._jobs.of(principal.user_id)
+
+    def put_import_away(self, principal: Principal) -> None:
+        """Forget how the principal's last import ended."""
+        self._jobs.put_away(principal.user_id)
+
+    def erase_account(self, principal: Principal, password: str, *, typed_name: str, network: str) -> Receipt:
+        """Erase one's own account with everything in it, for good.
+
+        Args:
+            principal: Whose account.
+            password: The present password, asked for again.
+            typed_name: The username, typed as a confirmation.
+            network: Where the password was typed, for the limiter.
+
+        Raises:
+            InvalidInputError: another name was typed.
+            InvalidCredentialsError: the password is wrong; this counts like a failed sign-in.
+            TooManyAttemptsError: it was wrong too often; it was not looked at.
+            PermissionDeniedError: it is the last active admin.
+            StoreError: the store does not answer; what was begun is finished at the next start.
+        """
+        authorize(principal, Action.ERASE_OWN_ACCOUNT)
+        if username_key(typed_name) != username_key(principal.username):
+            raise InvalidInputError(user_message="Type your username to confirm that this account is to be deleted.")
+        try:
+            self._departures.prove(principal, password, network=network)
+        except InvalidCredentialsError:
+            self._note(REFUSED, principal, {})
+            raise
+        return self.eraser.erase(principal, principal.user_id)
+
+    def erase_user(self, principal: Principal, user_id: UserId) -> Receipt:
+        """Erase somebody else's account with everything in it, for good.
+
+        Raises:
+            PermissionDeniedError: the principal may not manage users, it is the own account, or the last active admin.
+            NotFoundError: there is no such account.
+            StoreError: the store does not answer; what was begun is finished at the next start.
+        """
+        authorize(principal, Action.MANAGE_USERS)
+        if user_id == principal.user_id:
+            raise InvalidInputError(user_message="Delete your own account in the settings.")
+        return self.eraser.erase(principal, user_id)
+
+    def replay(self) -> int:
+        """Finish erasures that a crash interrupted, and repeat those that a restored backup undid; return how many."""
+        return self.eraser.replay()
+
+    def _note(self, kind: str, principal: Principal, data: EventData) -> None:
+        event = Event(id=new_id(), user_id=principal.user_id, kind=kind, at=self._clock(), data=data)
+        self._record(event)
