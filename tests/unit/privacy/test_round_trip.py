@@ -6,7 +6,8 @@ import io
 import json
 import zipfile
 
-from optimus.models import MemoryStatus, MemoryType, Role, SourceKind
+from optimus.models import MemoryStatus, MemoryType, Role, SourceKind, new_id
+from optimus.privacy import export as export_module
 from tests.unit.privacy.support import NETWORK, bring_in, content, data_of, episode_of, export, live, newcomer
 from tests.world import PASSWORD, World
 
@@ -125,26 +126,29 @@ def test_an_export_has_every_file_that_its_manifest_names(world: World):
     assert [event["kind"] for event in data["audit"]][:2] == ["auth.admin_created", "auth.signed_in"]
 
 
-def test_exports_page_through_everything(world: World):
+def test_exports_page_through_everything(world: World, monkeypatch):
     """More records than any page holds are all in the export, in a number of files that is taken back."""
+    monkeypatch.setattr(export_module, "MOST_CHAT_FILES", 5)
     services, owner = world.services, world.owner
-    memories = [services.memory.add(owner, "I like tea")]
-    extra = [
-        memories[0].model_copy(update={"id": episode_of(f"m{number}"), "text": f"Tea number {number}"})
-        for number in range(700)
-    ]
-    for start in range(0, len(extra), 200):
-        services.memory.adopt(owner, extra[start : start + 200], {})
+    memory = services.memory.add(owner, "I like tea")
+    more = [memory.model_copy(update={"id": new_id(), "text": f"Tea number {number}"}) for number in range(520)]
+    for start in range(0, len(more), 200):
+        services.memory.adopt(owner, more[start : start + 200], {})
     conversation, _, _ = world.say("Hello there")
-    for number in range(950):
-        copy = {"id": episode_of(f"c{number}"), "title": f"Chat {number}"}
+    for number in range(12):
+        copy = {"id": new_id(), "title": f"Chat {number}"}
         services.store.conversations.adopt(conversation.model_copy(update=copy), ())
+    answer = services.store.events.of(owner)[-1]
+    services.store.events.adopt([answer.model_copy(update={"id": new_id()}) for _ in range(300)])
     file = export(services, world.principal)
     data = data_of(file)
-    assert len(data["memories"]) == 702
-    assert len(data["conversations"]) == 951
+    assert len(data["memories"]) == 522
+    assert len(data["conversations"]) == 13
+    assert len(data["usage"]) == 301
     preview = services.privacy.preview(newcomer(services, "heir"), file)
-    assert preview.memories.new == 702
+    assert (preview.memories.new, preview.conversations.new, preview.answers.new) == (522, 13, 301)
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        assert sum(name.startswith("conversations/") for name in archive.namelist()) == 5
 
 
 def test_imported_text_keeps_the_mark_of_who_said_it(world: World):
