@@ -5,6 +5,8 @@ import json
 import zipfile
 from typing import Any
 
+from pydantic import SecretStr
+
 from optimus.models import MemoryId, MemoryType, Principal, Role, User, UserId, new_id, stable_id
 from optimus.services import Services
 from optimus.storage.records import Connection
@@ -36,7 +38,7 @@ def live(world: World) -> None:
             user_id=owner,
             provider="openai",
             label="OpenAI",
-            api_key="sk-canary-4711",
+            api_key=SecretStr("sk-canary-4711"),
             models=("gpt-x",),
             created_at=world.clock(),
         )
