@@ -1,4 +1,4 @@
-"""The command line: `python -m optimus doctor`, `create-admin`, `verify-audit`, `settings`.
+"""The command line: `python -m optimus doctor`, `create-admin`, `verify-audit`, `verify-receipt`, `settings`.
 
 While Optimus runs, it alone holds the embedded store; the command is then sent to it over loopback. Otherwise the
 command opens the store itself.
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from optimus import ops
@@ -20,7 +21,9 @@ from optimus.auth.names import check_username
 from optimus.auth.passphrase import suggest_passphrase
 from optimus.doctor import Report, Verdict, examine_closed, unreadable_settings
 from optimus.errors import ConfigurationError, InvalidInputError, OptimusError, StoreLockedError
+from optimus.keys import load_keys
 from optimus.ops_client import ask_running, why_not_asked
+from optimus.privacy.receipts import ReceiptSigner
 from optimus.services import build_services
 from optimus.settings import Settings, load_settings
 from optimus.settings_reference import example_toml, markdown_table
@@ -44,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if parsed.command == "verify-audit":
         return _verify_audit(as_json=parsed.json)
+    if parsed.command == "verify-receipt":
+        return _verify_receipt(parsed.file)
     return _create_admin(parsed.username, from_stdin=parsed.password_stdin)
 
 
@@ -61,7 +66,27 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--json", action="store_true", help="print one JSON object instead of a sentence")
     settings = commands.add_parser("settings", help="list every setting with its default")
     settings.add_argument("--toml", action="store_true", help="print a commented secrets.toml instead of a table")
+    receipt = commands.add_parser("verify-receipt", help="check the receipt of an account that was deleted")
+    receipt.add_argument("file", type=Path)
     return parser
+
+
+def _verify_receipt(file: Path) -> int:
+    try:
+        settings = load_settings()
+        if settings.master_key is None and not (settings.keys_folder / "master.key").is_file():
+            raise ConfigurationError(f"There is no master key in {settings.keys_folder}: set OPTIMUS_KEY_DIR to it.")
+        receipt = ReceiptSigner(master=load_keys(settings).master).verify(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"{file} cannot be read: {type(error).__name__}.", file=sys.stderr)
+        return 1
+    except OptimusError as error:
+        print(error.user_message, file=sys.stderr)
+        return 1
+    records = ", ".join(f"{number} {name}" for name, number in receipt.records.items() if number)
+    print(f"The receipt {receipt.id} is genuine: on {receipt.erased_at:%Y-%m-%d %H:%M} UTC an account was erased.")
+    print(f"Records erased: {records}.")
+    return 0
 
 
 def _doctor(*, as_json: bool) -> int:

@@ -163,6 +163,8 @@ def wire(
     )
     auth = _auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=accounts, clock=clock)
+    importer = Importer(store=store, memory=memory, preferences=preferences, clock=clock)
+    running = _Running(store=store, models=models, analytics=analytics, embedder=embedder, clock=clock)
     return Services(
         settings=settings,
         store=store,
@@ -178,16 +180,7 @@ def wire(
         downloads=Downloads(clock=clock),
         system=system,
         audit=AuditService(log=store.audit, accounts=store.accounts),
-        privacy=PrivacyService(
-            store=store,
-            departures=auth.departures,
-            importer=Importer(store=store, memory=memory, preferences=preferences, clock=clock),
-            running=_Running(models=models, analytics=analytics, embedder=embedder),
-            erased=ErasureList(folder=settings.keys_folder),
-            signer=ReceiptSigner(master=keys.master),
-            record=partial(audit, critical=True),
-            clock=clock,
-        ),
+        privacy=_privacy(settings, keys, auth, importer, running),
         embedder=embedder,
         clock=clock,
     )
@@ -212,9 +205,11 @@ def _auth(
 class _Running:
     """What runs for an owner in this process, or remembers something of them outside the store."""
 
+    store: Store
     models: ModelGateway
     analytics: AnalyticsService
     embedder: Embedder
+    clock: Clock
 
     def stop(self, owner: UserId) -> None:
         """Stop the owner's answers and wait until they are put away."""
@@ -226,6 +221,21 @@ class _Running:
         """Drop the owner's figures, and the vectors of everybody's last texts."""
         self.analytics.forget(owner)
         self.embedder.forget()
+
+
+def _privacy(
+    settings: Settings, keys: Keys, auth: AuthService, importer: Importer, running: _Running
+) -> PrivacyService:
+    return PrivacyService(
+        store=running.store,
+        departures=auth.departures,
+        importer=importer,
+        running=running,
+        erased=ErasureList(folder=settings.keys_folder),
+        signer=ReceiptSigner(master=keys.master),
+        record=partial(running.store.events.append, critical=True),
+        clock=running.clock,
+    )
 
 
 def _memory(store: Store, embedder: Embedder, clock: Clock, limit: Callable[[], int | None]) -> MemoryManager:

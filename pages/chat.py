@@ -13,6 +13,7 @@ from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
 from optimus.ui.guard import PageContext, act, act_and_note, did, run_page
 from optimus.ui.settings_memory import draw_memory_note
+from optimus.ui.text import plain
 
 SUGGESTIONS = (
     "I'm allergic to peanuts and live in Lisbon",
@@ -80,7 +81,7 @@ def _draw_messages(context: PageContext, messages: list[Message], choice: ModelC
 
 def _draw_empty(context: PageContext, choice: ModelChoice) -> str | None:
     """Draw what a new chat shows; return the suggestion that was chosen."""
-    st.title(f"Hello, {context.principal.username}")
+    st.title(f"Hello, {plain(context.state.display_name) or context.principal.username}")
     st.write("Tell me something worth remembering, or ask about what you told me before. For example:")
     chosen = None
     for index, suggestion in enumerate(SUGGESTIONS):

@@ -8,6 +8,7 @@ from optimus.auth.permissions import Action
 from optimus.ui.guard import PageContext, run_page
 from optimus.ui.settings_account import draw_account
 from optimus.ui.settings_appearance import draw_appearance
+from optimus.ui.settings_data import draw_data
 from optimus.ui.settings_memory import draw_memory
 from optimus.ui.settings_models import draw_models
 from optimus.ui.settings_sessions import draw_sessions
@@ -18,6 +19,7 @@ SECTIONS = {
     "Models": draw_models,
     "Memory": draw_memory,
     "Appearance": draw_appearance,
+    "Your data": draw_data,
 }
 
 

@@ -66,6 +66,8 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
         _authorized(principal, action)
         state = bind_state(principal.session_id)
         state.done = state.done or bridge.take_done()
+        chosen = process.current().preferences.of(principal.user_id)
+        state.display_name, state.time_zone = chosen.display_name, chosen.time_zone or ""
         if state.done:
             st.toast(state.done, icon=":material/check:")
             state.done = ""

@@ -12,10 +12,12 @@ from optimus.errors import OptimusError
 from optimus.models import Principal, Role
 from optimus.ui import bridge
 from optimus.ui.boundary import report
+from optimus.ui.farewell import farewell_page
 from optimus.ui.first_password import first_password_page
 from optimus.ui.guard import act, current_principal
 from optimus.ui.setup import setup_page
 from optimus.ui.sign_in import sign_in_page
+from optimus.ui.state import ui_state
 
 ROOT = Path(__file__).parent.parent.parent
 ICON = ROOT / "assets" / "icon.png"
@@ -55,7 +57,10 @@ def run() -> None:
     st.set_page_config(layout="wide" if may_enter and page.url_path in _WIDE else "centered")
     if principal is None:
         process.note_page_drawn()
-        setup_page() if first_start else sign_in_page()
+        if receipt := ui_state().receipt:
+            farewell_page(receipt)
+        else:
+            setup_page() if first_start else sign_in_page()
         return
     process.note_page_drawn()
     _account(principal)

@@ -19,6 +19,10 @@ class UiState:
 
     session_id: SessionId | None = None
     """The session that this state belongs to; another one gets a new state."""
+    display_name: str = ""
+    """What the user wants to be called; empty where the username will do."""
+    time_zone: str = ""
+    """The time zone that the user chose for dates; empty takes the browser's."""
     setup_code: str = ""
     username: str = ""
     """The name of the last failed sign-in, for its check question."""
@@ -43,6 +47,10 @@ class UiState:
     """The form for an own account was sent here, so it stays open."""
     register_notice: str = ""
     """What was wrong with it, where the check question is a new one since."""
+    imports: int = 0
+    """How many imports were begun here; a new number empties the field of the file."""
+    receipt: str = ""
+    """The receipt of the account that was deleted here, for as long as nobody signs in."""
     done: str = ""
     """What was just done, to be said once at the next run."""
     local_servers: list[LocalServer] | None = None
@@ -68,3 +76,9 @@ def bind_state(session_id: SessionId | None) -> UiState:
     state = ui_state()
     state.session_id = session_id
     return state
+
+
+def leave(receipt: str) -> None:
+    """Drop everything of the account that was deleted in this tab, but its receipt."""
+    st.session_state.clear()
+    ui_state().receipt = receipt

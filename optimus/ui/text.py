@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import streamlit as st
 
 from optimus.models import MemoryStatus, MemoryType, Role
+from optimus.ui.state import ui_state
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+
+_CONTINENTS = (
+    "Africa/",
+    "America/",
+    "Antarctica/",
+    "Arctic/",
+    "Asia/",
+    "Atlantic/",
+    "Australia/",
+    "Europe/",
+    "Indian/",
+    "Pacific/",
+)
 
 TYPE_NAMES = {
     MemoryType.CONVERSATION: "message",
@@ -63,11 +78,26 @@ def count(number: int, noun: str) -> str:
 
 
 def viewer_zone() -> ZoneInfo:
-    """Return the viewer's time zone; UTC where the browser names none that is known."""
+    """Return the time zone that the viewer chose, else the browser's; UTC where neither is known."""
+    return _zone(ui_state().time_zone) or browser_zone()
+
+
+def browser_zone() -> ZoneInfo:
+    """Return the browser's time zone; UTC where it names none that is known."""
+    return _zone(st.context.timezone or "") or ZoneInfo("UTC")
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """Return the names of the time zones that people choose from, a place each, and UTC."""
+    return ("UTC", *sorted(name for name in available_timezones() if name.startswith(_CONTINENTS)))
+
+
+def _zone(name: str) -> ZoneInfo | None:
     try:
-        return ZoneInfo(st.context.timezone or "UTC")
+        return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
+        return None
 
 
 def _local(moment: datetime) -> datetime:

@@ -71,7 +71,7 @@ ALLOWED = {
     },
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access"},
     "settings_reference": BASE,
-    "cli": BASE | {"audit", "auth", "services", "doctor", "ops", "ops_client", "settings_reference"},
+    "cli": BASE | {"audit", "auth", "privacy", "services", "doctor", "ops", "ops_client", "settings_reference"},
     "__main__": {"cli", "process"},
     "__init__": set(),
 }
