@@ -93,12 +93,42 @@ def test_changes_at_once_are_all_made(world: World):
     assert (chosen.default_model, chosen.recalls) == ("offline:assistant", False)
 
 
-@pytest.mark.parametrize("number", [0, -1, 21, 10_000])
+@pytest.mark.parametrize("number", [-1, 21, 10_000])
 def test_a_number_out_of_range_changes_nothing(world: World, number):
-    """An answer uses 1 to 20 memories, whatever a browser sends."""
+    """An answer uses 0 to 20 memories, whatever a browser sends."""
     with pytest.raises(InvalidInputError) as caught:
         choose(world, recalls=False, max_memories=number)
-    assert "between 1 and 20" in caught.value.user_message
+    assert "between 0 and 20" in caught.value.user_message
+    assert world.services.preferences.of(world.owner).version == 0
+
+
+def test_no_memories_at_all_is_a_number_too(world: World):
+    """With 0 memories an answer is made without any, and says that it did not look."""
+    world.say("I live in Lisbon")
+    choose(world, max_memories=0)
+    _, _, reply = world.say("Where do I live?")
+    assert reply.used == ()
+    assert replies.NOT_LOOKED_UP in reply.text
+
+
+def test_the_profile_is_kept(world: World):
+    """A name without surplus space and a time zone that exists are kept beside the other choices."""
+    choose(world, max_memories=3)
+    chosen = world.services.preferences.choose_profile(world.owner, display_name="  Ada \t L. ", time_zone="Asia/Tokyo")
+    assert (chosen.display_name, chosen.time_zone, chosen.max_memories) == ("Ada L.", "Asia/Tokyo", 3)
+    assert world.services.preferences.of(stranger().user_id).display_name == ""
+    chosen = world.services.preferences.choose_profile(world.owner, display_name="", time_zone=None)
+    assert (chosen.display_name, chosen.time_zone) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [("x" * 61, None), ("\x1b[2J", None), ("a\u202eb", None), ("", "Mars/Base"), ("", "../../etc/passwd"), ("", "")],
+)
+def test_a_profile_that_cannot_be_is_refused(world: World, name, zone):
+    """A name that is too long or cannot be shown, or a place that is not known, changes nothing."""
+    with pytest.raises(InvalidInputError):
+        world.services.preferences.choose_profile(world.owner, display_name=name, time_zone=zone)
     assert world.services.preferences.of(world.owner).version == 0
 
 
