@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from optimus.memory_manager import versions
 from optimus.memory_manager.episodes import NEIGHBOUR_CHARS, NEIGHBOURS, clean
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.shelf import episode_id, is_active
+from optimus.memory_manager.shelf import DERIVED_TYPES, episode_id, is_active
 from optimus.models import Clock, Memory, MemoryId, MemoryType, Message, MessageRole, UserId, Value
 from optimus.preferences import PreferenceService
 from optimus.privacy.archive import open_export
@@ -54,6 +54,8 @@ class ImportPreview(Value):
     conversations: Tally
     messages: Tally
     memories: Tally
+    episodes: Tally
+    """Messages as they are found in searches."""
     answers: Tally
     settings: Settings
     connections: int
@@ -62,13 +64,13 @@ class ImportPreview(Value):
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing would be added."""
-        kinds = (self.conversations, self.messages, self.memories, self.answers)
+        kinds = (self.conversations, self.messages, self.memories, self.episodes, self.answers)
         return not any(kind.new for kind in kinds) and self.settings != "new"
 
     @property
     def total(self) -> int:
         """How many records the import goes through."""
-        kinds = (self.messages, self.memories, self.answers)
+        kinds = (self.messages, self.memories, self.episodes, self.answers)
         return sum(kind.new + kind.present + kind.differing for kind in kinds)
 
 
@@ -133,7 +135,8 @@ class _Opened:
             exported_at=data.exported_at,
             conversations=_tally(conversations, said),
             messages=_tally(messages, said),
-            memories=self._memories(),
+            memories=self._memories([each for each in data.memories if each.type in DERIVED_TYPES]),
+            episodes=self._memories([each for each in data.memories if each.type not in DERIVED_TYPES]),
             answers=_tally(answers, counted),
             settings=self._settings(),
             connections=len(data.connections),
@@ -152,7 +155,7 @@ class _Opened:
     def store_memories(self, memory: MemoryManager, step: Step) -> None:
         """Store the new memories in the surroundings that they were said in; what is answered here stays the answer."""
         around = self._around()
-        for batch in _batches(list(self._new_memories())):
+        for batch in _batches([each for each in self.data.memories if self._is_new(each)]):
             placed = [self._placed(each) for each in batch]
             texts = {new.id: around.get(old.id, ()) for old, new in zip(batch, placed, strict=True)}
             memory.adopt(self._owner, placed, texts)
@@ -168,15 +171,14 @@ class _Opened:
     def _messages(self) -> Iterator[Message]:
         return (message for each in self.data.conversations for message in each.messages)
 
-    def _new_memories(self) -> Iterator[Memory]:
-        return (each for each in self.data.memories if self._mapping.memory_id(each.id) not in self._mapping.known)
+    def _is_new(self, memory: Memory) -> bool:
+        return self._mapping.memory_id(memory.id) not in self._mapping.known
 
-    def _memories(self) -> Tally:
+    def _memories(self, memories: Sequence[Memory]) -> Tally:
         """Compare what is there already with what the file says of it."""
-        new = list(self._new_memories())
+        new = [each for each in memories if self._is_new(each)]
         answered = sum(self._answer_here(each) is not None for each in new)
-        fresh = {each.id for each in new}
-        there = [each for each in self.data.memories if each.id not in fresh]
+        there = [each for each in memories if not self._is_new(each)]
         same = 0
         for start in range(0, len(there), BATCH):
             batch = there[start : start + BATCH]

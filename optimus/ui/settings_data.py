@@ -109,7 +109,7 @@ def _lines(preview: ImportPreview) -> list[str]:
     lines = [
         _line(preview.memories, "memory"),
         _line(preview.conversations, "chat"),
-        _line(preview.answers, "answer's figures", "answers' figures"),
+        _line(preview.answers, "answer in Analytics", "answers in Analytics"),
         settings[preview.settings],
     ]
     if preview.connections:

@@ -66,7 +66,7 @@ def test_a_life_is_taken_along_deleted_and_brought_in_again(shared_app: AppServe
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(export)
     expect(page.get_by_text("exported on")).to_be_visible()
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("Imported. Added: 2 memories, 1 chat, 2 messages.")).to_be_visible()
+    expect(page.get_by_text("Imported. Added: 1 memory, 1 chat, 2 messages.")).to_be_visible()
     page.get_by_role("button", name="OK").click()
     changed = tmp_path / "changed.zip"
     changed.write_bytes(export.read_bytes()[:-30])
