@@ -11,7 +11,7 @@ from optimus.models import Memory
 from optimus.spreadsheets import memories_csv, memories_json, to_csv
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\ufeff=", "\u3000+", "\uff1d", "\uff20"])
 def test_no_cell_is_a_formula(sign):
     """A text that begins like a formula gets a quote in front, in the header, too."""
     cell = f"{sign}1+1"
