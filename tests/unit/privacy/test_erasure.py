@@ -328,7 +328,12 @@ def test_a_restored_backup_is_erased_again(tmp_path: Path):
 def test_a_start_finishes_what_was_begun(tmp_path: Path, monkeypatch):
     """Building the services replays erasures before anybody can sign in."""
     replayed: list[PrivacyService] = []
-    monkeypatch.setattr(PrivacyService, "replay", lambda self: replayed.append(self))
+
+    def replay(self: PrivacyService) -> int:
+        replayed.append(self)
+        return 0
+
+    monkeypatch.setattr(PrivacyService, "replay", replay)
     build_services(Settings.model_validate({"data_dir": tmp_path}), password_cost=4).close()
     assert len(replayed) == 1
 
