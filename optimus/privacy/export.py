@@ -28,6 +28,7 @@ from optimus.privacy.data import (
     ManifestEntry,
     is_usage,
 )
+from optimus.spreadsheets import memory_lines
 from optimus.storage.records import Connection, Event, MemoryFilter, UserPreferences
 from optimus.storage.store import Store
 
@@ -91,7 +92,7 @@ class _Reader:
         """Yield every file but the manifest, in a fixed order."""
         yield "README.txt", [_README.format(at=f"{self.at:%Y-%m-%d %H:%M} UTC", username=self._account.username)]
         yield DATA_FILE, self._json()
-        yield "memories.csv", tables.memories_csv(self._in_order())
+        yield "memories.csv", memory_lines(self._in_order())
         yield "memories.md", tables.memories_markdown(self._by_kind())
         yield "conversations.csv", tables.conversations_csv(self._conversations)
         yield "messages.csv", tables.messages_csv(m for c in self._conversations for m in self._messages(c))

@@ -6,7 +6,6 @@ else's, becomes an id that follows from the importer and the original: importing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeVar
 
 from optimus.memory_manager.shelf import DERIVED_TYPES, episode_id, is_active
@@ -23,7 +22,7 @@ from optimus.models import (
     stable_id,
 )
 from optimus.privacy.data import ExportData
-from optimus.storage.records import Event
+from optimus.storage.records import Event, MemoryFilter
 from optimus.storage.store import Store
 
 Id = TypeVar("Id", bound=str)
@@ -37,7 +36,7 @@ class Mapping:
         self.said = self._said(store, data)
         """Ids of conversations and messages that are there already."""
         self._messages = {m.id: self._placed(m.id, self.said) for each in data.conversations for m in each.messages}
-        known = store.memories.owned(owner, [key for memory in data.memories for key in self._candidates(memory)])
+        known = {outline.id for outline in store.memories.outline(owner, MemoryFilter(statuses=None))}
         self._memories = {memory.id: self._memory_id(memory, known) for memory in data.memories}
         self.known = known & set(self._memories.values())
         """Ids of memories that are there already."""
@@ -89,6 +88,8 @@ class Mapping:
                 "supersedes": memory.supersedes and self.memory_id(memory.supersedes),
                 "sources": tuple(map(self._message_id, memory.sources)),
                 "derived": tuple(map(self.memory_id, memory.derived)),
+                "last_used_in": memory.last_used_in and self._message_id(memory.last_used_in),
+                "last_used_chat": memory.last_used_chat and self._conversation_id(memory.last_used_chat),
             }
         )
 
@@ -114,7 +115,7 @@ class Mapping:
     def _message_id(self, original: MessageId) -> MessageId:
         return self._messages.get(original) or self._derived(original)
 
-    def _memory_id(self, memory: Memory, known: Iterable[MemoryId]) -> MemoryId:
+    def _memory_id(self, memory: Memory, known: set[MemoryId]) -> MemoryId:
         *present, derived = self._candidates(memory)
         return next((key for key in (*present, derived) if key in known), derived)
 

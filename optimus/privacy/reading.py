@@ -189,7 +189,8 @@ def _check_references(memories: Iterable[Memory]) -> None:
     for number, memory in enumerate(memories, 1):
         origin = memory.provenance
         named = (origin.conversation_id, origin.message_id, memory.superseded_by, memory.supersedes)
-        if not all(map(is_uuid, (*filter(None, named), *memory.sources, *memory.derived))):
+        used = (memory.last_used_in, memory.last_used_chat)
+        if not all(map(is_uuid, (*filter(None, (*named, *used)), *memory.sources, *memory.derived))):
             _refuse(f"memory {number}", "it names something that cannot be")
 
 

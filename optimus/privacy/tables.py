@@ -24,23 +24,6 @@ STATUSES = {
     MemoryStatus.QUARANTINED: "needs review",
     MemoryStatus.DELETED: "deleted",
 }
-_MEMORY = (
-    "id",
-    "text",
-    "kind",
-    "status",
-    "recorded_at",
-    "changed_at",
-    "valid_from",
-    "valid_to",
-    "importance",
-    "confidence",
-    "times_said",
-    "source",
-    "conversation_id",
-    "message_id",
-    "version",
-)
 _USAGE = (
     "model",
     "state",
@@ -55,11 +38,6 @@ _USAGE = (
     "conversation_id",
     "message_id",
 )
-
-
-def memories_csv(memories: Iterable[Memory]) -> Iterator[str]:
-    """Yield memories as the lines of a CSV file."""
-    return csv_lines(_MEMORY, map(_memory_row, memories))
 
 
 def conversations_csv(conversations: Iterable[Conversation]) -> Iterator[str]:
@@ -100,27 +78,6 @@ def conversation_markdown(conversation: Conversation, messages: Iterable[Message
         who = "You" if message.role is MessageRole.USER else f"Optimus ({message.model or 'unknown model'})"
         yield f"\n**{who}**, {message.created_at:%Y-%m-%d %H:%M} UTC\n\n{_harmless(message.text)}\n"
     yield "\n"
-
-
-def _memory_row(memory: Memory) -> tuple[Cell, ...]:
-    origin = memory.provenance
-    return (
-        memory.id,
-        memory.text,
-        memory.type.value,
-        memory.status.value,
-        memory.recorded_at.isoformat(),
-        memory.updated_at.isoformat(),
-        memory.valid_from.isoformat(),
-        memory.valid_to.isoformat() if memory.valid_to else None,
-        memory.importance,
-        memory.confidence,
-        memory.confirmations,
-        origin.source.value,
-        origin.conversation_id,
-        origin.message_id,
-        memory.version,
-    )
 
 
 def _cell(value: Cell | bool) -> Cell:

@@ -201,12 +201,6 @@ class MemoryIndex:
                     points=models.FilterSelector(filter=all_of(owned_by(owner), has_ids(*same))),
                 )
 
-    def owned(self, owner: UserId, ids: Sequence[MemoryId]) -> set[MemoryId]:
-        """Return those of the ids under which the owner has a memory, without opening what is sealed."""
-        with acting_as(owner):
-            pages = (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))
-            return {MemoryId(str(r.id)) for page in pages for r in self._retrieve(page, payload=[OWNER_FIELD])}
-
     def delete(self, owner: UserId, ids: Sequence[MemoryId]) -> None:
         """Purge memories for good; those that are missing or somebody else's are passed over."""
         wanted = [point_id for point_id in ids if is_uuid(point_id)]

@@ -118,7 +118,7 @@ def test_an_export_has_every_file_that_its_manifest_names(world: World):
     data = json.loads(files["optimus.json"])
     assert {memory["status"] for memory in data["memories"]} >= {"active", "superseded", "deleted"}
     table = list(csv.DictReader(io.StringIO(files["memories.csv"].decode("utf-8-sig"), newline="")))
-    assert [row["text"] for row in table] == [memory["text"] for memory in data["memories"]]
+    assert [row["memory"] for row in table] == [memory["text"] for memory in data["memories"]]
     assert not any(b"sk-canary" in content for content in files.values())
     assert "conversations/0003.md" in files
     assert b"\\<b>bold" in files["conversations/0003.md"]
