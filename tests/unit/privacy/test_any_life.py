@@ -83,7 +83,7 @@ def messages(conversation: Conversation) -> st.SearchStrategy[Message]:
         "user_id": st.just(conversation.user_id),
         "created_at": TIMES,
     }
-    answer = st.text(st.characters(exclude_categories=("Cs",)), max_size=80)
+    answer = st.text(st.characters(codec="utf-8"), max_size=80)
     return st.builds(Message, role=st.just(MessageRole.USER), text=WORDS, **common) | st.builds(
         Message,
         role=st.just(MessageRole.ASSISTANT),
