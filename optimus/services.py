@@ -213,7 +213,7 @@ class _Running:
 
     def stop(self, owner: UserId) -> None:
         """Stop the owner's answers and wait until they are put away."""
-        for generation in self.models.running(owner):
+        for generation in self.models.generations.running(owner):
             generation.stop()
             generation.wait(STOP_S)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from optimus.auth.first_password import FirstPasswordDesk, OneTimeCode
 from optimus.auth.fresh import FreshProof
 from optimus.auth.names import check_username
-from optimus.auth.permissions import Action, authorize_now
+from optimus.auth.permissions import Action, authorize, authorize_now
 from optimus.auth.sessions import SessionDesk
 from optimus.auth.turns import Turns
 from optimus.errors import ConflictError, InvalidCredentialsError, NotFoundError, PermissionDeniedError
@@ -223,7 +223,8 @@ class AccountDesk:
         """Hold the account that `principal` erases, one's own or another: nobody changes rights meanwhile.
 
         Raises:
-            PermissionDeniedError: the principal may not manage users, or the last active admin would be gone.
+            PermissionDeniedError: the principal may not manage users or has no fresh proof, or the last active admin
+                would be gone.
             NotFoundError: there is no such account.
             ConflictError: somebody changes accounts at this moment.
         """
@@ -232,6 +233,7 @@ class AccountDesk:
                 authorize(principal, Action.ERASE_OWN_ACCOUNT)
             else:
                 self._prove(principal)
+                self._proof.require(principal)
             user = self._find(user_id)
             self._keep_an_admin(user)
             yield user

@@ -71,7 +71,7 @@ class ModelGateway:
         self._built = BuiltModels()
         self._agent = ChatAgent(timeout_s=float(settings.request_timeout_s), retries=retries, monotonic=monotonic)
         self._listed = ListedModels(ask=self._ask_shared_server, clock=clock)
-        self._generations = Generations()
+        self.generations = Generations()
         self._tasks: set[Future[None]] = set()
         self._settled: set[str] = set()
         self._metrics = metrics or Metrics()
@@ -86,13 +86,13 @@ class ModelGateway:
             GenerationBusyError: one is written in this conversation, or the user has as many as allowed.
         """
         generation = Generation(request)
-        self._generations.admit(generation)
+        self.generations.admit(generation)
         try:
             task = self.loop.submit(
-                conduct(generation, lambda: self._measured(generation, request), on_end, self._generations)
+                conduct(generation, lambda: self._measured(generation, request), on_end, self.generations)
             )
         except OptimusError:
-            self._generations.release(generation)
+            self.generations.release(generation)
             raise
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -100,11 +100,7 @@ class ModelGateway:
 
     def current(self, owner: UserId, conversation_id: ConversationId) -> Generation | None:
         """Return the answer that is being written in the owner's conversation."""
-        return self._generations.current(owner, conversation_id)
-
-    def running(self, owner: UserId) -> list[Generation]:
-        """Return the answers that are being written for an owner."""
-        return self._generations.running(owner)
+        return self.generations.current(owner, conversation_id)
 
     def choices(self, connections: Sequence[ConnectionInfo] = ()) -> list[ModelChoice]:
         """Return the models that can be picked, the offline assistant last."""
@@ -136,7 +132,7 @@ class ModelGateway:
 
     def stop_forbidden(self) -> None:
         """Stop the answers of providers that are not allowed any more; what was written stays."""
-        for generation in (each for each in self._generations.running() if not self.is_allowed(each.model.provider)):
+        for generation in (each for each in self.generations.running() if not self.is_allowed(each.model.provider)):
             generation.stop()
 
     def test(self, provider: str, credentials: Credentials, model: str | None = None) -> ConnectionTest:
@@ -156,7 +152,7 @@ class ModelGateway:
     def close(self) -> None:
         """Stop all answers, wait shortly until they are stored, and end the loop; a second call does nothing."""
         deadline = time.monotonic() + CLOSE_S
-        running = self._generations.running()
+        running = self.generations.running()
         for generation in running:
             generation.stop()
         for generation in running:

@@ -14,7 +14,7 @@ from optimus.memory_manager.crud import DirectCrud, MemoryCrud
 from optimus.memory_manager.episodes import clean, hide
 from optimus.memory_manager.handwritten import checked, understood
 from optimus.memory_manager.recollection import DERIVED, recollect
-from optimus.memory_manager.remembering import Derive, Draft, adopted, points_of, remember
+from optimus.memory_manager.remembering import Derive, Draft, adopt, points_of, remember
 from optimus.memory_manager.revert import Reverter
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.searching import WordSearch
@@ -289,22 +289,13 @@ class MemoryManager:
         self.acts.did(AuditAction.MEMORY_WITHDRAWN, owner, None, Way.CHAT, messages=len(message_ids))
 
     def adopt(self, owner: UserId, memories: Sequence[Memory], around: Mapping[MemoryId, Sequence[str]]) -> None:
-        """Store memories that come from elsewhere as they are, with everything that makes them searchable.
-
-        Args:
-            owner: Whose they become.
-            memories: At most 200, under ids that are the owner's or free.
-            around: The texts that a memory stood among, where they are known.
+        """Store memories that come from elsewhere as they are; see `remembering.adopt`.
 
         Raises:
             LimitReachedError: the owner would have more memories than the limit; none of these is stored.
-            TenancyError: one of them says that it is somebody else's.
         """
-        points = adopted(self._shelf, memories, around)
-        growth = sum(memory.status is MemoryStatus.ACTIVE and memory.type in DERIVED_TYPES for memory in memories)
         with self.changing(owner):
-            self._shelf.refuse_beyond_limit(owner, growth)
-            self._shelf.index.put(owner, points)
+            adopt(self._shelf, owner, memories, around)
 
     def changing(self, owner: UserId) -> RLock:
         """Return what to hold while an owner's memories are read and changed."""

@@ -9,7 +9,7 @@ from optimus.memory_manager.antecedents import resolved, with_relations
 from optimus.memory_manager.episodes import clean, episode_of, hide, neighbours
 from optimus.memory_manager.masking import MASK
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
-from optimus.memory_manager.shelf import Shelf, episode_id
+from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf, episode_id, is_active
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import Stems
 from optimus.models import (
@@ -111,12 +111,24 @@ def points_of(
     return points
 
 
-def adopted(shelf: Shelf, memories: Sequence[Memory], around: Mapping[MemoryId, Sequence[str]]) -> list[MemoryPoint]:
-    """Return memories from elsewhere ready to be stored, in the context of the texts around each."""
+def adopt(shelf: Shelf, owner: UserId, memories: Sequence[Memory], around: Mapping[MemoryId, Sequence[str]]) -> None:
+    """Store memories from elsewhere as they are, with everything that makes them searchable.
+
+    Args:
+        shelf: Where they go.
+        owner: Whose they become.
+        memories: At most 200, under ids that are the owner's or free.
+        around: The texts that a memory stood among, where they are known.
+
+    Raises:
+        LimitReachedError: the owner would have more than the limit; none is stored.
+        TenancyError: one of them says that it is somebody else's.
+    """
+    shelf.refuse_beyond_limit(owner, sum(is_active(memory) and memory.type in DERIVED_TYPES for memory in memories))
     texts = {memory.id: [clean(text) for text in around.get(memory.id, ())] for memory in memories}
     wanted = list(dict.fromkeys(text for memory in memories for text in (memory.text, *texts[memory.id])))
     vectors = dict(zip(wanted, shelf.embed(wanted), strict=True))
-    return [
+    points = [
         shelf.point(
             memory,
             vectors[memory.text],
@@ -125,6 +137,7 @@ def adopted(shelf: Shelf, memories: Sequence[Memory], around: Mapping[MemoryId, 
         )
         for memory in memories
     ]
+    shelf.index.put(owner, points)
 
 
 def _earlier_changes(shelf: Shelf, episode: Memory) -> tuple[MemoryChange, ...]:

@@ -153,7 +153,8 @@ class PrivacyService:
         """Erase somebody else's account with everything in it, for good.
 
         Raises:
-            PermissionDeniedError: the principal may not manage users, it is the own account, or the last active admin.
+            PermissionDeniedError: the principal may not manage users, or has not given their password lately.
+            InvalidInputError: it is the own account.
             NotFoundError: there is no such account.
             StoreError: the store does not answer; what was begun is finished at the next start.
         """

@@ -147,4 +147,4 @@ def test_nothing_holds_ended_answers(gateway, fake, answer):
     """An ended answer leaves the registry and the list of tasks."""
     answer(make_request(fake.url + "/v1"))
     wait_until(lambda: not gateway._tasks)
-    assert gateway._generations.running() == []
+    assert gateway.generations.running() == []
