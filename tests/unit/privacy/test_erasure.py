@@ -155,6 +155,10 @@ def test_an_admin_erases_somebody_else(world: World):
         services.privacy.erase_user(user, world.owner)
     with pytest.raises(InvalidInputError):
         services.privacy.erase_user(world.principal, world.owner)
+    world.clock.now += timedelta(minutes=11)
+    with pytest.raises(PermissionDeniedError, match="fresh"):
+        services.privacy.erase_user(world.principal, user.user_id)
+    services.auth.people.prove_again(world.principal, password=PASSWORD, network=NETWORK)
     receipt = services.privacy.erase_user(world.principal, user.user_id)
     assert receipt.requested_by == "admin"
     assert traces(services.store, user.user_id, "bob") == []
