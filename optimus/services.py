@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
@@ -233,7 +232,6 @@ def _privacy(
         running=running,
         erased=ErasureList(folder=settings.keys_folder),
         signer=ReceiptSigner(master=keys.master),
-        record=partial(running.store.events.append, critical=True),
         clock=running.clock,
     )
 

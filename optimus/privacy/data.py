@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from optimus.models import Conversation, Memory, MemoryType, Message, Role, Value
-from optimus.storage.records import MAX_DISPLAY_NAME, MAX_RECALLED, Event
+from optimus.storage.records import MAX_DISPLAY_NAME, MAX_RECALLED, Event, EventData
 
 FORMAT = "optimus-export"
 VERSION = 1
@@ -47,6 +48,17 @@ class ExportedConnection(Value):
     created_at: datetime
 
 
+class ExportedAct(Value):
+    """What the audit log holds about the account."""
+
+    at: datetime
+    action: str
+    by: Literal["you", "somebody else", "nobody"]
+    """Who did it; nobody means that nobody was signed in."""
+    item: str | None = None
+    data: EventData = Field(default={})
+
+
 class ExportedConversation(Value):
     """A conversation with its messages, the oldest first."""
 
@@ -65,7 +77,7 @@ class ExportData(Value):
     memories: tuple[Memory, ...] = ()
     """Of every status, with all versions that are kept."""
     usage: tuple[Event, ...] = ()
-    audit: tuple[Event, ...] = ()
+    audit: tuple[ExportedAct, ...] = ()
     """What was recorded about the account; it is told, and not imported."""
 
 
@@ -87,5 +99,5 @@ class Manifest(Value):
 
 
 def is_usage(event: Event) -> bool:
-    """Tell whether an event counts use; what was recorded about an account has a kind with a dot (`auth.signed_in`)."""
+    """Tell whether an event counts use: acts have a kind with a dot (`auth.signed_in`)."""
     return "." not in event.kind

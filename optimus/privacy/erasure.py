@@ -17,11 +17,12 @@ from optimus.errors import StoreUnavailableError
 from optimus.models import Clock, Principal, UserId, Value, new_id, stable_id
 from optimus.privacy.erased import ErasureList
 from optimus.privacy.receipts import Receipt, ReceiptSigner, account_hash
-from optimus.storage.records import Event, StoredUser
+from optimus.storage.audit_records import AuditAction, AuditFilter
+from optimus.storage.records import EventData, StoredUser
 from optimus.storage.store import Store
+from optimus.storage.table import PAGE
 
 PURPOSE = "erase"
-ERASED = "privacy.erased"
 _SWEEPS = 3
 
 
@@ -63,7 +64,6 @@ class Eraser:
         running: Running,
         erased: ErasureList,
         signer: ReceiptSigner,
-        record: Callable[[Event], None],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -71,16 +71,15 @@ class Eraser:
         self._running = running
         self._erased = erased
         self._signer = signer
-        self._record = record
         self._clock = clock
         self.steps: tuple[Callable[[ErasureIntent], None], ...] = (
+            self._note,
             self._list,
             self._remove_account,
             self._stop,
             self._destroy_key,
             self._erase_records,
             self._forget,
-            self._note,
             self._finish,
         )
         """What is done, in this order; each may be done again after a crash."""
@@ -97,6 +96,7 @@ class Eraser:
         is_own = principal.user_id == owner
         with self._departures.leaving(principal, owner) as user:
             intent = self._intend(user, "owner" if is_own else "admin", None if is_own else principal.user_id)
+            self._note(intent)
             self._remove_account(intent)
         return self._carry_out(intent)
 
@@ -162,7 +162,7 @@ class Eraser:
     def _erase_records(self, intent: ErasureIntent) -> None:
         """Erase until nothing is found: a page that was being drawn may have written once more."""
         for _ in range(_SWEEPS):
-            self._store.events.forget(intent.owner)
+            self._store.audit.forget(intent.owner)
             self._store.personal.erase(intent.owner)
             if not any(self._store.personal.counts(intent.owner).values()):
                 return
@@ -172,12 +172,11 @@ class Eraser:
         self._running.forget(intent.owner)
 
     def _note(self, intent: ErasureIntent) -> None:
-        """Leave the one line that says that an account was erased; it names nobody who is gone."""
-        told = {"receipt": intent.receipt_id, "requested_by": intent.requested_by}
-        if intent.by:
-            told["by"] = intent.by
-        event_id = stable_id(ERASED, intent.receipt_id)
-        self._record(Event(id=event_id, user_id=None, kind=ERASED, at=self._clock(), data=dict(told)))
+        """Record once that an account is erased, before it is; the record names nobody who is gone."""
+        told = self._store.audit.page(AuditFilter(actions=frozenset({AuditAction.ERASURE})), limit=PAGE).items
+        if all(entry.item != intent.receipt_id for entry in told):
+            data: EventData = {"requested_by": intent.requested_by}
+            self._store.audit.record(AuditAction.ERASURE, actor=intent.by, item=intent.receipt_id, data=data)
 
     def _finish(self, intent: ErasureIntent) -> None:
         self._store.work.finish(intent.id)

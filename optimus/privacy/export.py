@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from optimus.errors import SessionEndedError
-from optimus.models import Clock, Conversation, Memory, MemoryId, MemoryType, Message, Principal
+from optimus.models import Clock, Conversation, Memory, MemoryId, MemoryType, Message, Principal, UserId
 from optimus.privacy import tables
 from optimus.privacy.data import (
     DATA_FILE,
@@ -22,6 +23,7 @@ from optimus.privacy.data import (
     MANIFEST_FILE,
     VERSION,
     ExportedAccount,
+    ExportedAct,
     ExportedConnection,
     ExportedPreferences,
     Manifest,
@@ -29,6 +31,7 @@ from optimus.privacy.data import (
     is_usage,
 )
 from optimus.spreadsheets import memory_lines
+from optimus.storage.audit_records import AuditEntry, AuditFilter
 from optimus.storage.records import Connection, Event, MemoryFilter, UserPreferences
 from optimus.storage.store import Store
 
@@ -86,7 +89,6 @@ class _Reader:
         outlines = store.memories.outline(owner, _ANY)
         self._memories = sorted(outlines, key=lambda outline: (outline.recorded_at, outline.id))
         self._events = store.events.of(owner)
-        self._told = [_without_others(event) for event in self._events if not is_usage(event)]
 
     def files(self) -> Iterator[File]:
         """Yield every file but the manifest, in a fixed order."""
@@ -119,7 +121,7 @@ class _Reader:
             "memories", (memory.model_dump(mode="json", exclude={"user_id"}) for memory in self._in_order())
         )
         yield from _array("usage", (event.model_dump(mode="json", exclude={"user_id"}) for event in self._usage()))
-        yield from _array("audit", (event.model_dump(mode="json", exclude={"user_id"}) for event in self._told))
+        yield from _array("audit", (act.model_dump(mode="json") for act in self._acts()))
         yield "\n}\n"
 
     def _conversation(self, conversation: Conversation) -> dict[str, object]:
@@ -145,6 +147,13 @@ class _Reader:
     def _read(self, ids: list[MemoryId]) -> Iterator[Memory]:
         for start in range(0, len(ids), BATCH):
             yield from self._store.memories.get(self._owner, ids[start : start + BATCH])
+
+    def _acts(self) -> Iterator[ExportedAct]:
+        """Yield what the audit log holds about the account, the newest first; nobody else is named in it."""
+        offset, where = 0, AuditFilter(about=self._owner)
+        while page := self._store.audit.page(where, limit=BATCH, offset=offset).items:
+            yield from (_act(entry, self._owner) for entry in page)
+            offset += len(page)
 
     def _usage(self) -> Iterator[Event]:
         return (event for event in self._events if is_usage(event))
@@ -222,7 +231,9 @@ def _connection(connection: Connection) -> ExportedConnection:
     return ExportedConnection.model_validate(connection.model_dump(include=set(ExportedConnection.model_fields)))
 
 
-def _without_others(event: Event) -> Event:
-    """Return what was recorded without the id of the administrator who did it."""
-    told = {key: value for key, value in event.data.items() if key != "by"}
-    return event.model_copy(update={"data": told | ({"by_admin": True} if "by" in event.data else {})})
+def _act(entry: AuditEntry, owner: UserId) -> ExportedAct:
+    by: Literal["you", "somebody else", "nobody"] = "nobody"
+    if entry.actor:
+        by = "you" if entry.actor == owner else "somebody else"
+    told = entry.data if by == "you" else {k: v for k, v in entry.data.items() if k not in {"network", "browser"}}
+    return ExportedAct(at=entry.at, action=entry.action, by=by, item=entry.item, data=told)

@@ -20,6 +20,7 @@ from optimus.privacy.archive import NO_EXPORT, check_format
 from optimus.privacy.data import (
     ExportData,
     ExportedAccount,
+    ExportedAct,
     ExportedConnection,
     ExportedConversation,
     ExportedPreferences,
@@ -62,7 +63,7 @@ def read_export(raw: bytes, owner: UserId, *, now: datetime) -> ExportData:
         conversations=tuple(reader.conversations(fields["conversations"])),
         memories=tuple(reader.owned(Memory, fields["memories"], "memory")),
         usage=tuple(reader.owned(Event, fields["usage"], "answer")),
-        audit=tuple(reader.owned(Event, fields["audit"], "account event")),
+        audit=tuple(reader.all(ExportedAct, fields["audit"], "account event")),
     )
     _check_ids(data)
     return data

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Thread
 
 from optimus.auth.departure import DepartureDesk
 from optimus.auth.names import username_key
 from optimus.auth.permissions import Action, authorize
 from optimus.errors import InvalidCredentialsError, InvalidInputError
-from optimus.models import Clock, Principal, UserId, new_id
+from optimus.models import Clock, Principal, UserId
 from optimus.privacy.erased import ErasureList
 from optimus.privacy.erasure import Eraser, Running
 from optimus.privacy.export import Exporter
 from optimus.privacy.importing import Importer, ImportPreview
 from optimus.privacy.jobs import ImportJob, ImportJobs
 from optimus.privacy.receipts import Receipt, ReceiptSigner
-from optimus.storage.records import Event, EventData
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.store import Store
-
-EXPORTED = "privacy.exported"
-IMPORTED = "privacy.imported"
-REFUSED = "privacy.erase_refused"
 
 
 class PrivacyService:
@@ -36,7 +32,6 @@ class PrivacyService:
         running: Running,
         erased: ErasureList,
         signer: ReceiptSigner,
-        record: Callable[[Event], None],
         clock: Clock,
     ) -> None:
         self._exporter = Exporter(store=store, clock=clock)
@@ -44,7 +39,7 @@ class PrivacyService:
         self._departures = departures
         self._running = running
         self._jobs = ImportJobs()
-        self._record = record
+        self._audit = store.audit
         self._clock = clock
         self.receipts = signer
         """Checks the receipts of erasures."""
@@ -54,7 +49,6 @@ class PrivacyService:
             running=self,
             erased=erased,
             signer=signer,
-            record=record,
             clock=clock,
         )
 
@@ -80,7 +74,7 @@ class PrivacyService:
         """
         authorize(principal, Action.EXPORT_OWN_DATA)
         parts = self._exporter.chunks(principal)
-        self._note(EXPORTED, principal, {})
+        self._audit.record(AuditAction.EXPORT, actor=principal.user_id, subject=principal.user_id)
         return parts
 
     def export_name(self) -> str:
@@ -106,10 +100,10 @@ class PrivacyService:
         job = self._jobs.begin(principal.user_id, ImportJob(total=total))
 
         def work() -> ImportPreview:
-            done = self._importer.run(principal.user_id, file, job.step)
-            self._running.forget(principal.user_id)
-            counts: EventData = {"memories": done.memories.new, "conversations": done.conversations.new}
-            self._note(IMPORTED, principal, counts)
+            owner = principal.user_id
+            with self._audit.around(AuditAction.IMPORT, actor=owner, subject=owner, data={"records": total}):
+                done = self._importer.run(owner, file, job.step)
+            self._running.forget(owner)
             return done
 
         Thread(target=job.run, args=(work,), name="optimus-import", daemon=True).start()
@@ -145,7 +139,7 @@ class PrivacyService:
         try:
             self._departures.prove(principal, password, network=network)
         except InvalidCredentialsError:
-            self._note(REFUSED, principal, {})
+            self._audit.note(AuditAction.PROOF_FAILED, actor=principal.user_id, subject=principal.user_id)
             raise
         return self.eraser.erase(principal, principal.user_id)
 
@@ -166,7 +160,3 @@ class PrivacyService:
     def replay(self) -> int:
         """Finish erasures that a crash interrupted, and repeat those that a restored backup undid; return how many."""
         return self.eraser.replay()
-
-    def _note(self, kind: str, principal: Principal, data: EventData) -> None:
-        event = Event(id=new_id(), user_id=principal.user_id, kind=kind, at=self._clock(), data=data)
-        self._record(event)

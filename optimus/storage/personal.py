@@ -8,7 +8,8 @@ from qdrant_client import QdrantClient, models
 
 from optimus.models import UserId
 from optimus.storage.collections import CollectionNames, collection_specs
-from optimus.storage.filters import OWNER_FIELD, all_of, has_ids, owned_by
+from optimus.storage.filters import OWNER_FIELD, all_of, equals, has_ids, owned_by
+from optimus.storage.table import KIND
 from optimus.storage.tenancy import acting_as
 
 BATCH = 200
@@ -33,7 +34,10 @@ class PersonalRecords:
             }
 
     def erase(self, owner: UserId) -> None:
-        """Delete every record of the owner in every collection; returns after a sync to disk."""
+        """Delete every record of the owner in every collection; returns after a sync to disk.
+
+        Records of the audit log stay, because it is a chain: `AuditLog.forget` takes the owner out of them.
+        """
         for name in self._collections():
             self._erase(owner, name)
         self._sync()
@@ -42,7 +46,7 @@ class PersonalRecords:
         return (spec.name for spec in collection_specs(self._names))
 
     def _erase(self, owner: UserId, name: str) -> None:
-        mine = all_of(owned_by(owner))
+        mine = models.Filter(must=[owned_by(owner)], must_not=[equals(KIND, "audit")])
         with acting_as(owner):
             while True:
                 records, _ = self._client.scroll(name, scroll_filter=mine, limit=BATCH, with_payload=[OWNER_FIELD])
