@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from optimus.errors import InvalidInputError
-from optimus.models import new_id
+from optimus.models import Principal, new_id
 from optimus.privacy.archive import CHANGED, MAX_FILE_BYTES, NEWER, NO_EXPORT, TOO_LARGE, TOO_MUCH
+from optimus.services import Services
 from tests.unit.privacy.support import bring_in, data_of, export, live, newcomer
 from tests.world import World, running_world
 
@@ -50,17 +51,23 @@ def vouched(files: Files, **fields: Any) -> Files:
     return rest | {"manifest.json": json.dumps(manifest).encode()}
 
 
+def held(services: Services, principal: Principal) -> dict[str, int]:
+    """Count what somebody has, what the audit log tells of them aside."""
+    counts = services.store.personal.counts(principal.user_id)
+    return counts | {"events": len(services.store.events.of(principal.user_id))}
+
+
 def refused(world: World, file: bytes) -> str:
     """Try to look at a file and to import it; return the sentence, once nothing was stored."""
     services = world.services
     heir = newcomer(services, f"heir-{new_id()[:8]}")
-    before = services.store.personal.counts(heir.user_id)
+    before = held(services, heir)
     with pytest.raises(InvalidInputError) as caught:
         services.privacy.preview(heir, file)
     job = services.privacy.start_import(heir, file, total=1)
     assert job.wait(20)
     assert job.error == caught.value.user_message
-    assert services.store.personal.counts(heir.user_id) == before
+    assert held(services, heir) == before
     return caught.value.user_message
 
 
