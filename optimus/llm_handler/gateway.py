@@ -75,7 +75,7 @@ class ModelGateway:
         self._tasks: set[Future[None]] = set()
         self._settled: set[str] = set()
         self._metrics = metrics or Metrics()
-        self._metrics.generations.set_function(lambda: len(self._generations.running()))
+        self._metrics.generations.set_function(lambda: len(self.generations.running()))
 
     def start(self, request: GenerationRequest, on_end: EndCallback) -> Generation:
         """Begin to write an answer and return at once.
