@@ -50,6 +50,7 @@ class MeasuredEmbedder:
     def __init__(self, inner: Embedder, *, metrics: Metrics) -> None:
         self.name, self.dimensions = inner.name, inner.dimensions
         self.embed = metrics.timing(MemoryStage.EMBED, inner.embed)
+        self.forget = inner.forget
 
 
 class CarriedFile(NamedTuple):

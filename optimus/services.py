@@ -142,10 +142,10 @@ def wire(
 ) -> Services:
     """Wire the services over a store that is open."""
     metrics = store.metrics
-    embedder = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=metrics)
+    measured = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=metrics)
     audit, accounts = store.audit, store.accounts
     system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, audit=audit)
-    memory = _memory(store, embedder, clock, system.max_memories)
+    memory = _memory(store, measured, clock, system.max_memories)
     models = ModelGateway(settings=settings, clock=clock, rules=system, metrics=metrics)
     system.follow(models.stop_forbidden)
     preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
@@ -163,13 +163,13 @@ def wire(
     auth = _auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=accounts, clock=clock)
     importer = Importer(store=store, memory=memory, preferences=preferences, clock=clock)
-    running = _Running(store=store, models=models, analytics=analytics, embedder=embedder, clock=clock)
+    running = _Running(store=store, models=models, analytics=analytics, memory=memory, embedder=measured, clock=clock)
     return Services(
         settings=settings,
         store=store,
         auth=auth,
         memory=memory,
-        library=_library(store, embedder, memory, clock),
+        library=_library(store, measured, memory, clock),
         models=models,
         preferences=preferences,
         connections=connections,
@@ -180,7 +180,7 @@ def wire(
         system=system,
         audit=AuditService(log=store.audit, accounts=store.accounts),
         privacy=_privacy(settings, keys, auth, importer, running),
-        embedder=embedder,
+        embedder=measured,
         clock=clock,
     )
 
@@ -207,6 +207,7 @@ class _Running:
     store: Store
     models: ModelGateway
     analytics: AnalyticsService
+    memory: MemoryManager
     embedder: Embedder
     clock: Clock
 
@@ -217,7 +218,8 @@ class _Running:
             generation.wait(STOP_S)
 
     def forget(self, owner: UserId) -> None:
-        """Drop the owner's figures, and the vectors of everybody's last texts."""
+        """Drop the owner's figures and words, and the vectors of everybody's last texts."""
+        self.memory.let_go(owner)
         self.analytics.forget(owner)
         self.embedder.forget()
 

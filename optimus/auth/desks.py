@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from optimus.auth.accounts import AccountDesk
 from optimus.auth.captcha import CaptchaDesk
+from optimus.auth.departure import DepartureDesk
 from optimus.auth.first_password import FirstPasswordDesk
 from optimus.auth.fresh import FreshProof
 from optimus.auth.hashing import PasswordHasher
@@ -37,6 +38,7 @@ class Desks:
     first_passwords: FirstPasswordDesk
     people: AccountDesk
     registration: RegistrationDesk
+    departures: DepartureDesk
 
 
 def open_desks(
@@ -58,6 +60,9 @@ def open_desks(
     changes = PasswordChangeDesk(accounts=accounts, hasher=hasher, limiter=limiter, clock=clock)
     first_passwords = FirstPasswordDesk(accounts=accounts, hasher=hasher, clock=clock)
     proof = FreshProof(accounts=accounts, passwords=changes, limiter=limiter, clock=clock)
+    people = AccountDesk(
+        accounts=accounts, sessions=sessions, codes=first_passwords, proof=proof, clock=clock, audit=audit
+    )
     return Desks(
         hasher=hasher,
         limiter=limiter,
@@ -68,9 +73,7 @@ def open_desks(
         ),
         changes=changes,
         first_passwords=first_passwords,
-        people=AccountDesk(
-            accounts=accounts, sessions=sessions, codes=first_passwords, proof=proof, clock=clock, audit=audit
-        ),
+        people=people,
         registration=RegistrationDesk(
             accounts=accounts,
             hasher=hasher,
@@ -80,6 +83,7 @@ def open_desks(
             clock=clock,
             audit=audit,
         ),
+        departures=DepartureDesk(accounts=accounts, people=people, changes=changes, limiter=limiter),
     )
 
 

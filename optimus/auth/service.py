@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from optimus.auth.captcha import CaptchaAnswer, CaptchaChallenge
 from optimus.auth.codes import as_copied
-from optimus.auth.departure import DepartureDesk
 from optimus.auth.desks import open_desks
 from optimus.auth.hashing import DEFAULT_COST
 from optimus.auth.limits import Subject
@@ -64,9 +63,7 @@ class AuthService:
         """What an administrator does with everybody's accounts."""
         self.registration = desks.registration
         """What people do who make their own account; `register` signs them in, too."""
-        self.departures = DepartureDesk(
-            accounts=accounts, people=self.people, changes=self._changes, limiter=self._limiter
-        )
+        self.departures = desks.departures
 
     def needs_setup(self) -> bool:
         """Tell whether no account exists yet."""

@@ -8,16 +8,15 @@ from threading import RLock
 
 from optimus.embedding import Embedder
 from optimus.errors import ConflictError, InvalidInputError, TenancyError
-from optimus.memory_manager import ranking, versions
+from optimus.memory_manager import versions
 from optimus.memory_manager.acts import MemoryActs, Way
 from optimus.memory_manager.crud import DirectCrud, MemoryCrud
-from optimus.memory_manager.episodes import clean, hide
+from optimus.memory_manager.episodes import hide
 from optimus.memory_manager.handwritten import checked, understood
-from optimus.memory_manager.recollection import DERIVED, recollect
+from optimus.memory_manager.recollection import MemoryReads
 from optimus.memory_manager.remembering import Derive, Draft, adopt, points_of, remember
 from optimus.memory_manager.revert import Reverter
 from optimus.memory_manager.rules.candidate import Candidate
-from optimus.memory_manager.searching import WordSearch
 from optimus.memory_manager.shelf import Shelf, episode_id
 from optimus.memory_manager.update import Plan
 from optimus.metrics import MemoryStage, Metrics, timed
@@ -33,18 +32,17 @@ from optimus.models import (
     MessageId,
     MessageRole,
     Provenance,
-    RecalledMemory,
     UserId,
 )
 from optimus.storage.audit_records import AuditAction
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.memory_index import MemoryIndex
-from optimus.storage.records import LastUse, MemoryFilter, MemoryPage
+from optimus.storage.records import LastUse
 
 _LOCKS = 64
 
 
-class MemoryManager:
+class MemoryManager(MemoryReads):
     """One user's memories at a time. A foreign id and a missing one give the same `NotFoundError`.
 
     Every method may raise `StoreError`, and those that compare texts `EmbeddingError`.
@@ -64,12 +62,10 @@ class MemoryManager:
         metrics: Metrics | None = None,
     ) -> None:
         """Take what is needed; `limit` tells how many memories an owner may have, messages not counted."""
-        self._metrics = metrics or Metrics()
-        self._shelf = Shelf(index=index, embedder=embedder, encoder=encoder, limit=limit)
-        self._search = WordSearch(self._shelf)
+        shelf = Shelf(index=index, embedder=embedder, encoder=encoder, limit=limit)
+        super().__init__(shelf=shelf, clock=clock, metrics=metrics or Metrics())
         self._derive = self._metrics.timing(MemoryStage.DERIVE, derive)
         self.acts = acts or MemoryActs()
-        self._clock = clock
         self._crud = crud or DirectCrud(shelf=self._shelf, clock=clock)
         self._locks = [RLock() for _ in range(_LOCKS)]
 
@@ -113,53 +109,6 @@ class MemoryManager:
         if is_new:
             self.acts.changed(owner, changes, Way.CHAT)
         return changes
-
-    @timed(MemoryStage.RECALL)
-    def recall(
-        self, owner: UserId, query: str, *, limit: int = 20, exclude_message: MessageId | None = None
-    ) -> list[RecalledMemory]:
-        """Return what is known and bears on the query, best first; none where nothing does.
-
-        Args:
-            owner: Whose memories.
-            query: A question or message.
-            limit: How many at most.
-            exclude_message: What this message alone says is left out: it needs no recalling.
-        """
-        wanted = ranking.Query(text=clean(query), now=self._clock(), limit=limit)
-        return recollect(self._shelf, owner, wanted, exclude_message=exclude_message, metrics=self._metrics)
-
-    @timed(MemoryStage.LIST)
-    def list(
-        self,
-        owner: UserId,
-        *,
-        where: MemoryFilter = DERIVED,
-        query: str = "",
-        limit: int = 50,
-        offset: int | None = None,
-    ) -> MemoryPage:
-        """Return one page of memories: newest first, or all that matches `query`, best first.
-
-        Args:
-            owner: Whose memories.
-            where: Which ones; by default the derived ones that are true now, without messages.
-            query: Words, beginnings of words, or where nothing has them a meaning to search for.
-            limit: How many a page has.
-            offset: Where the page begins, from the page before.
-        """
-        text, start = clean(query), offset or 0
-        if not text:
-            return self._shelf.index.page(owner, where, limit=limit, offset=start)
-        return self._search.page(owner, text, where, limit=limit, offset=start)
-
-    def get(self, owner: UserId, memory_id: MemoryId) -> Memory:
-        """Return one memory, whatever its status.
-
-        Raises:
-            NotFoundError: it is missing or not the owner's.
-        """
-        return self._shelf.get(owner, memory_id)
 
     @timed(MemoryStage.ADD)
     def add(self, owner: UserId, text: str, type: MemoryType = MemoryType.NOTE) -> Memory:  # noqa: A002 - the field's name

@@ -48,6 +48,12 @@ class WordSearch:
             if owner in self._known:
                 self._stale.setdefault(owner, set()).update(ids)
 
+    def forget(self, owner: UserId) -> None:
+        """Drop the owner's words."""
+        with self._lock:
+            self._known.pop(owner, None)
+            self._stale.pop(owner, None)
+
     def page(self, owner: UserId, query: str, where: MemoryFilter, *, limit: int, offset: int) -> MemoryPage:
         """Return one page of what `find` finds, with the count of all.
 

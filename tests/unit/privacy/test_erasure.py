@@ -157,6 +157,7 @@ def test_an_admin_erases_somebody_else(world: World):
     services = world.services
     user = newcomer(services, "bob")
     services.memory.add(user.user_id, "I live in Bergen")
+    assert services.memory.list(user.user_id, query="berg").total == 1
     with pytest.raises(PermissionDeniedError):
         services.privacy.erase_user(user, world.owner)
     with pytest.raises(InvalidInputError):
@@ -167,6 +168,7 @@ def test_an_admin_erases_somebody_else(world: World):
     services.auth.people.prove_again(world.principal, password=PASSWORD, network=NETWORK)
     receipt = services.privacy.erase_user(world.principal, user.user_id)
     assert receipt.requested_by == "admin"
+    assert user.user_id not in services.memory._search._known
     assert traces(services.store, user.user_id, "bob") == []
     with pytest.raises(NotFoundError):
         services.privacy.erase_user(world.principal, user.user_id)
