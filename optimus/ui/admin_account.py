@@ -87,6 +87,7 @@ def draw_accounts(context: PageContext, chosen: list[AccountInfo]) -> None:
                 _draw_button(context, change, chosen)
             if len(chosen) == 1:
                 _draw_reset(context, chosen[0])
+                _draw_erase(context, chosen[0])
 
 
 def ask_password(context: PageContext) -> str | None:
@@ -180,6 +181,40 @@ def _reset(context: PageContext, info: AccountInfo) -> None:
     if code:
         with place.container():
             draw_code(code)
+
+
+def _draw_erase(context: PageContext, info: AccountInfo) -> None:
+    own = info.user.id == context.principal.user_id
+    reason = "You delete your own account in the settings." if own else None
+    if st.button("Erase", icon=":material/delete_forever:", key=f"erase_{info.user.id}", disabled=own, help=reason):
+        _erase(context, info)
+
+
+@st.dialog("Erase this account?", on_dismiss="rerun")
+def _erase(context: PageContext, info: AccountInfo) -> None:
+    place = st.empty()
+    with place.container():
+        name = info.user.username
+        st.write(
+            f"Everything that Optimus holds of **{plain(name)}** is deleted for good: account, chats, memories, "
+            "usage. It cannot be undone. You get a receipt that names nobody."
+        )
+        typed = st.text_input("To confirm, type the username", autocomplete="off", key="erase_name")
+        password = ask_password(context)
+        wanted = st.button("Erase everything", icon=":material/delete_forever:", type="primary", key="confirm_erase")
+    if not wanted or not is_still(context):
+        return
+    if typed.strip() != name:
+        st.error("Type the username exactly as it stands above.")
+        return
+    if not is_proven(context, password):
+        return
+    receipt = act(context.services.privacy.erase_user, context.principal, info.user.id)
+    if receipt:
+        with place.container():
+            st.success("The account is erased.", icon=":material/check:")
+            st.caption("The receipt, shown only here. `python -m optimus verify-receipt` checks it.")
+            st.code(receipt.to_json(), language="json", wrap_lines=True)
 
 
 def _people(context: PageContext) -> AccountDesk:

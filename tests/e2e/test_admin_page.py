@@ -66,7 +66,7 @@ def choose_password(page: Page, password: str) -> None:
 
 
 def test_a_user_is_made_signs_in_chats_and_is_locked(app: AppServer, page: Page, other: Page):
-    """From the one-time code to an own password and a chat; locked, the next click shows the sign-in form."""
+    """From a one-time code to an own password and a chat; locked, the next click shows the sign-in form; erased."""
     person.set_up(page, app.url)
     open_admin(page, app)
     code = add_user(page, "bob")
@@ -93,6 +93,15 @@ def test_a_user_is_made_signs_in_chats_and_is_locked(app: AppServer, page: Page,
     change(page, "Unlock")
     expect(page.get_by_role("button", name="Lock", exact=True)).to_be_visible()
     person.sign_in(other, app.url, username="bob", password=OWN)
+    page.get_by_role("button", name="Erase", exact=True).click()
+    page.get_by_label("To confirm, type the username").fill("bo")
+    page.get_by_role("button", name="Erase everything").click()
+    expect(page.get_by_text("exactly as it stands above")).to_be_visible()
+    page.get_by_label("To confirm, type the username").fill("bob")
+    page.get_by_role("button", name="Erase everything").click()
+    expect(page.get_by_text("The account is erased.")).to_be_visible()
+    other.reload()
+    expect(other.get_by_role("heading", name="Sign in to Optimus")).to_be_visible()
 
 
 def test_a_code_is_shown_once_and_replaces_the_password(app: AppServer, page: Page, other: Page):
