@@ -16,16 +16,9 @@ from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.drafts import check_message, new_message, title_of
 from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError, ProviderError
-from optimus.llm_handler.agents import MEMORY_RULE
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.generations import Generation
-from optimus.llm_handler.requests import (
-    GenerationRequest,
-    GenerationResult,
-    ModelChoice,
-    OfflineContext,
-    PromptTurn,
-)
+from optimus.llm_handler.requests import GenerationResult, ModelChoice, OfflineContext
 from optimus.metrics import Metrics
 from optimus.models import (
     MAX_TITLE_CHARS,
@@ -41,7 +34,7 @@ from optimus.models import (
     UserId,
     new_id,
 )
-from optimus.prompt import MAX_MEMORIES, instructions, memory_block, unwritten, within_budget
+from optimus.prompt import MAX_MEMORIES, generation_request, unwritten, within_budget
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.usage import Asked, answer_event, asked, note_answer
@@ -148,7 +141,15 @@ class ChatService:
             running.stop()
             running.wait(5.0)
 
-    def send(self, owner: UserId, text: str, *, conversation_id: ConversationId | None, choice: ModelChoice) -> Turn:
+    def send(
+        self,
+        owner: UserId,
+        text: str,
+        *,
+        conversation_id: ConversationId | None,
+        choice: ModelChoice,
+        zone: str | None = None,
+    ) -> Turn:
         """Store a message, remember what it says, and start the answer.
 
         Args:
@@ -156,6 +157,7 @@ class ChatService:
             text: What they wrote, as typed.
             conversation_id: Where; None begins a new conversation.
             choice: The model that answers.
+            zone: Name of the time zone that the writer is in.
 
         Raises:
             InvalidInputError: the text is empty, too long or holds control characters.
@@ -169,6 +171,7 @@ class ChatService:
         self._allowance.take(owner, asked(choice, cleaned, earlier, ()))
         conversation = self._open(owner, conversation_id, cleaned)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
+        message = message.model_copy(update={"zone": zone})
         self._conversations.add_message(message)
         self._metrics.messages.inc()
         message, unsaved = self._remember(message, earlier)
@@ -178,7 +181,7 @@ class ChatService:
         reply = reply.model_copy(update=unwritten(choice, message.text, offline))
         self._conversations.add_message(reply)
         self._conversations.touch(owner, conversation.id)
-        self._answer(reply, message.text, earlier, offline, choice)
+        self._answer(reply, message, earlier, offline, choice)
         return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or unread)
 
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
@@ -198,7 +201,7 @@ class ChatService:
         recalled, _ = self._recall(message)
         offline = self._memory.context(message, earlier, recalled)
         reply = self._conversations.update_message(reply.model_copy(update=unwritten(choice, message.text, offline)))
-        self._answer(reply, message.text, earlier, offline, choice)
+        self._answer(reply, message, earlier, offline, choice)
         return reply
 
     def undo(self, owner: UserId, message_id: MessageId, memory_id: MemoryId) -> None:
@@ -260,30 +263,21 @@ class ChatService:
     def _answer(
         self,
         reply: Message,
-        prompt: str,
+        message: Message,
         earlier: Sequence[Message],
         offline: OfflineContext,
         choice: ModelChoice,
     ) -> None:
-        given = asked(choice, prompt, earlier, offline.recalled)
+        given = asked(choice, message.text, earlier, offline.recalled)
         try:
-            request = GenerationRequest(
-                owner=reply.user_id,
-                conversation_id=reply.conversation_id,
-                message_id=reply.id,
-                model=choice.ref,
-                credentials=self._connections.credentials(reply.user_id, choice),
-                instructions=f"{instructions(offline)}\n{MEMORY_RULE}",
-                memory_block=memory_block(offline.recalled),
-                history=tuple(PromptTurn(role=m.role, text=m.text) for m in earlier if m.text),
-                prompt=prompt,
-                offline=offline,
-            )
-            self._models.start(request, partial(self._finish, reply, given))
+            credentials = self._connections.credentials(reply.user_id, choice)
+            request = generation_request(reply, message.text, earlier, offline, credentials)
+            self._models.start(request, partial(self._finish, reply, message, given))
         except ProviderError as error:
-            self._finish(reply, given, GenerationResult(text="", state=MessageState.FAILED, error=error.user_message))
+            failed = GenerationResult(text="", state=MessageState.FAILED, error=error.user_message)
+            self._finish(reply, message, given, failed)
 
-    def _finish(self, reply: Message, given: Asked, result: GenerationResult) -> None:
+    def _finish(self, reply: Message, message: Message, given: Asked, result: GenerationResult) -> None:
         """Store how the answer ended; runs before anyone sees it as ended."""
         ended = {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
         self._conversations.update_message(reply.model_copy(update=ended))
@@ -293,3 +287,4 @@ class ChatService:
         note_answer(self._metrics, given, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)
+        self._memory.look_further(message, given.choice)

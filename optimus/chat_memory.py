@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from optimus.errors import OptimusError
 from optimus.llm_handler.offline.question import search_text
-from optimus.llm_handler.requests import OfflineContext
+from optimus.llm_handler.requests import ModelChoice, OfflineContext
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import MemoryChange, Message, MessageId, RecalledMemory, UserId
 from optimus.preferences import PreferenceService
@@ -17,15 +18,26 @@ from optimus.prompt import offline_context
 _log = logging.getLogger(__name__)
 
 
+class LookQueue(Protocol):
+    """Where messages wait until a model looks through them for more than the rules found."""
+
+    def enqueue(self, message: Message, chat: ModelChoice) -> None:
+        """Queue a message that `chat` answered; again is once."""
+
+    def drop(self, owner: UserId, messages: Collection[MessageId]) -> None:
+        """Forget what waits of messages that are deleted."""
+
+
 class ChatMemory:
     """Stands between a chat and the memory engine, and honours the owner's preferences at each call.
 
     Taking back and withdrawing are always possible. Every method may raise what the engine's own raises.
     """
 
-    def __init__(self, *, memory: MemoryManager, preferences: PreferenceService) -> None:
+    def __init__(self, *, memory: MemoryManager, preferences: PreferenceService, queue: LookQueue) -> None:
         self._memory = memory
         self._preferences = preferences
+        self._queue = queue
 
     def remember(self, message: Message, *, before: Sequence[Message] = ()) -> tuple[MemoryChange, ...]:
         """Keep what a message says, unless its writer switched that off.
@@ -75,4 +87,9 @@ class ChatMemory:
 
     def withdraw(self, owner: UserId, message_ids: Sequence[MessageId], *, derived: bool = True) -> None:
         """Follow the deletion of messages; see `MemoryManager.withdraw`."""
+        self._queue.drop(owner, message_ids)
         self._memory.withdraw(owner, message_ids, derived=derived)
+
+    def look_further(self, message: Message, chat: ModelChoice) -> None:
+        """Let a model look through a message later, as its writer chose."""
+        self._queue.enqueue(message, chat)

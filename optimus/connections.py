@@ -10,13 +10,21 @@ from optimus.auth.permissions import Action, authorize, is_allowed
 from optimus.errors import InvalidInputError, NotFoundError
 from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
 from optimus.llm_handler.gateway import ModelGateway
-from optimus.llm_handler.requests import ConnectionInfo, ConnectionTest, Credentials, LocalServer, ModelChoice
+from optimus.llm_handler.prices import cheapest
+from optimus.llm_handler.requests import (
+    OFFLINE_MODEL,
+    ConnectionInfo,
+    ConnectionTest,
+    Credentials,
+    LocalServer,
+    ModelChoice,
+)
 from optimus.models import Clock, Principal, UserId, Value, new_id
 from optimus.preferences import PreferenceService
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.audit_records import AuditAction
-from optimus.storage.records import Connection, EventData
+from optimus.storage.records import NO_EXTRACTION, Connection, EventData
 
 MAX_CONNECTIONS = 20
 COMPATIBLE = "compatible"
@@ -109,6 +117,46 @@ class ConnectionService:
         if choice not in self.choices(owner):
             raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
         self._preferences.choose_model(owner, model=str(choice.ref), connection_id=choice.connection_id)
+
+    def extraction_choice(self, owner: UserId, chat: ModelChoice) -> ModelChoice | None:
+        """Return the model that looks for memories in what `chat` answered; None leaves it to the rules.
+
+        Without a choice of the owner's it is the cheapest of the same connection, among those that Optimus names for
+        the provider and the chat's own. What the offline assistant answered is shown to no model.
+        """
+        chosen = self._preferences.of(owner)
+        if chat.ref == OFFLINE_MODEL or chosen.extraction_model == NO_EXTRACTION:
+            return None
+        if chosen.extraction_model is not None:
+            return self.chosen_extraction(owner)
+        named = CATALOGUE.get(chat.ref.provider).models
+        same = [c for c in self.choices(owner) if c.connection_id == chat.connection_id and c.ref.name in named]
+        offered = {choice.ref: choice for choice in (chat, *(c for c in same if c.ref.provider == chat.ref.provider))}
+        return offered[cheapest(list(offered))]
+
+    def is_rules_only(self, owner: UserId) -> bool:
+        """Tell whether the owner wants no model to look for memories."""
+        return self._preferences.of(owner).extraction_model == NO_EXTRACTION
+
+    def chosen_extraction(self, owner: UserId) -> ModelChoice | None:
+        """Return the model that the owner chose to look for memories; None where it is not on offer."""
+        chosen = self._preferences.of(owner)
+        place = (chosen.extraction_model, chosen.extraction_connection)
+        return next((c for c in self.choices(owner) if (str(c.ref), c.connection_id) == place), None)
+
+    def prefer_extraction(self, owner: UserId, choice: ModelChoice | None, *, never: bool = False) -> None:
+        """Choose the model that looks for memories; None is the cheapest, and `never` leaves it to the rules.
+
+        Raises:
+            InvalidInputError: the model is not on offer to the owner.
+        """
+        if never or choice is None:
+            model = NO_EXTRACTION if never else None
+            self._preferences.choose_extraction(owner, model=model, connection_id=None)
+            return
+        if choice not in self.choices(owner) or choice.ref == OFFLINE_MODEL:
+            raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
+        self._preferences.choose_extraction(owner, model=str(choice.ref), connection_id=choice.connection_id)
 
     def newest(self, owner: UserId, provider: str) -> ModelChoice | None:
         """Return the first model of the connection to `provider` that was made last."""

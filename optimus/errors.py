@@ -219,6 +219,8 @@ class ProviderError(OptimusError):
 
     user_message = "The model could not answer. Your message is kept; try again or choose another model."
     retryable = True
+    retry_after_s: float | None = None
+    """How long the provider asks to wait; None where it does not say."""
 
 
 class ProviderKeyError(ProviderError):

@@ -144,7 +144,7 @@ class MemoryVersion(Value):
     status: MemoryStatus
     changed_at: datetime
     reason: str
-    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw`, `undo`, `revert`, `pin` or `unpin`."""
+    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw`, `undo`, `revert`, `pin`, `unpin` or `approve`."""
     undoes: int | None = None
     """The version that an `undo` took back, so that it is taken back once."""
 
@@ -276,6 +276,8 @@ class Message(Value):
     role: MessageRole
     text: str
     created_at: datetime
+    zone: str | None = None
+    """Name of the time zone in which it was written; None means UTC."""
     state: MessageState = MessageState.COMPLETE
     model: str | None = None
     """`provider:model` that wrote it; None for the user's own."""

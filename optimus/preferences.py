@@ -105,6 +105,14 @@ class PreferenceService:
         """
         return self._change(owner, lambda _: {"default_model": model, "default_connection": connection_id})
 
+    def choose_extraction(self, owner: UserId, *, model: str | None, connection_id: str | None) -> UserPreferences:
+        """Choose which model looks for memories: `provider:model`, `NO_EXTRACTION`, or None for the cheapest.
+
+        Raises:
+            ConflictError: the preferences change too fast.
+        """
+        return self._change(owner, lambda _: {"extraction_model": model, "extraction_connection": connection_id})
+
     def _change(self, owner: UserId, chosen: Callable[[UserPreferences], dict[str, object]]) -> UserPreferences:
         for _ in range(_TRIES):
             before = self.of(owner)

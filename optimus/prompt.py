@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optimus.llm_handler.agents import MEMORY_RULE
 from optimus.llm_handler.offline.respond import reply as offline_reply
-from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, OfflineContext
+from optimus.llm_handler.requests import (
+    OFFLINE_MODEL,
+    Credentials,
+    GenerationRequest,
+    ModelChoice,
+    ModelRef,
+    OfflineContext,
+    PromptTurn,
+)
 from optimus.models import ChangeKind, MemoryType, MemoryUse, Message, MessageRole, MessageState, RecalledMemory
 
 INSTRUCTIONS = """You are Optimus, an assistant with a memory. Answer in the user's language, to the point and \
@@ -81,6 +90,28 @@ def _spoken_of(earlier: Sequence[Message]) -> tuple[MemoryUse, ...]:
         MemoryUse(memory_id=c.memory_id, text=c.text, type=MemoryType.FACT, recorded_at=said.created_at, score=1.0)
         for c in said.saved
         if not c.undone and c.kind is not ChangeKind.FORGET
+    )
+
+
+def generation_request(
+    reply: Message,
+    prompt: str,
+    earlier: Sequence[Message],
+    offline: OfflineContext,
+    credentials: Credentials | None,
+) -> GenerationRequest:
+    """Return what an answer is written from, by the model that `reply` names."""
+    return GenerationRequest(
+        owner=reply.user_id,
+        conversation_id=reply.conversation_id,
+        message_id=reply.id,
+        model=ModelRef.parse(reply.model or str(OFFLINE_MODEL)),
+        credentials=credentials,
+        instructions=f"{instructions(offline)}\n{MEMORY_RULE}",
+        memory_block=memory_block(offline.recalled),
+        history=tuple(PromptTurn(role=m.role, text=m.text) for m in earlier if m.text),
+        prompt=prompt,
+        offline=offline,
     )
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 
 from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
+from optimus.assembly import (
+    Running,
+    derive,
+    open_auth,
+    open_extraction,
+    open_library,
+    open_memory,
+    open_privacy,
+    open_shelf,
+)
 from optimus.audit import AuditService
 from optimus.auth.service import AuthService
 from optimus.chat import ChatService
@@ -19,25 +27,22 @@ from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.downloads import Downloads
 from optimus.embedding import Embedder, MeasuredEmbedder, MiniLmEmbedder
+from optimus.extraction import ExtractionService
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.catalogue import CATALOGUE
+from optimus.llm_handler.extraction import MemoryExtractor
 from optimus.llm_handler.gateway import ModelGateway
-from optimus.memory_manager.acts import MemoryActs
-from optimus.memory_manager.crud import through_mem0
+from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.rules.candidate import Candidate
-from optimus.memory_manager.shelf import Shelf
+from optimus.memory_manager.masking import mask
 from optimus.metrics import Metrics
-from optimus.models import Clock, UserId, utc_now
+from optimus.models import Clock, utc_now
 from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
-from optimus.privacy.erased import ErasureList
 from optimus.privacy.importing import Importer
-from optimus.privacy.receipts import ReceiptSigner
 from optimus.privacy.service import PrivacyService
 from optimus.settings import Settings
-from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.folder import prepare_data_folder
 from optimus.storage.overview import gauge
 from optimus.storage.store import Store, open_store
@@ -47,9 +52,6 @@ CHECKED_AT_START = 1_000
 """How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
 
 _log = logging.getLogger(__name__)
-
-STOP_S = 10.0
-"""How long an erasure waits for an answer to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class Services:
     preferences: PreferenceService
     connections: ConnectionService
     chat: ChatService
+    extraction: ExtractionService
     analytics: AnalyticsService
     overview: OverviewService
     downloads: Downloads
@@ -99,7 +102,8 @@ class Services:
         return metrics.text(accept)
 
     def close(self) -> None:
-        """Stop running answers and imports, then flush and close the store; calling it twice does nothing."""
+        """Stop background work and running answers, then flush and close the store; calling it twice does nothing."""
+        self.extraction.stop()
         self.privacy.close()
         self.models.close()
         self.store.close()
@@ -145,129 +149,52 @@ def wire(
     measured = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=metrics)
     audit, accounts = store.audit, store.accounts
     system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, audit=audit)
-    memory = _memory(store, measured, clock, system.max_memories)
+    memory = open_memory(store, measured, clock, system.max_memories)
     models = ModelGateway(settings=settings, clock=clock, rules=system, metrics=metrics)
     system.follow(models.stop_forbidden)
     preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
     connections = ConnectionService(accounts=accounts, models=models, preferences=preferences, clock=clock, audit=audit)
+    extraction = open_extraction(
+        store,
+        connections,
+        preferences,
+        derivation=Derivation(
+            shelf=open_shelf(store, measured, system.max_memories), memory=memory, derive=derive, clock=clock
+        ),
+        extractor=MemoryExtractor(gateway=models, mask=mask, timeout_s=float(settings.request_timeout_s)),
+        clock=clock,
+    )
     chat = ChatService(
         conversations=store.conversations,
         events=store.events,
-        memory=ChatMemory(memory=memory, preferences=preferences),
+        memory=ChatMemory(memory=memory, preferences=preferences, queue=extraction),
         models=models,
         connections=connections,
         allowance=Allowance(accounts=accounts, limits=system.current, clock=clock),
         clock=clock,
         metrics=metrics,
     )
-    auth = _auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
+    auth = open_auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=accounts, clock=clock)
     importer = Importer(store=store, memory=memory, preferences=preferences, clock=clock)
-    running = _Running(store=store, models=models, analytics=analytics, memory=memory, embedder=measured, clock=clock)
+    running = Running(store=store, models=models, analytics=analytics, memory=memory, embedder=measured, clock=clock)
     return Services(
         settings=settings,
         store=store,
         auth=auth,
         memory=memory,
-        library=_library(store, measured, memory, clock),
+        library=open_library(store, measured, memory, clock),
         models=models,
         preferences=preferences,
         connections=connections,
         chat=chat,
+        extraction=extraction,
         analytics=analytics,
         overview=OverviewService(store=store, people=auth.people, clock=clock),
         downloads=Downloads(clock=clock),
         system=system,
         audit=AuditService(log=store.audit, accounts=store.accounts),
-        privacy=_privacy(settings, keys, auth, importer, running),
+        privacy=open_privacy(settings, keys, auth, importer, running),
         embedder=measured,
         clock=clock,
     )
-
-
-def _auth(
-    settings: Settings, keys: Keys, store: Store, system: SystemSettingsService, *, clock: Clock, password_cost: int
-) -> AuthService:
-    return AuthService(
-        accounts=store.accounts,
-        keys=keys,
-        settings=settings,
-        clock=clock,
-        password_cost=password_cost,
-        audit=store.audit,
-        is_registration_open=system.is_registration_open,
-        metrics=store.metrics,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Running:
-    """What runs for an owner in this process, or remembers something of them outside the store."""
-
-    store: Store
-    models: ModelGateway
-    analytics: AnalyticsService
-    memory: MemoryManager
-    embedder: Embedder
-    clock: Clock
-
-    def stop(self, owner: UserId) -> None:
-        """Stop the owner's answers and wait until they are put away."""
-        for generation in self.models.generations.running(owner):
-            generation.stop()
-            generation.wait(STOP_S)
-
-    def forget(self, owner: UserId) -> None:
-        """Drop the owner's figures and words, and the vectors of everybody's last texts."""
-        self.memory.let_go(owner)
-        self.analytics.forget(owner)
-        self.embedder.forget()
-
-
-def _privacy(
-    settings: Settings, keys: Keys, auth: AuthService, importer: Importer, running: _Running
-) -> PrivacyService:
-    return PrivacyService(
-        store=running.store,
-        departures=auth.departures,
-        importer=importer,
-        running=running,
-        erased=ErasureList(folder=settings.keys_folder),
-        signer=ReceiptSigner(master=keys.master),
-        clock=running.clock,
-    )
-
-
-def _memory(store: Store, embedder: Embedder, clock: Clock, limit: Callable[[], int | None]) -> MemoryManager:
-    encoder = Bm25Encoder()
-    crud = through_mem0(
-        client=store.client,
-        collection=store.names.memories,
-        index=store.memories,
-        embedder=embedder,
-        encoder=encoder,
-        clock=clock,
-    )
-    return MemoryManager(
-        index=store.memories,
-        embedder=embedder,
-        encoder=encoder,
-        derive=_derive,
-        clock=clock,
-        crud=crud,
-        acts=MemoryActs(store.audit),
-        limit=limit,
-        metrics=store.metrics,
-    )
-
-
-def _library(store: Store, embedder: Embedder, memory: MemoryManager, clock: Clock) -> MemoryLibrary:
-    shelf = Shelf(index=store.memories, embedder=embedder, encoder=Bm25Encoder())
-    return MemoryLibrary(shelf=shelf, memory=memory, conversations=store.conversations, clock=clock)
-
-
-def _derive(text: str, *, now: datetime) -> list[Candidate]:
-    """Load the rules on first use: their patterns take time to compile, and the first page needs none."""
-    from optimus.memory_manager.rules.derivation import derive  # noqa: PLC0415
-
-    return derive(text, now=now)

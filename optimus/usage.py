@@ -11,13 +11,15 @@ from typing import Any
 from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice
 from optimus.metrics import Metrics
-from optimus.models import MemoryId, Message, MessageState, RecalledMemory, UserId, new_id
+from optimus.models import MemoryId, Message, MessageId, MessageState, RecalledMemory, Usage, UserId, new_id
 from optimus.prompt import CHARS_PER_TOKEN, memory_block
 from optimus.storage.records import Event
 from optimus.storage.table import Row
 
 ANSWER = "answer"
 """The kind of event that an ended answer leaves."""
+EXTRACTION = "extraction"
+"""The kind of event that a model leaves which looked for memories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,33 @@ def note_answer(metrics: Metrics, given: Asked, result: GenerationResult) -> Non
     """Count an answer that ended, however it ended."""
     ref, cost = given.choice.ref, _cost(given.choice, result)
     metrics.note_answer(ref.provider, ref.name, state=result.state, usage=result.usage, cost_usd=cost)
+
+
+def extraction_event(
+    owner: UserId,
+    *,
+    model: str,
+    messages: Sequence[MessageId],
+    usage: Usage,
+    cost: float | None,
+    failed: bool,
+    at: datetime,
+) -> Event:
+    """Return the record of one call that looked for memories in some messages."""
+    return Event(
+        id=new_id(),
+        user_id=owner,
+        kind=EXTRACTION,
+        at=at,
+        data={
+            "model": model,
+            "state": (MessageState.FAILED if failed else MessageState.COMPLETE).value,
+            "message_id": messages[0],
+            "messages": len(messages),
+            "cost_usd": cost,
+            **usage.model_dump(include={"input_tokens", "output_tokens"}),
+        },
+    )
 
 
 def read_answer(row: Row) -> Answer:

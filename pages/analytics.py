@@ -10,7 +10,14 @@ from optimus.analytics.report import Report
 from optimus.analytics.service import MemoryReport
 from optimus.auth.permissions import Action, is_allowed
 from optimus.ui.analytics_charts import draw_answers, draw_cost, draw_growth, draw_times, draw_tokens
-from optimus.ui.analytics_tables import draw_days, draw_download, draw_memory_use, draw_models, draw_users
+from optimus.ui.analytics_tables import (
+    draw_days,
+    draw_download,
+    draw_looking,
+    draw_memory_use,
+    draw_models,
+    draw_users,
+)
 from optimus.ui.analytics_text import money, seconds, share
 from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act, run_page
@@ -43,6 +50,7 @@ def render(context: PageContext) -> None:
     report = context.services.analytics.report(owner, days=days, zone=zone)
     memories = context.services.analytics.memories(owner, report)
     _draw_own(report, memories)
+    draw_looking(context.services.analytics.looking(owner, report.period))
     if is_allowed(context.principal.role, Action.SEE_USAGE_OF_ALL):
         _draw_everyone(context, days, zone)
 

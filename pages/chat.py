@@ -7,13 +7,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from optimus.auth.permissions import Action
 from optimus.llm_handler.requests import ModelChoice
-from optimus.models import Conversation, ConversationId, Message, MessageState, is_uuid
-from optimus.ui.chat_messages import draw_message, draw_running
+from optimus.models import Conversation, ConversationId, Message, MessageRole, MessageState, is_uuid
+from optimus.ui.chat_messages import draw_look, draw_message, draw_running
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
 from optimus.ui.guard import PageContext, act, act_and_note, did, run_page
 from optimus.ui.settings_memory import draw_memory_note
-from optimus.ui.text import plain
+from optimus.ui.text import plain, viewer_zone
 
 SUGGESTIONS = (
     "I'm allergic to peanuts and live in Lisbon",
@@ -74,9 +74,12 @@ def _open(context: PageContext) -> Conversation | None:
 
 
 def _draw_messages(context: PageContext, messages: list[Message], choice: ModelChoice) -> None:
+    said = [message.id for message in messages if message.role is MessageRole.USER]
+    looks = context.services.extraction.looks(context.principal.user_id, said)
     for message in messages:
         if message.state is not MessageState.WRITING:
             draw_message(context, message, choice, is_last=message is messages[-1])
+            draw_look(context, looks.get(message.id))
 
 
 def _draw_empty(context: PageContext, choice: ModelChoice) -> str | None:
@@ -119,6 +122,7 @@ def _send(context: PageContext, conversation: Conversation | None, text: str, ch
         text,
         conversation_id=conversation.id if conversation else None,
         choice=choice,
+        zone=viewer_zone().key,
     )
     if turn is None:
         context.state.failed_draft = text

@@ -19,8 +19,9 @@ OVERLAP = timedelta(minutes=2)
 class AnswerLog:
     """Answers by owner, kept in memory; they are numbers and ids, as the events are. Safe from any thread."""
 
-    def __init__(self, events: EventRepository, *, max_answers: int = MAX_ANSWERS) -> None:
+    def __init__(self, events: EventRepository, *, kind: str = ANSWER, max_answers: int = MAX_ANSWERS) -> None:
         self._events = events
+        self._kind = kind
         self._max_answers = max_answers
         self._known: OrderedDict[UserId, tuple[Answer, ...]] = OrderedDict()
         self._lock = Lock()
@@ -31,7 +32,7 @@ class AnswerLog:
             known = self._known.get(owner, ())
         since = known[-1].at - OVERLAP if known else None
         seen = {answer.id for answer in known if since and answer.at >= since}
-        new = [read_answer(row) for row in self._events.records(owner, ANSWER, since=since) if row.id not in seen]
+        new = [read_answer(row) for row in self._events.records(owner, self._kind, since=since) if row.id not in seen]
         if new:
             known = tuple(sorted((*known, *new), key=lambda answer: answer.at))
         self._keep(owner, known)

@@ -189,9 +189,10 @@ class ModelGateway:
         self._agent.load()
         if request.model.provider == OFFLINE_MODEL.provider:
             return _offline(request)
-        return self._model(request.model, request.credentials or Credentials())
+        return self.model(request.model, request.credentials or Credentials())
 
-    def _model(self, ref: ModelRef, credentials: Credentials) -> Model:
+    def model(self, ref: ModelRef, credentials: Credentials) -> Model:
+        """Return a model to be asked on the loop; what cannot be called raises a `ProviderError`."""
         entry = self.catalogue.get(ref.provider)
         key = usable_key(entry, credentials)
         if entry.build is None:
@@ -239,7 +240,7 @@ class ModelGateway:
         self, entry: ProviderEntry, credentials: Credentials, model: str, names: tuple[str, ...]
     ) -> ConnectionTest:
         """Ask the model itself: lists leave out other names of a model."""
-        built = await asyncio.to_thread(self._model, ModelRef(provider=entry.key, name=model), credentials)
+        built = await asyncio.to_thread(self.model, ModelRef(provider=entry.key, name=model), credentials)
         try:
             await self._agent.ping(built)
         except ModelNotFoundError:
@@ -277,7 +278,7 @@ class ModelGateway:
         for choice in self.choices():
             credentials = self.credentials(choice.ref)
             if credentials is not None:
-                self._model(choice.ref, credentials)
+                self.model(choice.ref, credentials)
 
 
 def _offline(request: GenerationRequest) -> Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
 from optimus.models import Usage
 
@@ -16,6 +18,15 @@ _PRICED_AS = {
     "together": "together",
 }
 """The price list's name of each provider in the catalogue; an endpoint that a person named has no list."""
+
+
+_TYPICAL = Usage(input_tokens=2000, output_tokens=300)
+"""What looking for memories in a message takes, to compare prices by."""
+
+
+def cheapest(models: Sequence[ModelRef]) -> ModelRef:
+    """Return the model with the lowest list price, the first of equal ones; one without a price costs most."""
+    return min(models, key=lambda model: _or_most(cost_usd(model, _TYPICAL, is_local=False)))
 
 
 def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
@@ -36,3 +47,7 @@ def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
         return float(genai_prices.calc_price(spent, model_ref=model.name, provider_id=provider).total_price)
     except LookupError:
         return None
+
+
+def _or_most(price: float | None) -> float:
+    return float("inf") if price is None else price

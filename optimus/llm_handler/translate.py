@@ -48,7 +48,9 @@ def translate(error: Exception, *, has_text: bool = False) -> OptimusError:
     detail = _detail(error)
     for kind, make in _rules():
         if isinstance(error, kind):
-            return make(error, detail, has_text)
+            made = make(error, detail, has_text)
+            made.retry_after_s = getattr(error, "retry_after", None)
+            return made
     return _transport_error(error, detail, has_text)
 
 

@@ -51,12 +51,14 @@ class Standing(StrEnum):
     CURRENT = "current"
     REPLACED = "replaced"
     DELETED = "deleted"
+    REVIEW = "review"
 
 
 _STATUSES = {
     Standing.CURRENT: frozenset({MemoryStatus.ACTIVE}),
     Standing.REPLACED: frozenset({MemoryStatus.SUPERSEDED, MemoryStatus.ARCHIVED}),
     Standing.DELETED: frozenset({MemoryStatus.DELETED}),
+    Standing.REVIEW: frozenset({MemoryStatus.QUARANTINED}),
 }
 _DELETED = MemoryFilter(statuses=_STATUSES[Standing.DELETED])
 _IMPORTED = frozenset({SourceKind.IMPORT, SourceKind.FILE})
@@ -189,6 +191,21 @@ class MemoryLibrary:
 
         with self._memory.changing(owner):
             return self._shelf.change(owner, memory_id, following)
+
+    def approve(self, owner: UserId, memory_id: MemoryId) -> Memory:
+        """Make a memory that waits for review a current one; any other stays as it is.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+
+        def approved(stored: Memory) -> Memory | None:
+            if stored.status is not MemoryStatus.QUARANTINED:
+                return None
+            return versions.changed(stored, now=self._clock(), reason="approve", status=MemoryStatus.ACTIVE)
+
+        with self._memory.changing(owner):
+            return self._shelf.change(owner, memory_id, approved)
 
     def revert(self, owner: UserId, memory_id: MemoryId, version: int, *, expected_version: int) -> Memory:
         """Give a memory the text of an earlier version; the one it has stays in its history.

@@ -78,7 +78,7 @@ def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tupl
     owner, message = draft.message.user_id, draft.message
     stored = shelf.find(owner, episode_id(message.id))
     if stored is not None:
-        return _earlier_changes(shelf, stored)
+        return earlier_changes(shelf, stored)
     provenance = Provenance(conversation_id=message.conversation_id, message_id=message.id, extractor="rules")
     plan = Plan(shelf=shelf, owner=owner, provenance=provenance, said_at=message.created_at, now=now, stems=stems)
     for candidate in draft.candidates:
@@ -140,7 +140,7 @@ def adopt(shelf: Shelf, owner: UserId, memories: Sequence[Memory], around: Mappi
     shelf.index.put(owner, points)
 
 
-def _earlier_changes(shelf: Shelf, episode: Memory) -> tuple[MemoryChange, ...]:
+def earlier_changes(shelf: Shelf, episode: Memory) -> tuple[MemoryChange, ...]:
     """Tell again what a message changed when it was stored the first time."""
     memories = shelf.index.get(episode.user_id, episode.derived)
     return tuple(_earlier_change(shelf, memory, episode) for memory in memories)

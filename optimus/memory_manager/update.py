@@ -18,6 +18,7 @@ from optimus.models import (
     Memory,
     MemoryChange,
     MemoryId,
+    MemoryStatus,
     MemoryType,
     MessageId,
     Provenance,
@@ -61,8 +62,8 @@ class Plan:
         """How many memories there will be more than before."""
         return len(self.added) - sum(memory.type in DERIVED_TYPES for memory, _ in self.ended)
 
-    def take(self, candidate: Candidate) -> None:
-        """Decide on a candidate and note what follows."""
+    def take(self, candidate: Candidate, *, advised: Decision | None = None) -> None:
+        """Decide on a candidate and note what follows; `advised` is followed where the rules see nothing known."""
         if candidate.kind is CandidateKind.FORGET_LAST:
             self.forgets = True
             meant = tuple(filter(is_active, self._shelf.index.get(self._owner, candidate.targets)))
@@ -74,10 +75,20 @@ class Plan:
             self._forget(self._repeating(candidate))
             return
         decision = decide(candidate, self._known(candidate), stems=self._stems)
+        if advised and decision.kind is ChangeKind.ADD:
+            decision = advised
         if decision.kind is ChangeKind.MERGE:
             self._merge(decision)
         elif decision.kind is not ChangeKind.SKIP:
             self._add(candidate, decision)
+
+    def hold(self, candidate: Candidate) -> None:
+        """Note a candidate that waits for the user's review; nothing that is known changes for it."""
+        memory_id = self._free_id(candidate.text)
+        if memory_id is not None:
+            held = self._new(memory_id, candidate, ()).model_copy(update={"status": MemoryStatus.QUARANTINED})
+            self.memories[memory_id] = held
+            self.added.add(memory_id)
 
     def _known(self, candidate: Candidate) -> list[Known]:
         """Return the active memories that matter, as they stand after the candidates before."""

@@ -70,7 +70,7 @@ class CollectionNames:
     def sealed(self) -> dict[str, SealedFields]:
         """Which payload fields are sealed, by collection."""
         memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities", "slot"})
-        message = frozenset({"title", "text", "saved", "used", "error"})
+        message = frozenset({"title", "text", "zone", "saved", "used", "error"})
         return {
             self.memories: SealedFields("memories", memory),
             self.memories_entities: SealedFields("memories_entities", memory),
@@ -124,7 +124,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
         ),
         CollectionSpec(name=names.accounts, indexes=record | {"expires_at": time, "account": word}),
         CollectionSpec(name=names.events, indexes=record | {"type": word, "at": time, "actor": word, "seq": number}),
-        CollectionSpec(name=names.work, indexes=record | {"status": word}),
+        CollectionSpec(name=names.work, indexes=record | {"status": word, "at": time}),
     )
 
 

@@ -28,6 +28,8 @@ from optimus.models import (
 )
 from optimus.storage.bm25 import SparseWeights
 
+NO_EXTRACTION = "none"
+"""No model looks for memories, only the rules do."""
 EventData = dict[str, str | int | float | bool | None]
 Engine = Literal["embedded", "server", "memory"]
 MAX_DISPLAY_NAME = 60
@@ -142,6 +144,9 @@ class UserPreferences(Value):
     """`provider:model` of new chats; None leaves it to Optimus."""
     default_connection: str | None = None
     """The user's own connection that offers it; None where the settings do."""
+    extraction_model: str | None = None
+    """`provider:model` that looks for memories, or `NO_EXTRACTION`; None takes the cheapest of the chat's provider."""
+    extraction_connection: str | None = None
     remembers: bool = True
     """Whether what the user says in a chat is kept."""
     remembers_since: datetime | None = None

@@ -30,6 +30,7 @@ from optimus.storage.events import EventRepository
 from optimus.storage.filters import has_ids
 from optimus.storage.folder import disk_blocks, prepare_data_folder, unusable
 from optimus.storage.guard import MarkingGuard, MemoryGuard
+from optimus.storage.jobs import JobRepository
 from optimus.storage.keyring import Keyring
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.personal import PersonalRecords
@@ -61,6 +62,7 @@ class Store:
     events: EventRepository
     audit: AuditLog
     work: WorkRepository
+    jobs: JobRepository
     memories: MemoryIndex
     personal: PersonalRecords
     probe: Table
@@ -228,6 +230,7 @@ def _assemble(
             sync=sync,
             clock=clock,
         ),
+        jobs=JobRepository(client=client, collection=names.work, sync=sync),
         memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
         personal=PersonalRecords(client=client, names=names, sync=sync),
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),

@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import streamlit as st
 
+from optimus.extraction import Look
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import ChangeKind, MemoryChange, Message, MessageRole, MessageState
+from optimus.ui.chat_sidebar import MEMORY_PAGE
 from optimus.ui.guard import PageContext, current_principal, did
 from optimus.ui.text import TYPE_NAMES, count, day, plain
 
@@ -34,6 +36,25 @@ def draw_running(context: PageContext, generation: Generation) -> None:
     """Follow an answer that is being written until it ends."""
     with st.chat_message("assistant", avatar=_AVATARS[MessageRole.ASSISTANT]):
         st.write_stream(_watched(context, generation), cursor=" ▌")
+
+
+def draw_look(context: PageContext, look: Look | None) -> None:
+    """Draw what a model's look through a message left to be said: that it failed, or that something needs review."""
+    if look is None or not (look.held or look.fault):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"look_{look.message_id}"):
+        if look.held:
+            st.page_link(
+                MEMORY_PAGE,
+                label=f"{count(look.held, 'sentence')} in this message reads like an instruction: needs review",
+                icon=":material/policy:",
+                query_params={"status": "Needs review"},
+            )
+            return
+        st.caption(f"Not looked through for more to remember. {plain(look.fault)}")
+        wanted = st.button("Try again", icon=":material/refresh:", key=f"look_again_{look.message_id}", type="tertiary")
+        if wanted and did(context.services.extraction.retry, context.principal.user_id, look.message_id):
+            st.rerun()
 
 
 def _watched(context: PageContext, generation: Generation) -> Iterator[str]:

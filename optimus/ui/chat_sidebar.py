@@ -11,7 +11,9 @@ from optimus.ui.guard import PageContext, act, did, is_still
 from optimus.ui.text import plain
 
 VISIBLE = 50
-CHAT_PAGE = str(Path(__file__).parent.parent.parent / "pages" / "chat.py")
+_PAGES = Path(__file__).parent.parent.parent / "pages"
+CHAT_PAGE = str(_PAGES / "chat.py")
+MEMORY_PAGE = str(_PAGES / "memory.py")
 """The chat for links; Streamlit knows a page by its path."""
 
 

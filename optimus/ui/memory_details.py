@@ -26,6 +26,7 @@ REASONS = {
     "revert": "Earlier wording brought back",
     "pin": "Pinned",
     "unpin": "No longer pinned",
+    "approve": "You reviewed it and kept it",
 }
 
 
@@ -85,7 +86,10 @@ def _draw_buttons(context: PageContext, memory: Memory) -> None:
             if st.button("Restore", icon=":material/restore_from_trash:", key=f"restore_{memory.id}"):
                 restore(context, [memory.id])
             return
-        if memory.type is not MemoryType.CONVERSATION:
+        if memory.status is MemoryStatus.QUARANTINED:
+            if st.button("Keep it", icon=":material/check:", key=f"approve_{memory.id}", help="Use it in answers"):
+                _approve(context, memory)
+        elif memory.type is not MemoryType.CONVERSATION:
             if st.button("Edit", icon=":material/edit:", key=f"edit_{memory.id}"):
                 context.state.editing, context.state.editing_version = memory.id, memory.version
                 st.rerun()
@@ -94,6 +98,12 @@ def _draw_buttons(context: PageContext, memory: Memory) -> None:
                 _pin(context, memory)
         if st.button("Delete", icon=":material/delete:", key=f"delete_{memory.id}"):
             forget(context, [memory.id])
+
+
+def _approve(context: PageContext, memory: Memory) -> None:
+    if act(context.services.library.approve, context.principal.user_id, memory.id):
+        context.state.done = "Kept"
+        st.rerun()
 
 
 def _pin(context: PageContext, memory: Memory) -> None:

@@ -23,7 +23,12 @@ KINDS = {
     "Messages": MemoryType.CONVERSATION,
 }
 ORIGINS = {"Any": None, "Chat": Origin.CHAT, "You wrote it": Origin.HAND, "Imported": Origin.IMPORT}
-STANDINGS = {"Current": Standing.CURRENT, "Replaced": Standing.REPLACED, "Deleted": Standing.DELETED}
+STANDINGS = {
+    "Current": Standing.CURRENT,
+    "Replaced": Standing.REPLACED,
+    "Deleted": Standing.DELETED,
+    "Needs review": Standing.REVIEW,
+}
 _KIND = "kind"
 _FILTERS = ("source", "status", "said")
 """Names in the address. What is searched for does not stand there: it may be personal, and addresses are kept."""

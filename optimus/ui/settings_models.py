@@ -6,16 +6,19 @@ import streamlit as st
 
 from optimus.connections import OwnConnection
 from optimus.llm_handler.catalogue import CATALOGUE
+from optimus.llm_handler.requests import OFFLINE_MODEL
 from optimus.ui.connect import choice_key, choice_title, connect_dialog
 from optimus.ui.guard import PageContext, act, did
 from optimus.ui.text import count, day, plain
 
 _AUTOMATIC = ""
+_RULES = "rules"
 
 
 def draw_models(context: PageContext) -> None:
     """Draw the default model and every own connection."""
     _draw_default(context)
+    _draw_extraction(context)
     st.subheader("Your connections", anchor=False)
     connections = context.services.connections.own(context.principal.user_id)
     if not connections:
@@ -48,6 +51,31 @@ def _draw_default(context: PageContext) -> None:
         return
     if did(service.prefer, owner, choices.get(picked)):
         context.state.model = None
+        context.state.done = "Saved"
+        st.rerun()
+
+
+def _draw_extraction(context: PageContext) -> None:
+    service, owner = context.services.connections, context.principal.user_id
+    choices = {choice_key(choice): choice for choice in service.choices(owner) if choice.ref != OFFLINE_MODEL}
+    version = context.services.preferences.of(owner).version
+    chosen = service.chosen_extraction(owner)
+    stored = _RULES if service.is_rules_only(owner) else choice_key(chosen) if chosen else _AUTOMATIC
+    words = {_AUTOMATIC: "Cheapest of the chat's provider (default)", _RULES: "None: rules only"}
+    options = [_AUTOMATIC, _RULES, *choices]
+    picked = st.selectbox(
+        "Model that looks for memories",
+        options,
+        index=options.index(stored),
+        format_func=lambda key: words.get(key) or choice_title(choices[key]),
+        key=f"extraction_model_{version}_{stored}",
+        help="After each answer it reads your message, secrets taken out, for more worth remembering than the rules "
+        "find. A model that you choose here reads what you write to any other model, too. Chats with the offline "
+        "assistant are read by none.",
+    )
+    if picked == stored:
+        return
+    if did(service.prefer_extraction, owner, choices.get(picked), never=picked == _RULES):
         context.state.done = "Saved"
         st.rerun()
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -113,6 +113,8 @@ def _warm(opened: Services) -> None:
         opened.warm()
     except OptimusError:
         _log.exception("a part could not be loaded ahead of its first use")
+    with suppress(OptimusError):
+        opened.extraction.start()
 
 
 def _print_start_message(opened: Services, listening: Listening) -> None:

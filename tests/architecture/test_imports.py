@@ -29,9 +29,26 @@ ALLOWED = {
     "audit": BASE | {"storage", "auth"},
     "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "chat": BASE | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
+    "extraction_reader": BASE | {"storage", "memory_manager", "llm_handler", "connections", "preferences", "usage"},
+    "extraction": BASE | {"storage", "llm_handler", "connections", "preferences", "extraction_reader"},
+    "assembly": BASE
+    | ENGINES
+    | {
+        "analytics",
+        "connections",
+        "extraction",
+        "extraction_reader",
+        "preferences",
+        "privacy",
+        "storage",
+        "embedding",
+        "system_settings",
+    },
     "services": BASE
     | ENGINES
     | {
+        "assembly",
+        "extraction",
         "analytics",
         "audit",
         "overview",
@@ -68,6 +85,7 @@ ALLOWED = {
         "connections",
         "system_settings",
         "health",
+        "extraction",
     },
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access"},
     "settings_reference": BASE,

@@ -86,6 +86,8 @@ class FakeProvider:
         """A path under which alone the server answers."""
         self.models: tuple[str, ...] = MODELS
         self.unknown_models: tuple[str, ...] = ()
+        self.cuts_short = False
+        """Whether answers in one piece say that the limit of tokens ended them."""
         self.hold_after: int | None = None
         """Stop a stream after so many events until `release` is called."""
         self.arrived = threading.Semaphore(0)
@@ -170,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
             words = [f"{word} " for word in self.fake.answer(request).split(" ")]
             self._stream(dialect.events(model, [*words[:-1], words[-1].rstrip()]), self._stream_fault())
         else:
-            self._send_json(200, dialect.document(model, self.fake.answer(request)))
+            row = dialect.document(model, self.fake.answer(request))
+            self._send_json(200, wire_formats.cut_short(row) if self.fake.cuts_short else row)
 
     def _take(self) -> Request:
         length = int(self.headers.get("Content-Length") or 0)

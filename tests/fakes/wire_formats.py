@@ -141,6 +141,19 @@ def error_body(path: str, status: int) -> Row:
     return {"error": {"message": DETAIL, "type": "error", "code": None, "param": None}}
 
 
+def cut_short(row: Row) -> Row:
+    """Return an answer as it is when the limit of tokens ended it, in any of the formats."""
+    if "choices" in row:
+        row["choices"][0]["finish_reason"] = "length"
+    elif "candidates" in row:
+        row["candidates"][0]["finishReason"] = "MAX_TOKENS"
+    elif row.get("object") == "response":
+        row |= {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    else:
+        row["stop_reason"] = "max_tokens"
+    return row
+
+
 def wrong_key_body(path: str) -> Row:
     """Write the refusal of a key; Gemini's is a bad request with the reason inside."""
     if "/v1beta/" not in path:

@@ -1,0 +1,159 @@
+"""The larger parts of Optimus, each put together from what it needs; `services.py` joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from optimus.analytics.service import AnalyticsService
+from optimus.auth.service import AuthService
+from optimus.connections import ConnectionService
+from optimus.embedding import Embedder
+from optimus.extraction import ExtractionService
+from optimus.extraction_reader import ExtractionReader
+from optimus.keys import Keys
+from optimus.llm_handler.extraction import MemoryExtractor
+from optimus.llm_handler.gateway import ModelGateway
+from optimus.memory_manager.acts import MemoryActs
+from optimus.memory_manager.crud import through_mem0
+from optimus.memory_manager.extracted import Derivation
+from optimus.memory_manager.library import MemoryLibrary
+from optimus.memory_manager.manager import MemoryManager
+from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.shelf import Shelf
+from optimus.models import Clock, UserId
+from optimus.preferences import PreferenceService
+from optimus.privacy.erased import ErasureList
+from optimus.privacy.importing import Importer
+from optimus.privacy.receipts import ReceiptSigner
+from optimus.privacy.service import PrivacyService
+from optimus.settings import Settings
+from optimus.storage.bm25 import Bm25Encoder
+from optimus.storage.store import Store
+from optimus.system_settings import SystemSettingsService
+
+STOP_S = 10.0
+"""How long an erasure waits for an answer to stop."""
+
+
+def open_auth(
+    settings: Settings, keys: Keys, store: Store, system: SystemSettingsService, *, clock: Clock, password_cost: int
+) -> AuthService:
+    """Return who signs people in."""
+    return AuthService(
+        accounts=store.accounts,
+        keys=keys,
+        settings=settings,
+        clock=clock,
+        password_cost=password_cost,
+        audit=store.audit,
+        is_registration_open=system.is_registration_open,
+        metrics=store.metrics,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What runs for an owner in this process, or remembers something of them outside the store."""
+
+    store: Store
+    models: ModelGateway
+    analytics: AnalyticsService
+    memory: MemoryManager
+    embedder: Embedder
+    clock: Clock
+
+    def stop(self, owner: UserId) -> None:
+        """Stop the owner's answers and wait until they are put away."""
+        for generation in self.models.generations.running(owner):
+            generation.stop()
+            generation.wait(STOP_S)
+
+    def forget(self, owner: UserId) -> None:
+        """Drop the owner's figures and words, and the vectors of everybody's last texts."""
+        self.memory.let_go(owner)
+        self.analytics.forget(owner)
+        self.embedder.forget()
+
+
+def open_privacy(
+    settings: Settings, keys: Keys, auth: AuthService, importer: Importer, running: Running
+) -> PrivacyService:
+    """Return what exports, imports and erases."""
+    return PrivacyService(
+        store=running.store,
+        departures=auth.departures,
+        importer=importer,
+        running=running,
+        erased=ErasureList(folder=settings.keys_folder),
+        signer=ReceiptSigner(master=keys.master),
+        clock=running.clock,
+    )
+
+
+def open_memory(store: Store, embedder: Embedder, clock: Clock, limit: Callable[[], int | None]) -> MemoryManager:
+    """Return the memory engine, which writes through Mem0."""
+    encoder = Bm25Encoder()
+    crud = through_mem0(
+        client=store.client,
+        collection=store.names.memories,
+        index=store.memories,
+        embedder=embedder,
+        encoder=encoder,
+        clock=clock,
+    )
+    return MemoryManager(
+        index=store.memories,
+        embedder=embedder,
+        encoder=encoder,
+        derive=derive,
+        clock=clock,
+        crud=crud,
+        acts=MemoryActs(store.audit),
+        limit=limit,
+        metrics=store.metrics,
+    )
+
+
+def open_shelf(store: Store, embedder: Embedder, limit: Callable[[], int | None] = lambda: None) -> Shelf:
+    """Return a view of the memories that shares nothing but the store."""
+    return Shelf(index=store.memories, embedder=embedder, encoder=Bm25Encoder(), limit=limit)
+
+
+def open_extraction(
+    store: Store,
+    connections: ConnectionService,
+    preferences: PreferenceService,
+    *,
+    derivation: Derivation,
+    extractor: MemoryExtractor,
+    clock: Clock,
+) -> ExtractionService:
+    """Return what lets a model look for memories."""
+    reader = ExtractionReader(
+        conversations=store.conversations,
+        events=store.events,
+        derivation=derivation,
+        extractor=extractor,
+        connections=connections,
+        preferences=preferences,
+        clock=clock,
+    )
+    return ExtractionService(
+        jobs=store.jobs, reader=reader, connections=connections, preferences=preferences, clock=clock
+    )
+
+
+def open_library(store: Store, embedder: Embedder, memory: MemoryManager, clock: Clock) -> MemoryLibrary:
+    """Return what the Memory page acts through."""
+    return MemoryLibrary(
+        shelf=open_shelf(store, embedder), memory=memory, conversations=store.conversations, clock=clock
+    )
+
+
+def derive(text: str, *, now: datetime) -> list[Candidate]:
+    """Load the rules on first use: their patterns take time to compile, and the first page needs none."""
+    from optimus.memory_manager.rules import derivation  # noqa: PLC0415
+
+    return derivation.derive(text, now=now)
