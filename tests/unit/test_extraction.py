@@ -241,7 +241,7 @@ def test_a_provider_that_asks_to_wait_is_left_alone(world: World, provider, choi
     world.clock.now += timedelta(seconds=901)
     provider.faults.append(Fault(kind=FaultKind.STATUS, status=401))
     work(world)
-    assert state(world, message) is JobState.RETRY
+    assert state(world, message) is JobState.FAILED
 
 
 def test_waiting_messages_of_a_chat_go_in_one_call(world: World, provider, choice):
