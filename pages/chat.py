@@ -41,10 +41,9 @@ def render(context: PageContext) -> None:
     text = _draw_input(context, running=running is not None) or suggested
     if text:
         _send(context, conversation, text, choice)
-    if running and conversation:
+    if running:
         with body:
             draw_running(context, running)
-        st.rerun()
 
 
 def _body(context: PageContext, conversation: Conversation | None) -> DeltaGenerator:

@@ -141,13 +141,17 @@ class AuthService:
         """
         return self._sessions.open(ticket)
 
-    def principal(self, token: str | None) -> Principal | None:
+    def principal(self, token: str | None, *, is_use: bool = True) -> Principal | None:
         """Return who acts with `token`, or None: role, status and session are read from the store at each call.
+
+        Args:
+            token: What the browser sent.
+            is_use: Whether somebody acts; a mere look does not prolong a session.
 
         Raises:
             StoreError: the store does not answer; nobody counts as signed in.
         """
-        found = self._sessions.current(token)
+        found = self._sessions.current(token, is_use=is_use)
         if found is None:
             return None
         user, session = found

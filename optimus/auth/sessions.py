@@ -139,8 +139,8 @@ class SessionDesk:
             max_age_s=int(self._lifetimes.absolute.total_seconds()),
         )
 
-    def current(self, token: str | None) -> tuple[StoredUser, StoredSession] | None:
-        """Return whose session `token` names, and note at most once a minute that it was used.
+    def current(self, token: str | None, *, is_use: bool) -> tuple[StoredUser, StoredSession] | None:
+        """Return whose session `token` names; if `is_use`, note at most once a minute that it was used.
 
         Raises:
             StoreError: the store does not answer; nobody counts as signed in.
@@ -153,7 +153,7 @@ class SessionDesk:
         if user is None:
             return None
         now = self._clock()
-        if now - session.seen_at >= TOUCH_EVERY:
+        if is_use and now - session.seen_at >= TOUCH_EVERY:
             self._accounts.touch_session(session.id, now)
             self._accounts.note_seen(user.id, now)
         return user, session

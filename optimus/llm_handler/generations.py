@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -64,21 +66,24 @@ class Generation:
         """Whether somebody pressed Stop."""
         return self._stopped
 
-    def follow(self) -> Iterator[str]:
-        """Yield the answer from its start, then what arrives, until the result is stored.
+    def follow(self, for_s: float = math.inf) -> Iterator[str]:
+        """Yield the answer from its start, then what arrives, until the result is stored or `for_s` seconds are over.
 
         An empty text comes every quarter of a second in which nothing arrived, so that the page's thread keeps
         its own points to stop at. Any number of followers may run side by side.
         """
-        seen, is_over = 0, False
+        seen, ends = 0, time.monotonic() + for_s
+        is_over = False
         while not is_over:
-            new, is_over = self._after(seen)
+            left = ends - time.monotonic()
+            new, has_result = self._after(seen, max(0.0, min(FOLLOW_INTERVAL_S, left)))
             seen += len(new)
+            is_over = has_result or left <= 0
             yield "".join(new)
 
-    def _after(self, seen: int) -> tuple[list[str], bool]:
+    def _after(self, seen: int, timeout: float) -> tuple[list[str], bool]:
         with self._changed:
-            self._changed.wait_for(lambda: len(self._parts) > seen or self._result is not None, FOLLOW_INTERVAL_S)
+            self._changed.wait_for(lambda: len(self._parts) > seen or self._result is not None, timeout)
             return self._parts[seen:], self._result is not None
 
     def wait(self, timeout: float | None = None) -> bool:

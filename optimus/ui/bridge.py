@@ -1,36 +1,45 @@
 """The step between a script, which cannot set cookies, and the routes that can.
 
 A constant script posts a one-time ticket to a route, which answers with the HttpOnly cookie, and reloads the page.
-The token itself never reaches the page.
+The token itself never reaches the page. Where it fails, nothing is reloaded: the page gets a code, says its sentence,
+and keeps what was typed.
 """
 
 from __future__ import annotations
 
 import secrets
+from functools import partial
 
 import streamlit as st
 
+from optimus.ui.state import ui_state
+
+_KEY = "optimus_bridge"
+
 _SCRIPT = """
-export default async function ({ data }) {
+export default async function ({ data, setTriggerValue }) {
   if (!data || !data.path || window.__optimusNonce === data.nonce) return;
   window.__optimusNonce = data.nonce;
-  const go = (problem) => {
-    const url = new URL(data.next || window.location.href, window.location.origin);
-    if (problem) url.searchParams.set("problem", problem); else url.searchParams.delete("problem");
-    if (!problem && data.done) url.searchParams.set("done", data.done);
-    if (url.href === window.location.href) window.location.reload(); else window.location.replace(url.href);
-  };
+  const refuse = (problem) => setTriggerValue("problem", problem);
   const options = { method: "POST", body: data.ticket || "", credentials: "same-origin", cache: "no-store" };
   try {
     const answer = await fetch(data.path, options);
-    if (!answer.ok) { go((await answer.json()).problem || "ticket"); return; }
-    if (!data.check) { go(null); return; }
-    const kept = await fetch(data.check, { credentials: "same-origin", cache: "no-store" });
-    go(kept.ok ? null : "cookie");
-  } catch (error) { go("network"); }
+    if (!answer.ok) { refuse((await answer.json()).problem || "ticket"); return; }
+    if (data.check) {
+      const kept = await fetch(data.check, { credentials: "same-origin", cache: "no-store" });
+      if (!kept.ok) { refuse("cookie"); return; }
+    }
+  } catch (error) { refuse("network"); return; }
+  const url = new URL(data.next || window.location.href, window.location.origin);
+  if (data.done) url.searchParams.set("done", data.done);
+  if (url.href === window.location.href) window.location.reload(); else window.location.replace(url.href);
 }
 """
 
+ACCOUNT_MADE = (
+    "Your account is made, but your browser did not keep the sign-in cookie. "
+    "Allow cookies for this address, then sign in with the username and password that you just chose."
+)
 PROBLEMS = {
     "cookie": "You gave the right password, but your browser did not keep the sign-in cookie. "
     "Allow cookies for this address, then sign in again.",
@@ -62,17 +71,20 @@ _component = st.components.v2.component("optimus_session", js=_SCRIPT)
 _download = st.components.v2.component("optimus_download", js=_DOWNLOAD)
 
 
-def open_session(ticket: str, *, done: str = "") -> None:
+def open_session(ticket: str, *, done: str = "", unkept: str = PROBLEMS["cookie"]) -> None:
     """Exchange a ticket for the cookie, then load the same page again. Ends the run.
 
-    `done` names the sentence in `DONE` that the page says then.
+    Args:
+        ticket: The one-time ticket.
+        done: Names the sentence in `DONE` that the page says then.
+        unkept: The sentence for a browser that keeps no cookie.
     """
-    _call({"path": "/session/open", "check": "/session/check", "ticket": ticket, "done": done})
+    _call({"path": "/session/open", "check": "/session/check", "ticket": ticket, "done": done}, unkept)
 
 
 def close_session() -> None:
     """Let the browser forget the cookie, then load the start page. Ends the run."""
-    _call({"path": "/session/close", "next": "/"})
+    _call({"path": "/session/close", "next": "/"}, PROBLEMS["cookie"])
 
 
 def download(path: str) -> None:
@@ -84,13 +96,12 @@ def download(path: str) -> None:
         _download(data={"path": path}, key="optimus_download")
 
 
-def take_problem() -> str | None:
-    """Return the sentence for the problem that the bridge left in the address, and clear it there."""
-    if "problem" not in st.query_params:
-        return None
-    code = st.query_params["problem"]
-    del st.query_params["problem"]
-    return PROBLEMS.get(code)
+def draw_problem() -> None:
+    """Say once what the last exchange failed with, if it did; the place for it is always there, so no form moves."""
+    place, state = st.empty(), ui_state()
+    if state.exchange_problem:
+        place.warning(state.exchange_problem)
+        state.exchange_problem = None
 
 
 def take_done() -> str:
@@ -102,7 +113,14 @@ def take_done() -> str:
     return DONE.get(code, "")
 
 
-def _call(data: dict[str, str]) -> None:
+def _call(data: dict[str, str], unkept: str) -> None:
     with st.container(height=1, border=False):
-        _component(data={**data, "nonce": secrets.token_hex(8)}, key="optimus_bridge")
+        _component(
+            data={**data, "nonce": secrets.token_hex(8)}, key=_KEY, on_problem_change=partial(_note_problem, unkept)
+        )
     st.stop()
+
+
+def _note_problem(unkept: str) -> None:
+    code = st.session_state[_KEY].problem
+    ui_state().exchange_problem = unkept if code == "cookie" else PROBLEMS.get(str(code), PROBLEMS["network"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import streamlit as st
 
@@ -12,10 +11,11 @@ from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import ChangeKind, MemoryChange, Message, MessageRole, MessageState
 from optimus.ui.chat_sidebar import MEMORY_PAGE
-from optimus.ui.guard import PageContext, current_principal, did
+from optimus.ui.guard import PageContext, did, is_still
 from optimus.ui.text import TYPE_NAMES, count, day, plain
 
-SESSION_CHECK = timedelta(seconds=10)
+FOLLOW_EVERY_S = 0.5
+FOLLOW_S = 0.35
 _AVATARS = {MessageRole.USER: ":material/person:", MessageRole.ASSISTANT: ":material/neurology:"}
 
 
@@ -32,10 +32,18 @@ def draw_message(context: PageContext, message: Message, choice: ModelChoice, *,
             _draw_saved(context, message, change, place)
 
 
+@st.fragment(run_every=FOLLOW_EVERY_S)
 def draw_running(context: PageContext, generation: Generation) -> None:
-    """Follow an answer that is being written until it ends."""
+    """Follow an answer that is being written, a moment at each run, until it ends; the last thing on a page.
+
+    In moments, because each proves the session again, and because Streamlit shows a Stop of its own, which stops
+    only the page, beside every run of more than half a second.
+    """
+    if not is_still(context):
+        return
     with st.chat_message("assistant", avatar=_AVATARS[MessageRole.ASSISTANT]):
-        st.write_stream(_watched(context, generation), cursor=" ▌")
+        st.write_stream(_moment(generation), cursor=" ▌")
+    st.rerun()
 
 
 def draw_look(context: PageContext, look: Look | None) -> None:
@@ -57,15 +65,11 @@ def draw_look(context: PageContext, look: Look | None) -> None:
             st.rerun()
 
 
-def _watched(context: PageContext, generation: Generation) -> Iterator[str]:
-    """Follow an answer for as long as the session lives; it is looked at again every few seconds."""
-    checked = context.services.clock()
-    for part in generation.follow():
-        if context.services.clock() - checked > SESSION_CHECK:
-            checked = context.services.clock()
-            if current_principal() != context.principal:
-                return
-        yield part
+def _moment(generation: Generation) -> Iterator[str]:
+    """Yield what there is and what arrives in a moment; if more is to come, end the run with the text as it stands."""
+    yield from generation.follow(FOLLOW_S)
+    if generation.result is None:
+        st.stop()
 
 
 def _draw_ending(context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool) -> None:

@@ -36,7 +36,9 @@ def draw_model_picker(context: PageContext, last: str | None) -> ModelChoice:
             label_visibility="collapsed",
             width=280,
         )
-        if st.button("", icon=":material/add_link:", key="connect_open", help="Connect a model", type="tertiary"):
+        if st.button(
+            "Connect", icon=":material/add_link:", key="connect_open", help="Connect a model", type="tertiary"
+        ):
             connect_dialog(context)
     return choices[state.model]
 

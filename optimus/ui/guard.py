@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 import streamlit as st
@@ -12,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from optimus import process
 from optimus.audit import AuditAction
 from optimus.auth.permissions import Action, authorize
-from optimus.errors import OptimusError, PermissionDeniedError, SessionEndedError
+from optimus.errors import OptimusError, PermissionDeniedError, SessionEndedError, StoreError
 from optimus.models import Principal
 from optimus.services import Services
 from optimus.ui import bridge
@@ -23,6 +24,8 @@ from optimus.ui.state import UiState, bind_state
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SESSION_CHECK = timedelta(seconds=30)
+"""How often a page that nobody touches looks whether its session has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,11 @@ def connection_token() -> str | None:
     return read_token(st.context.cookies)
 
 
-def current_principal() -> Principal | None:
+def current_principal(*, is_use: bool = True) -> Principal | None:
     """Return who this run acts for, or None if nobody is signed in; binds the tab's state to the answer.
+
+    Args:
+        is_use: Whether somebody does something. A page that only looks after itself does not keep a session alive.
 
     Raises:
         StoreError: the session cannot be checked; the caller shows nothing of anybody.
@@ -49,7 +55,7 @@ def current_principal() -> Principal | None:
     context = get_script_run_ctx()
     if context is not None:
         BROWSER_SESSIONS.bind(context.session_id, token)
-    principal = process.current().auth.principal(token)
+    principal = process.current().auth.principal(token, is_use=is_use)
     bind_state(principal.session_id if principal else None)
     return principal
 
@@ -95,10 +101,24 @@ def is_still(context: PageContext) -> bool:
 
     Where it has ended, the whole page is drawn again, which shows the sign-in form.
     """
-    principal = current_principal()
-    if principal != context.principal:
+    if current_principal() != context.principal:
         st.rerun()
     return True
+
+
+@st.fragment(run_every=SESSION_CHECK)
+def watch(principal: Principal) -> None:
+    """Check the session of a page that nobody touches; once it has ended, draw the whole page again.
+
+    Draws nothing, so what is being typed stays. A store that does not answer is asked again the next time: until
+    then nothing new can be seen or done.
+    """
+    try:
+        is_current = current_principal(is_use=False) == principal
+    except StoreError:
+        return
+    if not is_current:
+        st.rerun()
 
 
 def act(action: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:

@@ -14,7 +14,7 @@ from optimus.ui import bridge
 from optimus.ui.boundary import report
 from optimus.ui.farewell import farewell_page
 from optimus.ui.first_password import first_password_page
-from optimus.ui.guard import act, current_principal
+from optimus.ui.guard import act, current_principal, watch
 from optimus.ui.setup import setup_page
 from optimus.ui.sign_in import sign_in_page
 from optimus.ui.state import ui_state
@@ -64,6 +64,7 @@ def run() -> None:
         return
     process.note_page_drawn()
     _account(principal)
+    bridge.draw_problem()
     first_password_page(principal) if principal.must_change_password else page.run()
 
 
@@ -83,3 +84,4 @@ def _account(principal: Principal) -> None:
         if st.button("Sign out", icon=":material/logout:", width="stretch", key="sign_out"):
             act(process.current().auth.sign_out, principal.session_id)
             bridge.close_session()
+        watch(principal)

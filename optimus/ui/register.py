@@ -60,4 +60,5 @@ def _register(state: UiState, network: str, captcha: CaptchaAnswer, typed: tuple
             return
         state.register_notice = error.user_message
         st.rerun()
-    bridge.open_session(ticket, done="registered")
+    state.username = username
+    bridge.open_session(ticket, done="registered", unkept=bridge.ACCOUNT_MADE)

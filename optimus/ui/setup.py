@@ -9,7 +9,7 @@ from optimus.errors import OptimusError
 from optimus.ui import bridge
 from optimus.ui.new_password import draw_new_password
 from optimus.ui.sign_in import client_network, draw_connection_problem
-from optimus.ui.state import ui_state
+from optimus.ui.state import UiState, ui_state
 
 
 def setup_page() -> None:
@@ -18,8 +18,7 @@ def setup_page() -> None:
     st.write("Create the admin account. It can do everything here, so choose a password that only you know.")
     if not draw_connection_problem():
         return
-    if problem := bridge.take_problem():
-        st.warning(problem)
+    bridge.draw_problem()
     state = ui_state()
     if "setup" in st.query_params:
         state.setup_code = st.query_params["setup"][:200]
@@ -30,13 +29,14 @@ def setup_page() -> None:
     username = st.text_input("Username", key="setup_username", autocomplete="username", max_chars=200)
     password = draw_new_password(username, key="setup_password")
     if st.button("Create account", type="primary", width="stretch"):
-        _create(code, username, password)
+        _create(state, code, username, password)
 
 
-def _create(code: str, username: str, password: str) -> None:
+def _create(state: UiState, code: str, username: str, password: str) -> None:
     auth = process.current().auth
     try:
         auth.create_admin(code=code, username=username, password=password, network=client_network())
+        state.username = username
         ticket = auth.sign_in(
             username=username,
             password=password,
@@ -47,4 +47,4 @@ def _create(code: str, username: str, password: str) -> None:
     except OptimusError as error:
         st.error(error.user_message)
         return
-    bridge.open_session(ticket)
+    bridge.open_session(ticket, unkept=bridge.ACCOUNT_MADE)

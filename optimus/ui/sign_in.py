@@ -25,11 +25,12 @@ def sign_in_page() -> None:
     state = ui_state()
     if not draw_connection_problem():
         return
-    if problem := bridge.take_problem():
-        st.warning(problem)
+    bridge.draw_problem()
     challenge = process.current().auth.captcha_for(state.username, client_network()) if state.username else None
     with st.form("sign_in", border=True):
-        username = st.text_input("Username", key="sign_in_username", autocomplete="username", max_chars=200)
+        username = st.text_input(
+            "Username", value=state.username, key="sign_in_username", autocomplete="username", max_chars=200
+        )
         password = st.text_input("Password", key="sign_in_password", type="password", autocomplete="current-password")
         answer = ""
         if challenge:

@@ -25,7 +25,9 @@ class UiState:
     """The time zone that the user chose for dates; empty takes the browser's."""
     setup_code: str = ""
     username: str = ""
-    """The name of the last failed sign-in, for its check question."""
+    """The name of the last failed sign-in, for its check question; or of the account that was just made."""
+    exchange_problem: str | None = None
+    """Why the browser got or gave up no cookie: one of our own sentences, so it outlives the session."""
     model: str | None = None
     """The chosen model, as the picker's key."""
     failed_draft: str = ""
@@ -72,9 +74,10 @@ def bind_state(session_id: SessionId | None) -> UiState:
     state = ui_state()
     if state.session_id == session_id:
         return state
+    problem = state.exchange_problem
     st.session_state.clear()
     state = ui_state()
-    state.session_id = session_id
+    state.session_id, state.exchange_problem = session_id, problem
     return state
 
 

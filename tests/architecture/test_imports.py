@@ -175,6 +175,14 @@ def test_files_are_short():
     assert not too_long
 
 
+def test_every_button_has_a_name():
+    """A button with nothing but an icon is read out as the icon's name, so each has words, however few."""
+    for path in product_files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("button") and node.args:
+                assert ast.unparse(node.args[0]) != "''", f"{path.name}:{node.lineno}"
+
+
 def test_html_is_never_made_from_text():
     """No page turns off Markdown's escaping, so nothing that was typed or generated becomes HTML."""
     for path in product_files():

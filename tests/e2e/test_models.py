@@ -120,7 +120,7 @@ def test_the_chosen_model_stays_until_it_is_disconnected(connected: Page, shared
     expect(page.get_by_role("heading", name="Memory")).to_be_visible()
     page.get_by_role("link", name="Chat", exact=True).click()
     expect(picker(page)).to_have_value(re.compile("^gpt-6.1-terra"))
-    page.locator(".st-key-connect_open").get_by_role("button").click()
+    page.get_by_role("button", name="Connect", exact=True).click()
     page.get_by_test_id("stDialog").get_by_role("button", name="Disconnect").click()
     expect(page.get_by_test_id("stDialog")).to_have_count(0)
     expect(picker(page)).to_have_value("Offline assistant")
@@ -128,11 +128,13 @@ def test_the_chosen_model_stays_until_it_is_disconnected(connected: Page, shared
 
 
 def test_stop_keeps_what_was_written(connected: Page, provider: FakeProvider):
-    """Stop ends the answer, keeps its beginning with a note, and “Try again” writes the whole of it."""
+    """The only Stop ends the answer and keeps its beginning, with a note; “Try again” writes the whole of it."""
     page = connected
     provider.hold_after = HELD_AFTER
     begin(page)
     expect(person.chat_input(page)).to_be_disabled()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_role("button", name=re.compile("stop", re.IGNORECASE))).to_have_count(1)
     person.stop_button(page).click()
     expect(page.get_by_text("Stopped. This is what was written until then.")).to_be_visible()
     expect_once(page, BEGINNING)

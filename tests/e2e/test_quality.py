@@ -66,7 +66,7 @@ def test_every_page_is_accessible_and_quiet(watched: Watched, shared_app: AppSer
     for path, title in PAGES.items():
         page.goto(f"{shared_app.url}/{path}")
         expect(page.get_by_role("heading", name=title).first).to_be_visible()
-        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         found[path or "chat"] = barriers(page)
     assert not {name: each for name, each in found.items() if each}
     assert not watched.complaints

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e import person
 from tests.e2e.server import AppServer
-from tests.e2e.stream import StreamClient, button_id
+from tests.e2e.stream import StreamClient, pressed
 
 pytestmark = pytest.mark.browser
 
@@ -73,10 +73,11 @@ def test_a_revoked_users_button_press_does_nothing(shared_app: AppServer, page: 
         person.pick(page, SECRET)
         page.get_by_role("button", name="Delete").click()
         expect(page.get_by_text("1 memory deleted.")).to_be_visible()
-        undo = button_id(old_tab.run(page="memory"), "undo_forget")
+        old_tab.run("memory")
+        undo = pressed(old_tab.widget("undo_forget"))
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
-        shown = old_tab.run(page="memory", clicked=undo)
+        shown = old_tab.run("memory", undo)
         assert b"Sign in to Optimus" in shown
         assert b"zebrawood" not in shown
     with StreamClient(shared_app.url, cookie=cookie) as replay:
@@ -92,7 +93,8 @@ def test_no_token_in_reach_of_scripts_and_no_foreign_request(shared_app: AppServ
     violations: list[str] = []
     page.on("request", lambda request: None if _is_own(request.url, shared_app.url) else foreign.append(request.url))
     page.on("console", lambda m: violations.append(m.text) if "Content Security Policy" in m.text else None)
-    person.arrive(page, shared_app)
+    shared_app.add_user("toni")
+    person.sign_in(page, shared_app.url, username="toni")
     person.say(page, "I prefer window seats")
     page.goto(f"{shared_app.url}/memory")
     expect(person.memory(page, "I prefer window seats")).to_have_count(1)

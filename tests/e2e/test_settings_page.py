@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e import person
 from tests.e2e.server import PASSWORD, AppServer
@@ -25,15 +25,6 @@ def provider() -> Iterator[FakeProvider]:
     with running_provider() as fake:
         fake.key = KEY
         yield fake
-
-
-@pytest.fixture
-def elsewhere(browser: Browser) -> Iterator[Page]:
-    """A page of another browser."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    context.set_default_timeout(20_000)
-    yield context.new_page()
-    context.close()
 
 
 def open_section(page: Page, app: AppServer, section: str) -> None:
@@ -59,7 +50,7 @@ def switch(page: Page, label: str) -> None:
 def test_the_password_is_changed_and_counts_from_then_on(shared_app: AppServer, page: Page, elsewhere: Page):
     """A wrong current one is named; after the change other browsers are out and only the new password signs in."""
     username = person.arrive(page, shared_app)
-    person.sign_in(elsewhere, shared_app.url, username=username)
+    person.enter(elsewhere, shared_app.url, username)
     open_section(page, shared_app, "Account")
     expect(page.get_by_text("member since")).to_be_visible()
     fill_password(page, "not the password", NEW_PASSWORD)
@@ -98,7 +89,7 @@ def test_another_session_is_ended_from_the_list(shared_app: AppServer, page: Pag
     open_section(page, shared_app, "Sessions")
     expect(page.get_by_text("You are signed in nowhere else.")).to_be_visible()
     for button in ("End", "End all other sessions"):
-        person.sign_in(elsewhere, shared_app.url, username=username)
+        person.enter(elsewhere, shared_app.url, username)
         page.reload()
         expect(page.get_by_text("This one", exact=True)).to_have_count(1)
         expect(page.get_by_text(re.compile("^Started .* · last seen"))).to_have_count(2)
@@ -137,7 +128,7 @@ def test_answers_use_no_memories_when_told_so(shared_app: AppServer, page: Page)
     switch(page, "Use memories in answers")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
-    person.sign_in(page, shared_app.url, username=username)
+    person.enter(page, shared_app.url, username)
     assert "peanuts" not in person.ask(page, "What am I allergic to?")
     expect(page.get_by_text("Memory is off: answers use no memories.")).to_be_visible()
 

@@ -26,7 +26,7 @@ CHAT = (
 def take(page: Page, path: Path) -> None:
     """Save a picture once the page has settled."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.evaluate("() => document.fonts.ready")
     page.screenshot(path=path, animations="disabled")
     assert path.stat().st_size > 10_000

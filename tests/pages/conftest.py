@@ -34,7 +34,9 @@ def sign_in(monkeypatch) -> SignIn:
 
     def become(principal: Principal | None) -> None:
         monkeypatch.setattr(guard, "connection_token", lambda: principal and "a-token")
-        monkeypatch.setattr(type(process.current().auth), "principal", lambda _self, token: token and principal)
+        monkeypatch.setattr(
+            type(process.current().auth), "principal", lambda _self, token, **_kind: token and principal
+        )
 
     become(None)
     return become

@@ -94,7 +94,7 @@ def test_the_next_account_in_a_tab_starts_with_an_empty_state(world: World, sign
 def test_a_store_that_does_not_answer_shows_a_sentence(world: World, sign_in: SignIn, monkeypatch):
     """If the session cannot be checked, nothing of anybody is shown, and no traceback."""
 
-    def unreachable(_self: object, _token: str | None) -> Principal | None:
+    def unreachable(_self: object, _token: str | None, **_kind: object) -> Principal | None:
         raise StoreUnavailableError("down")
 
     sign_in(world.principal)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from optimus.errors import ConflictError
 from optimus.memory_manager.library import MemoryView, Standing
 from optimus.models import Memory, MemoryId, new_id
 from optimus.ui import bridge, memory_table
@@ -180,6 +181,37 @@ def test_the_bin_brings_back(world: World, sign_in: SignIn, memories: list[Memor
     assert not [button for button in app.button if button.label in ("Edit", "Delete")]
     click(app, "restore_")
     assert library.page(owner, MemoryView(), limit=9).total == 3
+
+
+def save(app: AppTest, text: str) -> AppTest:
+    """Write into the open editor and save."""
+    app.text_area[0].set_value(text)
+    return next(button for button in app.button if button.label == "Save").click().run()
+
+
+def test_the_second_of_two_edits_is_refused_and_kept(world: World, sign_in: SignIn, memories: list[Memory]):
+    """Edited in two tabs, the first save counts; the second gets a sentence, keeps its text and overwrites nothing."""
+    first, second = (click(asked(world, sign_in, memory=memories[0].id), "edit_") for _ in range(2))
+    assert not save(first, "I like coffee").error
+    for _ in range(2):
+        save(second, "I like cocoa")
+        assert [error.value for error in second.error] == [ConflictError.user_message]
+        assert second.text_area[0].value == "I like cocoa"
+        assert world.services.memory.get(world.owner, memories[0].id).text == "I like coffee"
+
+
+def test_deleting_the_last_row_of_the_last_page_shows_the_page_before(world: World, sign_in: SignIn, select):
+    """A page that no longer exists gives way to the last one that does, not to an empty one."""
+    for number in range(51):
+        world.services.memory.add(world.owner, f"The box number {number} is blue")
+    app = open_memory(world, sign_in)
+    app.session_state["memory_pages_2"] = 2
+    app.run()
+    assert shown(app) == ["The box number 0 is blue"]
+    select("The box number 0 is blue")
+    click(app.run(), "delete_")
+    assert len(shown(app)) == 50
+    assert not app.info
 
 
 def test_a_search_without_results_has_a_way_on(world: World, sign_in: SignIn, memories: list[Memory]):

@@ -136,6 +136,15 @@ def test_an_unused_session_ends(world, profile):
     assert auth.principal(token) is None
 
 
+def test_a_page_that_only_looks_keeps_no_session_alive(auth, world, token):
+    """Whoever leaves a page open, which looks every half minute, is signed out as if it were closed."""
+    world.clock.pass_(minutes=29)
+    strict = world.service(session_profile="strict")
+    assert strict.principal(token, is_use=False) is not None
+    world.clock.pass_(minutes=1)
+    assert strict.principal(token, is_use=False) is None
+
+
 @pytest.mark.parametrize(("profile", "absolute"), [("default", timedelta(days=30)), ("strict", timedelta(hours=12))])
 def test_a_used_session_ends_as_well(world, profile, absolute):
     """Absolute: 30 days by default, 12 hours when strict, however busy the session is."""

@@ -79,6 +79,15 @@ def test_follow_gives_the_page_its_stop_points(stage):
     assert generation.state is MessageState.WRITING
 
 
+def test_follow_ends_after_a_moment(stage):
+    """For no time at all, what there is comes at once and nothing more; the next moment begins with it again."""
+    generation = stage.start(stage.two_halves, Ending())
+    while generation.text != "first ":
+        next(generation.follow())
+    assert [list(generation.follow(0)) for _ in range(2)] == [["first "], ["first "]]
+    assert generation.state is MessageState.WRITING
+
+
 def test_the_result_is_stored_before_anybody_sees_the_end(stage):
     """While `on_end` runs, the generation is still writing, still current, and its conversation still busy."""
     seen = []
