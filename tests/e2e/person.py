@@ -5,10 +5,11 @@ Steps wait with `wait_for`, which notices at once; `expect` looks again after 0.
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 from optimus.models import new_id
 from tests.e2e import stream
+from tests.e2e.expecting import expect
 from tests.e2e.server import PASSWORD, SETUP_CODE, AppServer
 
 USERNAME = "ada"

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.e2e import person
+from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
 from tests.e2e.stream import StreamClient
 

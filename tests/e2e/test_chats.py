@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 from tests.e2e import person
+from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
 
 pytestmark = pytest.mark.browser

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 from tests.e2e import person
+from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
 from tests.fakes.providers import FakeProvider, Fault, FaultKind, refused_url, running_provider
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from tests.e2e import person
+from tests.e2e.expecting import expect
 from tests.e2e.server import PASSWORD, AppServer
 
 pytestmark = pytest.mark.browser

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.e2e import person
+from tests.e2e.expecting import expect
 from tests.e2e.server import PASSWORD, AppServer
 from tests.fakes.providers import FakeProvider, running_provider
 
