@@ -168,7 +168,7 @@ def test_refreshing_and_leaving_in_the_middle_of_an_answer_lose_nothing(connecte
     expect_once(page, ANSWER)
     page.reload()
     expect_once(page, ANSWER)
-    assert len(provider.bodies()) == 1
+    assert len(provider.chats()) == 1
 
 
 def test_an_answer_that_is_cut_off_can_be_written_again(connected: Page, provider: FakeProvider):
@@ -183,4 +183,4 @@ def test_an_answer_that_is_cut_off_can_be_written_again(connected: Page, provide
     expect_once(page, ANSWER)
     person.say(page, "And again")
     expect(person.answers(page)).to_have_count(2)
-    assert provider.bodies()[-1].text.count("One two") == 1
+    assert provider.chats()[-1].text.count("One two") == 1

@@ -108,6 +108,10 @@ class FakeProvider:
         """Return the requests for an answer, without those for lists."""
         return [request for request in self.requests if request.method == "POST"]
 
+    def chats(self) -> list[Request]:
+        """Return the requests for a streamed answer, without those that look for memories."""
+        return [each for each in self.bodies() if each.body.get("stream") or "streamGenerate" in each.path]
+
 
 @contextmanager
 def running_provider() -> Iterator[FakeProvider]:
