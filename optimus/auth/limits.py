@@ -53,6 +53,11 @@ class Subject:
     account: str
     known: str
 
+    @property
+    def mark(self) -> str:
+        """What tells one account's networks apart without naming them."""
+        return self.pair[:16]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:

@@ -115,7 +115,7 @@ class AuthService:
                 user = self._proven_user(subject, username, password, captcha)
             ticket = self._sessions.issue_ticket(user.id, user_agent=user_agent)
             self._refuse_if_replaced(user)
-            told: EventData = {"network": _mark(subject), "browser": browser_name(user_agent)}
+            told: EventData = {"network": subject.mark, "browser": browser_name(user_agent)}
             self._audit.record(AuditAction.SIGNED_IN, actor=user.id, subject=user.id, data=told)
         return ticket
 
@@ -194,7 +194,7 @@ class AuthService:
             ConflictError: the account was changed meanwhile.
         """
         subject = self._subject(principal.username, network)
-        source: EventData = {"network": _mark(subject)}
+        source: EventData = {"network": subject.mark}
         try:
             user = self._changes.change(principal, current=current, new=new, subject=subject)
         except InvalidCredentialsError:
@@ -288,15 +288,10 @@ class AuthService:
 
     def _note_failure(self, subject: Subject, user: StoredUser | None) -> None:
         """Tell of a failed sign-in, by somebody unknown, and of the wait that it may have led to."""
-        about, source = user.id if user else None, {"network": _mark(subject)}
+        about, source = user.id if user else None, {"network": subject.mark}
         self._audit.note(AuditAction.SIGN_IN_FAILED, actor=None, subject=about, data=source)
         if self._limiter.wait_s(subject):
             self._audit.note(AuditAction.LOCKED_OUT, actor=None, subject=about, data=source)
 
     def _note(self, action: AuditAction, owner: UserId, data: EventData | None = None) -> None:
         self._audit.note(action, actor=owner, subject=owner, data=data)
-
-
-def _mark(subject: Subject) -> str:
-    """Return what tells one account's networks apart without naming them."""
-    return subject.pair[:16]

@@ -138,6 +138,11 @@ def reset(tab: StreamClient, stage: Stage) -> Dialog:
     return _change(tab, stage, "reset_", "confirm_reset")
 
 
+def erase(tab: StreamClient, stage: Stage) -> Dialog:
+    """Open the dialog that erases somebody's account."""
+    return _change(tab, stage, "erase_", "confirm_erase", typed="erase_name")
+
+
 def select_newest(tab: StreamClient) -> WidgetState:
     """Open the admin page and return its table with the newest account selected: the last one."""
     count = re.search(rb"(\d+) users", tab.run("admin"))
@@ -145,13 +150,14 @@ def select_newest(tab: StreamClient) -> WidgetState:
     return selected(tab.widget("users_table"), int(count[1]) - 1)
 
 
-def _change(tab: StreamClient, stage: Stage, action: str, button: str) -> Dialog:
+def _change(tab: StreamClient, stage: Stage, action: str, button: str, *, typed: str = "") -> Dialog:
     other = new_username()
     stage.app.add_user(other)
     row = select_newest(tab)
     tab.run("admin", row)
     asks_again = b"Your own password" in tab.run("admin", row, pressed(tab.widget(action)))
     proof = [filled(tab.widget("proof"), PASSWORD)] if asks_again else []
+    proof += [filled(tab.widget(typed), other)] if typed else []
     return Dialog(
         page="admin",
         press=[row, *proof, pressed(tab.widget(button))],
@@ -184,6 +190,7 @@ DIALOGS = {
     "admin_users._add": add,
     "admin_account._confirm": lock,
     "admin_account._reset": reset,
+    "admin_account._erase": erase,
 }
 
 

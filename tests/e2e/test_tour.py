@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from benchmarks._filling import Amounts, fill
 from tests.e2e import person
 from tests.e2e.server import AppServer
 
@@ -16,6 +17,7 @@ IMAGES = ROOT / "docs" / "images"
 LOOKS = ROOT / "test-results" / "tour"
 WIDE = ViewportSize(width=1200, height=760)
 NARROW = ViewportSize(width=400, height=800)
+TITLES = {"memory": "Memory", "analytics": "Analytics", "settings": "Settings", "admin": "Admin"}
 CHAT = (
     "I'm allergic to peanuts and live in Lisbon",
     "My sister Maria is a nurse",
@@ -40,8 +42,20 @@ def themed(request, browser: Browser) -> Iterator[tuple[str, Page]]:
     context.close()
 
 
-def test_pictures_of_every_page(app: AppServer, themed):
-    """Set-up, empty and full chat, memory and sign-in are drawn, in both themes, wide and narrow."""
+@pytest.fixture(scope="module")
+def full(tmp_path_factory) -> Iterator[tuple[AppServer, str]]:
+    """An application with two years of use, and the cookie of its admin."""
+    folder = tmp_path_factory.mktemp("full") / "data"
+    cookie = fill(folder, Amounts(memories=0, conversations=0, answers=900), sessions=1, seed=1)[0]
+    server = AppServer(folder).start()
+    for name in ("grace", "alan", "barbara"):
+        server.add_user(name)
+    yield server, cookie
+    server.stop()
+
+
+def test_pictures_for_a_newcomer(app: AppServer, themed):
+    """Set-up, the empty pages and sign-in, in both themes, wide and narrow."""
     theme, page = themed
     page.goto(f"{app.url}/?setup=test-setup-code")
     expect(page.get_by_role("button", name="Create account")).to_be_visible()
@@ -51,22 +65,40 @@ def test_pictures_of_every_page(app: AppServer, themed):
     page.get_by_text("Connect a model", exact=True).last.click()
     expect(page.get_by_role("button", name="Test and connect")).to_be_visible()
     take(page, LOOKS / f"connect-{theme}.png")
-    page.goto(f"{app.url}/memory")
-    expect(page.get_by_text("Nothing is remembered yet")).to_be_visible()
-    take(page, LOOKS / f"memory-empty-{theme}.png")
-    page.goto(app.url)
-    for text in CHAT:
-        person.say(page, text)
-    person.say(page, "Where do I live?")
-    page.get_by_text("Why this answer?").last.click()
-    take(page, IMAGES / f"chat{'' if theme == 'light' else '-dark'}.png")
-    page.set_viewport_size(NARROW)
-    take(page, LOOKS / f"chat-narrow-{theme}.png")
-    page.goto(f"{app.url}/memory")
-    expect(person.memory(page, "My sister Maria is a nurse")).to_have_count(1)
-    take(page, LOOKS / f"memory-narrow-{theme}.png")
+    look_around(page, app.url, f"empty-{theme}")
     page.set_viewport_size(WIDE)
-    take(page, IMAGES / f"memory{'' if theme == 'light' else '-dark'}.png")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     take(page, LOOKS / f"sign-in-{theme}.png")
+
+
+def test_pictures_of_a_life(full: tuple[AppServer, str], themed):
+    """Every page with something on it; the wide ones are those of the documentation."""
+    (app, cookie), (theme, page) = full, themed
+    name, _, value = cookie.partition("=")
+    page.context.add_cookies([{"name": name, "value": value, "url": app.url}])
+    page.goto(app.url)
+    for text in CHAT if theme == "light" else ():
+        person.say(page, text)
+    person.new_chat(page)
+    person.say(page, "My wife is Joana. Her birthday is on 12 June")
+    person.say(page, "Where do I live?")
+    page.get_by_text("Why this answer?").last.click()
+    suffix = "" if theme == "light" else "-dark"
+    take(page, IMAGES / f"chat{suffix}.png")
+    page.set_viewport_size(NARROW)
+    take(page, LOOKS / f"chat-narrow-{theme}.png")
+    page.set_viewport_size(WIDE)
+    look_around(page, app.url, f"full-{theme}")
+    for title in TITLES:
+        (LOOKS / f"{title}-full-{theme}.png").replace(IMAGES / f"{title}{suffix}.png")
+
+
+def look_around(page: Page, url: str, state: str) -> None:
+    """Take a picture of each page beside the chat, wide and narrow."""
+    for path, title in TITLES.items():
+        for size, narrow in ((WIDE, ""), (NARROW, "-narrow")):
+            page.set_viewport_size(size)
+            page.goto(f"{url}/{path}")
+            expect(page.get_by_role("heading", name=title).first).to_be_visible()
+            take(page, LOOKS / f"{path}-{state}{narrow}.png")
