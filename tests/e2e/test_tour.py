@@ -17,6 +17,14 @@ IMAGES = ROOT / "docs" / "images"
 LOOKS = ROOT / "test-results" / "tour"
 WIDE = ViewportSize(width=1200, height=760)
 NARROW = ViewportSize(width=400, height=800)
+DRAWN = """() => {
+  const seen = (place) => place.getBoundingClientRect().top < innerHeight;
+  const all = (name) => [...document.querySelectorAll(`[data-testid="${name}"]`)].filter(seen);
+  return all("stSkeleton").length === 0 &&
+    all("stDataFrame").every((table) => table.querySelector("canvas")?.offsetWidth > 150) &&
+    all("stPlotlyChart").every((chart) => chart.querySelector(".main-svg"));
+}"""
+"""Whether the tables and charts in sight have been drawn into the places that are kept for them."""
 TITLES = {"memory": "Memory", "analytics": "Analytics", "settings": "Settings", "admin": "Admin"}
 CHAT = (
     "I'm allergic to peanuts and live in Lisbon",
@@ -29,7 +37,8 @@ def take(page: Page, path: Path) -> None:
     """Save a picture once the page has settled."""
     path.parent.mkdir(parents=True, exist_ok=True)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    page.evaluate("() => document.fonts.ready")
+    page.wait_for_function(DRAWN)
+    page.evaluate("() => document.fonts.ready.then(() => new Promise((done) => setTimeout(done, 300)))")
     page.screenshot(path=path, animations="disabled")
     assert path.stat().st_size > 10_000
 
