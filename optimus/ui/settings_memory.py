@@ -32,7 +32,9 @@ def draw_memory(context: PageContext) -> None:
         with st.container(gap="xxsmall"):
             recalls = st.toggle("Use memories in answers", value=chosen.recalls)
             st.caption("Off: an answer is made from its own chat only.")
-        at_most = st.slider("How many memories an answer may use", 0, preferences.max_memories, chosen.max_memories)
+        at_most = st.number_input(
+            "How many memories an answer may use", 0, preferences.max_memories, chosen.max_memories, step=1
+        )
         never = st.pills(
             "Never remember",
             list(KINDS),

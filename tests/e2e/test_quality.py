@@ -15,6 +15,22 @@ pytestmark = pytest.mark.browser
 SERIOUS = {"serious", "critical"}
 PAGES = {"": "Hello", "memory": "Memory", "analytics": "Analytics", "settings": "Settings", "admin": "Admin"}
 
+SECTIONS = {
+    "settings": {
+        "Sessions": "Activity",
+        "Models": "Your connections",
+        "Memory": "Remember what I say",
+        "Your data": "Download my data",
+    },
+    "admin": {
+        "System": "Registration",
+        "Health": "Work in the background",
+        "Numbers": "Active sessions",
+        "Log": "passwords and addresses are not recorded",
+    },
+}
+"""The sections of a page, each with something that stands in it."""
+
 
 class Watched:
     """A page whose console and requests are written down."""
@@ -56,7 +72,7 @@ def barriers(page: Page) -> list[str]:
 
 
 def test_every_page_is_accessible_and_quiet(watched: Watched, shared_app: AppServer):
-    """Guest, chat with an answer, and every page of an admin: axe, the console and the network have no complaint."""
+    """Guest, chat, every page and section of an admin: axe, the console and the network have no complaint."""
     page, found = watched.page, {}
     page.goto(shared_app.url)
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
@@ -69,5 +85,9 @@ def test_every_page_is_accessible_and_quiet(watched: Watched, shared_app: AppSer
         expect(page.get_by_role("heading", name=title).first).to_be_visible()
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         found[path or "chat"] = barriers(page)
+        for section in SECTIONS.get(path, ()):
+            page.get_by_test_id("stMain").get_by_text(section, exact=True).first.click()
+            expect(page.get_by_text(SECTIONS[path][section]).first).to_be_visible()
+            found[f"{path}, {section}"] = barriers(page)
     assert not {name: each for name, each in found.items() if each}
     assert not watched.complaints
