@@ -9,7 +9,8 @@ from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 from websockets.typing import Origin, Subprotocol
 
 LIMIT_S = 120.0
@@ -18,7 +19,7 @@ LIMIT_S = 120.0
 class PageSession:
     """One open page. Runs follow each other; it is not for use from several threads."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._page_hash = ""
 
