@@ -145,38 +145,14 @@ def wire(
     embedder: Embedder | None = None,
 ) -> Services:
     """Wire the services over a store that is open."""
-    metrics = store.metrics
-    measured = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=metrics)
-    audit, accounts = store.audit, store.accounts
-    system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, audit=audit)
-    memory = open_memory(store, measured, clock, system.max_memories)
-    models = ModelGateway(settings=settings, clock=clock, rules=system, metrics=metrics)
-    system.follow(models.stop_forbidden)
-    preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
-    connections = ConnectionService(accounts=accounts, models=models, preferences=preferences, clock=clock, audit=audit)
-    extraction = open_extraction(
-        store,
-        connections,
-        preferences,
-        derivation=Derivation(
-            shelf=open_shelf(store, measured, system.max_memories), memory=memory, derive=derive, clock=clock
-        ),
-        extractor=MemoryExtractor(gateway=models, mask=mask, timeout_s=float(settings.request_timeout_s)),
-        clock=clock,
-    )
-    chat = ChatService(
-        conversations=store.conversations,
-        events=store.events,
-        memory=ChatMemory(memory=memory, preferences=preferences, queue=extraction),
-        models=models,
-        connections=connections,
-        allowance=Allowance(accounts=accounts, limits=system.current, clock=clock),
-        clock=clock,
-        metrics=metrics,
-    )
+    measured = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=store.metrics)
+    engines = _engines(settings, store, measured, clock)
+    system, memory, models = engines.system, engines.memory, engines.models
+    extraction = _extraction(settings, store, engines, measured, clock)
+    chat = _chat(store, engines, extraction, clock)
     auth = open_auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
-    analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=accounts, clock=clock)
-    importer = Importer(store=store, memory=memory, preferences=preferences, clock=clock)
+    analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
+    importer = Importer(store=store, memory=memory, preferences=engines.preferences, clock=clock)
     running = Running(store=store, models=models, analytics=analytics, memory=memory, embedder=measured, clock=clock)
     return Services(
         settings=settings,
@@ -185,8 +161,8 @@ def wire(
         memory=memory,
         library=open_library(store, measured, memory, clock),
         models=models,
-        preferences=preferences,
-        connections=connections,
+        preferences=engines.preferences,
+        connections=engines.connections,
         chat=chat,
         extraction=extraction,
         analytics=analytics,
@@ -197,4 +173,59 @@ def wire(
         privacy=open_privacy(settings, keys, auth, importer, running),
         embedder=measured,
         clock=clock,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Engines:
+    """What chats, pages and background work are built on."""
+
+    system: SystemSettingsService
+    memory: MemoryManager
+    models: ModelGateway
+    preferences: PreferenceService
+    connections: ConnectionService
+
+
+def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock) -> _Engines:
+    accounts, audit = store.accounts, store.audit
+    system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, audit=audit)
+    models = ModelGateway(settings=settings, clock=clock, rules=system, metrics=store.metrics)
+    system.follow(models.stop_forbidden)
+    preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
+    return _Engines(
+        system=system,
+        memory=open_memory(store, embedder, clock, system.max_memories),
+        models=models,
+        preferences=preferences,
+        connections=ConnectionService(
+            accounts=accounts, models=models, preferences=preferences, clock=clock, audit=audit
+        ),
+    )
+
+
+def _extraction(
+    settings: Settings, store: Store, engines: _Engines, embedder: Embedder, clock: Clock
+) -> ExtractionService:
+    shelf = open_shelf(store, embedder, engines.system.max_memories)
+    return open_extraction(
+        store,
+        engines.connections,
+        engines.preferences,
+        derivation=Derivation(shelf=shelf, memory=engines.memory, derive=derive, clock=clock),
+        extractor=MemoryExtractor(gateway=engines.models, mask=mask, timeout_s=float(settings.request_timeout_s)),
+        clock=clock,
+    )
+
+
+def _chat(store: Store, engines: _Engines, extraction: ExtractionService, clock: Clock) -> ChatService:
+    return ChatService(
+        conversations=store.conversations,
+        events=store.events,
+        memory=ChatMemory(memory=engines.memory, preferences=engines.preferences, queue=extraction),
+        models=engines.models,
+        connections=engines.connections,
+        allowance=Allowance(accounts=store.accounts, limits=engines.system.current, clock=clock),
+        clock=clock,
+        metrics=store.metrics,
     )
