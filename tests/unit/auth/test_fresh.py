@@ -50,6 +50,8 @@ def test_everything_else_goes_on_without(auth, world, admin):
     people.lock(admin, ann)
     people.unlock(admin, ann)
     people.end_sessions(admin, ann)
+    assert {user.username for user in world.accounts.users()} == {"ada", "ann", "new"}
+    assert not people.is_proven(admin)
 
 
 def test_a_proof_counts_for_its_own_session_and_ten_minutes(auth, world, admin):

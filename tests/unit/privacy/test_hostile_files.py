@@ -299,3 +299,4 @@ def test_what_a_model_wrote_may_hold_anything(world: World, files: Files):
     data["conversations"][0]["messages"][1]["text"] = "\x1b[2J"
     heir = newcomer(world.services, "heir")
     bring_in(world.services, heir, packed(vouched(files | {"optimus.json": json.dumps(data).encode()})))
+    assert len(world.services.chat.conversations(heir.user_id)) == len(data["conversations"])
