@@ -40,16 +40,8 @@ _NO_TERMINAL = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 if it worked, 1 if something needs repair, 2 for wrong usage."""
     parsed = _parser().parse_args(arguments)
-    if parsed.command == "doctor":
-        return _doctor(as_json=parsed.json)
-    if parsed.command == "settings":
-        print(example_toml() if parsed.toml else markdown_table(), end="")
-        return 0
-    if parsed.command == "verify-audit":
-        return _verify_audit(as_json=parsed.json)
-    if parsed.command == "verify-receipt":
-        return _verify_receipt(parsed.file)
-    return _create_admin(parsed.username, from_stdin=parsed.password_stdin)
+    code: int = parsed.run(parsed)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,21 +49,32 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     examine = commands.add_parser("doctor", help="check that everything works and say how to mend what does not")
     examine.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    examine.set_defaults(run=_doctor)
     create = commands.add_parser("create-admin", help="create an account that may administer Optimus")
     create.add_argument("username")
     create.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input instead of asking"
     )
+    create.set_defaults(run=_create_admin)
     verify = commands.add_parser("verify-audit", help="check that nothing in the audit log was changed or removed")
     verify.add_argument("--json", action="store_true", help="print one JSON object instead of a sentence")
+    verify.set_defaults(run=_verify_audit)
     settings = commands.add_parser("settings", help="list every setting with its default")
     settings.add_argument("--toml", action="store_true", help="print a commented secrets.toml instead of a table")
+    settings.set_defaults(run=_settings)
     receipt = commands.add_parser("verify-receipt", help="check the receipt of an account that was deleted")
     receipt.add_argument("file", type=Path)
+    receipt.set_defaults(run=_verify_receipt)
     return parser
 
 
-def _verify_receipt(file: Path) -> int:
+def _settings(parsed: argparse.Namespace) -> int:
+    print(example_toml() if parsed.toml else markdown_table(), end="")
+    return 0
+
+
+def _verify_receipt(parsed: argparse.Namespace) -> int:
+    file: Path = parsed.file
     try:
         settings = load_settings()
         if settings.master_key is None and not (settings.keys_folder / "master.key").is_file():
@@ -89,9 +92,9 @@ def _verify_receipt(file: Path) -> int:
     return 0
 
 
-def _doctor(*, as_json: bool) -> int:
+def _doctor(parsed: argparse.Namespace) -> int:
     report = _examined()
-    if as_json:
+    if parsed.json:
         print(json.dumps({"healthy": report.is_healthy, **report.model_dump(mode="json")}, indent=2))
     else:
         for check in report.checks:
@@ -112,11 +115,11 @@ def _examined() -> Report:
         return examine_closed(settings, error)
 
 
-def _create_admin(username: str, *, from_stdin: bool) -> int:
+def _create_admin(parsed: argparse.Namespace) -> int:
     try:
-        check_username(username)
-        password = _piped_password() if from_stdin else _ask_password()
-        created = _run(load_settings(), "create-admin", {"username": username, "password": password})
+        check_username(parsed.username)
+        password = _piped_password() if parsed.password_stdin else _ask_password()
+        created = _run(load_settings(), "create-admin", {"username": parsed.username, "password": password})
     except OptimusError as error:
         print(error.user_message, file=sys.stderr)
         return 1
@@ -139,13 +142,13 @@ def _piped_password() -> str:
     return password
 
 
-def _verify_audit(*, as_json: bool) -> int:
+def _verify_audit(parsed: argparse.Namespace) -> int:
     try:
         report = AuditReport.model_validate(_run(load_settings(), "verify-audit", {}))
     except OptimusError as error:
         print(error.user_message, file=sys.stderr)
         return 1
-    if as_json:
+    if parsed.json:
         print(json.dumps({"whole": report.is_whole, **report.model_dump(mode="json")}, indent=2))
     else:
         print(report.sentence)
