@@ -84,6 +84,7 @@ def open_privacy(
     return PrivacyService(
         store=running.store,
         departures=auth.departures,
+        proof=auth.proof,
         importer=importer,
         running=running,
         erased=ErasureList(folder=settings.keys_folder),

@@ -16,7 +16,7 @@ from optimus.auth.names import check_username
 from optimus.auth.permissions import Action, authorize, authorize_now
 from optimus.auth.sessions import SessionDesk
 from optimus.auth.turns import Turns
-from optimus.errors import ConflictError, InvalidCredentialsError, NotFoundError, PermissionDeniedError
+from optimus.errors import ConflictError, NotFoundError, PermissionDeniedError
 from optimus.models import Clock, Principal, Role, User, UserId, UserStatus, Value, new_id
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
@@ -60,26 +60,6 @@ class AccountDesk:
         self._clock = clock
         self._audit = audit
         self._turns = Turns()
-
-    def is_proven(self, principal: Principal) -> bool:
-        """Tell whether `principal` gave the own password in the last ten minutes; see `FreshProof`."""
-        return self._proof.is_fresh(principal)
-
-    def prove_again(self, principal: Principal, *, password: str, network: str) -> None:
-        """Take the acting administrator's own password again, before making admins, resetting or erasing.
-
-        Raises:
-            PermissionDeniedError: the principal may not manage users.
-            InvalidCredentialsError: the password is wrong; this counts like a failed sign-in.
-            TooManyAttemptsError: it was wrong too often; it was not looked at.
-            SignInBusyError: the server is busy with other passwords; the try was not counted.
-        """
-        self._prove(principal)
-        try:
-            self._proof.give(principal, password=password, network=network)
-        except InvalidCredentialsError:
-            self._audit.note(AuditAction.PROOF_FAILED, actor=principal.user_id, subject=principal.user_id)
-            raise
 
     def all(self, principal: Principal) -> list[AccountInfo]:
         """Return every account, the oldest first.

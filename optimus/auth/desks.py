@@ -36,6 +36,7 @@ class Desks:
     setup: SetupDesk
     changes: PasswordChangeDesk
     first_passwords: FirstPasswordDesk
+    proof: FreshProof
     people: AccountDesk
     registration: RegistrationDesk
     departures: DepartureDesk
@@ -59,7 +60,7 @@ def open_desks(
     code = settings.setup_code.get_secret_value() if settings.setup_code else None
     changes = PasswordChangeDesk(accounts=accounts, hasher=hasher, limiter=limiter, clock=clock)
     first_passwords = FirstPasswordDesk(accounts=accounts, hasher=hasher, clock=clock)
-    proof = FreshProof(accounts=accounts, passwords=changes, limiter=limiter, clock=clock)
+    proof = FreshProof(accounts=accounts, passwords=changes, limiter=limiter, clock=clock, audit=audit)
     people = AccountDesk(
         accounts=accounts, sessions=sessions, codes=first_passwords, proof=proof, clock=clock, audit=audit
     )
@@ -73,6 +74,7 @@ def open_desks(
         ),
         changes=changes,
         first_passwords=first_passwords,
+        proof=proof,
         people=people,
         registration=RegistrationDesk(
             accounts=accounts,

@@ -59,6 +59,8 @@ class AuthService:
         self._setup = desks.setup
         self._changes = desks.changes
         self._first_passwords = desks.first_passwords
+        self.proof = desks.proof
+        """Who gave their own password again lately."""
         self.people = desks.people
         """What an administrator does with everybody's accounts."""
         self.registration = desks.registration

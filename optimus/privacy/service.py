@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 from optimus.auth.departure import DepartureDesk
+from optimus.auth.fresh import FreshProof
 from optimus.auth.names import username_key
 from optimus.auth.permissions import Action, authorize
 from optimus.errors import InvalidCredentialsError, InvalidInputError
@@ -28,6 +29,7 @@ class PrivacyService:
         *,
         store: Store,
         departures: DepartureDesk,
+        proof: FreshProof,
         importer: Importer,
         running: Running,
         erased: ErasureList,
@@ -37,6 +39,7 @@ class PrivacyService:
         self._exporter = Exporter(store=store, clock=clock)
         self._importer = importer
         self._departures = departures
+        self._proof = proof
         self._running = running
         self._jobs = ImportJobs()
         self._audit = store.audit
@@ -69,10 +72,11 @@ class PrivacyService:
         """Return the principal's data as a ZIP file, in parts that are made as they are taken.
 
         Raises:
-            PermissionDeniedError: the principal may not.
+            PermissionDeniedError: the principal may not, or has not given the own password lately.
             StoreError: the store does not answer, or the export cannot be recorded; nothing is given out.
         """
         authorize(principal, Action.EXPORT_OWN_DATA)
+        self._proof.require(principal)
         parts = self._exporter.chunks(principal)
         self._audit.record(AuditAction.EXPORT, actor=principal.user_id, subject=principal.user_id)
         return parts

@@ -11,7 +11,7 @@ from optimus.auth.accounts import AccountDesk, AccountInfo
 from optimus.auth.first_password import OneTimeCode
 from optimus.models import Role, UserStatus
 from optimus.ui.guard import PageContext, act, did, is_still
-from optimus.ui.sign_in import client_network
+from optimus.ui.proof import ask_password, is_proven
 from optimus.ui.text import ROLE_NAMES, count, minute, plain
 
 _NAMED = 3
@@ -88,20 +88,6 @@ def draw_accounts(context: PageContext, chosen: list[AccountInfo]) -> None:
             if len(chosen) == 1:
                 _draw_reset(context, chosen[0])
                 _draw_erase(context, chosen[0])
-
-
-def ask_password(context: PageContext) -> str | None:
-    """Draw the field for the own password; None where it was given in the last ten minutes."""
-    if act(_people(context).is_proven, context.principal):
-        return None
-    st.caption("To be sure that it is you, enter your own password once more. It counts for ten minutes.")
-    return st.text_input("Your own password", type="password", autocomplete="current-password", key="proof")
-
-
-def is_proven(context: PageContext, password: str | None) -> bool:
-    """Take what `ask_password` returned; where it is wrong, say so."""
-    people = _people(context)
-    return password is None or did(people.prove_again, context.principal, password=password, network=client_network())
 
 
 def draw_code(code: OneTimeCode) -> None:

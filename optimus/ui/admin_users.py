@@ -9,8 +9,9 @@ import streamlit as st
 from optimus.auth.accounts import AccountInfo
 from optimus.models import Role, UserStatus
 from optimus.overview import Person
-from optimus.ui.admin_account import ask_password, draw_accounts, draw_code, is_proven
+from optimus.ui.admin_account import draw_accounts, draw_code
 from optimus.ui.guard import PageContext, act, is_still
+from optimus.ui.proof import ask_password, is_proven
 from optimus.ui.tables import ROW_HEIGHT, table_height
 from optimus.ui.text import ROLE_NAMES, count, viewer_zone
 

@@ -71,7 +71,7 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
             raise SessionEndedError
         _authorized(principal, action)
         state = bind_state(principal.session_id)
-        state.done = state.done or bridge.take_done()
+        state.done = state.done or _done_before(principal)
         chosen = process.current().preferences.of(principal.user_id)
         state.display_name, state.time_zone = chosen.display_name, chosen.time_zone or ""
         if state.done:
@@ -80,6 +80,12 @@ def run_page(render: Callable[[PageContext], None], action: Action) -> None:
         render(PageContext(services=process.current(), principal=principal, state=state))
     except OptimusError as error:
         report(error)
+
+
+def _done_before(principal: Principal) -> str:
+    """Return what the address says was done before the reload; only a session that has just begun is believed."""
+    done = bridge.take_done()
+    return done if done and process.current().auth.proof.is_fresh(principal) else ""
 
 
 def _authorized(principal: Principal, action: Action) -> None:

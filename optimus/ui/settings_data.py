@@ -12,6 +12,7 @@ from optimus.privacy.importing import ImportPreview, Tally
 from optimus.privacy.jobs import ImportJob
 from optimus.ui import bridge
 from optimus.ui.guard import PageContext, act
+from optimus.ui.proof import ask_password, is_proven
 from optimus.ui.sign_in import client_network
 from optimus.ui.state import leave
 from optimus.ui.text import count, day, plain
@@ -34,7 +35,9 @@ def _draw_download(context: PageContext) -> None:
             "One ZIP file with everything that Optimus holds about you: what is remembered with all earlier wordings, "
             "your chats, settings and figures, as JSON, as tables and to read. Passwords and keys are not in it."
         )
-        if st.button("Download my data", icon=":material/download:", key="data_download"):
+        password = ask_password(context, "data_proof")
+        wanted = st.button("Download my data", icon=":material/download:", key="data_download")
+        if wanted and is_proven(context, password):
             privacy, principal = context.services.privacy, context.principal
             file = Download(
                 filename=privacy.export_name(),

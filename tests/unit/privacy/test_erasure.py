@@ -162,10 +162,10 @@ def test_an_admin_erases_somebody_else(world: World):
         services.privacy.erase_user(user, world.owner)
     with pytest.raises(InvalidInputError):
         services.privacy.erase_user(world.principal, world.owner)
-    world.clock.now += timedelta(minutes=11)
+    world.clock.now += timedelta(minutes=6)
     with pytest.raises(PermissionDeniedError, match="fresh"):
         services.privacy.erase_user(world.principal, user.user_id)
-    services.auth.people.prove_again(world.principal, password=PASSWORD, network=NETWORK)
+    services.auth.proof.give(world.principal, password=PASSWORD, network=NETWORK)
     receipt = services.privacy.erase_user(world.principal, user.user_id)
     assert receipt.requested_by == "admin"
     assert user.user_id not in services.memory._search._known
@@ -362,3 +362,12 @@ def test_an_export_is_recorded_and_one_s_own(world: World, monkeypatch):
     monkeypatch.setattr(AuditLog, "record", failing)
     with pytest.raises(StoreUnavailableError):
         world.services.privacy.export(world.principal)
+
+
+def test_an_open_browser_alone_takes_nothing_along(world: World):
+    """Six minutes after signing in, the data are given out only once the password was given again."""
+    world.clock.now += timedelta(minutes=6)
+    with pytest.raises(PermissionDeniedError, match="fresh"):
+        world.services.privacy.export(world.principal)
+    world.services.auth.proof.give(world.principal, password=PASSWORD, network=NETWORK)
+    assert data_of(export(world.services, world.principal))["audit"][0]["action"] == "data.exported"
