@@ -73,17 +73,6 @@ def test_messages_that_cannot_be_sent(shared_app: AppServer, page: Page):
     expect(page.get_by_text("That was not found")).to_be_visible()
 
 
-def test_a_browser_that_keeps_no_cookie_is_told_so(app: AppServer, page: Page):
-    """If the cookie is missing after the exchange, the page says so instead of asking again without a word."""
-    page.route("**/session/open", lambda route: route.fulfill(status=204))
-    page.goto(f"{app.url}/?setup=test-setup-code")
-    page.get_by_label("Username").fill("ada")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_text("did not keep the sign-in cookie")).to_be_visible()
-    assert "problem" not in page.url
-
-
 def test_a_second_process_is_told_why_it_cannot_start(shared_app: AppServer):
     """A second Optimus on the same folder ends with a sentence, not with a traceback; the first goes on."""
     second = AppServer(shared_app.data_dir).launch()

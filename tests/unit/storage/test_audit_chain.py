@@ -10,7 +10,7 @@ from optimus.storage.audit_chain import PARTS, START, AuditChain, Link
 CHAIN = AuditChain(b"k" * 32)
 FORGER = AuditChain(b"f" * 32)
 AT = datetime(2026, 3, 1, tzinfo=UTC)
-ANN, BOB = UserId(new_id()), UserId(new_id())
+ANN, BOB = UserId("a0000000-0000-4000-8000-000000000001"), UserId("b0000000-0000-4000-8000-000000000002")
 COUNT = 1_000
 Record = dict[str, Any]
 
