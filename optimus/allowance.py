@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from optimus.errors import ConflictError, LimitReachedError, OptimusError
-from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult
-from optimus.models import Clock, UserId
+from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelRef
+from optimus.metrics import Metrics
+from optimus.models import Clock, Usage, UserId
 from optimus.storage.accounts import AccountRepository
-from optimus.storage.records import DailyUse
+from optimus.storage.events import EventRepository
+from optimus.storage.records import DailyUse, Event
 from optimus.system_settings import SystemSettings
 from optimus.usage import Asked
 
@@ -62,6 +65,27 @@ class Allowance:
         except OptimusError:
             _log.exception("the tokens of an answer could not be counted")
 
+    def require(self, owner: UserId) -> None:
+        """Refuse what takes tokens beside the answers, once those of the day are used up.
+
+        Raises:
+            LimitReachedError: they are; `until` is when the next day begins.
+            StoreError: the store does not answer.
+        """
+        limit = self._limits().tokens_per_day
+        if limit is not None and self.used(owner).tokens >= limit:
+            error = LimitReachedError("tokens", user_message=self._used_up(limit, "token"))
+            error.until = self._midnight()
+            raise error
+
+    def add(self, owner: UserId, tokens: int) -> None:
+        """Count tokens that were taken beside the answers.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        self._change(owner, lambda use: use.model_copy(update={"tokens": use.tokens + tokens}))
+
     def used(self, owner: UserId) -> DailyUse:
         """Return what a user has used today."""
         return self._accounts.daily_use(owner, self._clock().astimezone(UTC).date())
@@ -73,10 +97,33 @@ class Allowance:
         raise ConflictError("a count of use changes too fast")
 
     def _used_up(self, limit: int, noun: str) -> str:
-        now = self._clock().astimezone(UTC)
-        midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
         number = f"{limit:,} {noun}" if limit == 1 else f"{limit:,} {noun}s"
-        return f"Today's limit of {number} is used up. It begins anew {_in(midnight - now)}, at midnight UTC."
+        left = self._midnight() - self._clock()
+        return f"Today's limit of {number} is used up. It begins anew {_in(left)}, at midnight UTC."
+
+    def _midnight(self) -> datetime:
+        now = self._clock().astimezone(UTC)
+        return datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractionLedger:
+    """Where it is written down what the looking for memories took: it counts like answers do."""
+
+    events: EventRepository
+    metrics: Metrics
+    allowance: Allowance
+
+    def record(self, owner: UserId, event: Event, model: ModelRef, usage: Usage, cost_usd: float | None) -> None:
+        """Record a call that ended; `cost_usd` None: the price is not known.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        taken = Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+        self.metrics.note_call(model.provider, model.name, state=None, usage=taken, cost_usd=cost_usd)
+        self.allowance.add(owner, taken.input_tokens + taken.output_tokens)
+        self.events.append(event)
 
 
 def _estimate(given: Asked) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from optimus.allowance import Allowance, ExtractionLedger
 from optimus.analytics.service import AnalyticsService
 from optimus.auth.service import AuthService
 from optimus.connections import ConnectionService
@@ -127,6 +128,7 @@ def open_extraction(
     connections: ConnectionService,
     preferences: PreferenceService,
     *,
+    allowance: Allowance,
     derivation: Derivation,
     extractor: MemoryExtractor,
     clock: Clock,
@@ -134,7 +136,7 @@ def open_extraction(
     """Return what lets a model look for memories."""
     reader = ExtractionReader(
         conversations=store.conversations,
-        events=store.events,
+        ledger=ExtractionLedger(events=store.events, metrics=store.metrics, allowance=allowance),
         derivation=derivation,
         extractor=extractor,
         connections=connections,

@@ -41,6 +41,8 @@
 `retryable` says whether the same call may succeed later.
 """
 
+from datetime import datetime
+
 
 class OptimusError(Exception):
     """Root of the tree; `user_message` may be given for the one case at hand."""
@@ -70,9 +72,10 @@ class InvalidInputError(OptimusError):
 
 
 class LimitReachedError(OptimusError):
-    """A limit that an admin set is used up; the message says how it ends."""
+    """A limit that an admin set is used up; the message says how it ends, `until` when where time ends it."""
 
     user_message = "You have reached the limit that is set for your account."
+    until: datetime | None = None
 
 
 class StoreError(OptimusError):

@@ -17,7 +17,7 @@ from threading import Event, Thread
 from typing import Any
 
 from optimus.connections import ConnectionService
-from optimus.errors import NotFoundError, OptimusError, ProviderError, SealError
+from optimus.errors import LimitReachedError, NotFoundError, OptimusError, ProviderError, SealError
 from optimus.extraction_reader import ExtractionReader, Outcome, may_remember
 from optimus.llm_handler.requests import ModelChoice
 from optimus.models import Clock, Message, MessageId, UserId
@@ -178,6 +178,8 @@ class ExtractionService:
             self._give_back(jobs)
         except (NotFoundError, SealError):
             self._end(jobs, {})
+        except LimitReachedError as error:
+            self._give_back(jobs, error)
         except OptimusError as error:
             self._put_off(jobs, error)
         except Exception as exc:  # noqa: BLE001 - whatever it was, no job may stay as running
@@ -203,9 +205,14 @@ class ExtractionService:
                 cost_usd=outcome.cost_usd,
             )
 
-    def _give_back(self, jobs: Sequence[ExtractionJob]) -> None:
+    def _give_back(self, jobs: Sequence[ExtractionJob], limit: LimitReachedError | None = None) -> None:
+        """Let jobs wait that were not tried: for the next worker, or until a limit ends."""
         for job in jobs:
-            self._move(job, JobState.WAITING, attempts=job.attempts - 1)
+            if limit is None:
+                self._move(job, JobState.WAITING, attempts=job.attempts - 1)
+            else:
+                due = limit.until or self._clock() + timedelta(seconds=LONGEST_WAIT_S)
+                self._move(job, JobState.RETRY, attempts=job.attempts - 1, at=due, reason=limit.user_message)
 
     def _put_off(self, jobs: Sequence[ExtractionJob], error: OptimusError) -> None:
         """Let jobs wait before the next try, longer each time and not all at once, or fail where that is no use."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time
 from threading import Event
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from optimus.allowance import ExtractionLedger
 from optimus.connections import ConnectionService
 from optimus.errors import ConflictError, NotFoundError, ProviderUnreachableError
 from optimus.llm_handler.extraction import ExtractionRequest, Finding, KnownMemory, MemoryExtractor, SourceMessage
@@ -19,7 +20,6 @@ from optimus.memory_manager.proposals import Proposal
 from optimus.models import Clock, Memory, Message, MessageRole, Usage
 from optimus.preferences import PreferenceService
 from optimus.storage.conversations import ConversationRepository
-from optimus.storage.events import EventRepository
 from optimus.storage.jobs import ExtractionJob, JobState
 from optimus.storage.records import UserPreferences
 from optimus.usage import extraction_event
@@ -70,7 +70,7 @@ class ExtractionReader:
         self,
         *,
         conversations: ConversationRepository,
-        events: EventRepository,
+        ledger: ExtractionLedger,
         derivation: Derivation,
         extractor: MemoryExtractor,
         connections: ConnectionService,
@@ -78,7 +78,7 @@ class ExtractionReader:
         clock: Clock,
     ) -> None:
         self._conversations = conversations
-        self._events = events
+        self._ledger = ledger
         self._derivation = derivation
         self._extractor = extractor
         self._connections = connections
@@ -94,6 +94,7 @@ class ExtractionReader:
 
         Raises:
             ProviderError: the model gave no whole answer; nothing was changed.
+            LimitReachedError: the owner's tokens of the day are used up; the model was not asked.
             CancelledError: `cancel` was called.
             NotFoundError: the conversation is gone.
             StoreError: the store does not answer; looking again does what is missing.
@@ -107,6 +108,7 @@ class ExtractionReader:
         }
         wanted = [job for job in jobs if job.id in present and job.id not in outcomes]
         if wanted:
+            self._ledger.allowance.require(wanted[0].user_id)
             batch = self._batch(wanted[0], [present[job.id] for job in wanted], chosen)
             spent = _Spent()
             found = self._ask(wanted, batch, spent)
@@ -170,7 +172,7 @@ class ExtractionReader:
         finally:
             self._call = None
             spent.cost = cost_usd(choice.ref, spent.usage, is_local=choice.is_local)
-            self._record(jobs, spent, is_whole=is_whole)
+            self._record(jobs, choice, spent, is_whole=is_whole)
         return found
 
     def _choice(self, job: ExtractionJob) -> ModelChoice:
@@ -179,7 +181,7 @@ class ExtractionReader:
                 return choice
         raise ProviderUnreachableError("not on offer", user_message=_GONE)
 
-    def _record(self, jobs: Sequence[ExtractionJob], spent: _Spent, *, is_whole: bool) -> None:
+    def _record(self, jobs: Sequence[ExtractionJob], choice: ModelChoice, spent: _Spent, *, is_whole: bool) -> None:
         """Record what a call took; one that failed before a model read anything took nothing."""
         if is_whole or spent.usage.input_tokens or spent.usage.output_tokens:
             event = extraction_event(
@@ -191,7 +193,7 @@ class ExtractionReader:
                 failed=not is_whole,
                 at=self._clock(),
             )
-            self._events.append(event)
+            self._ledger.record(jobs[0].user_id, event, choice.ref, spent.usage, spent.cost)
 
     def _apply(
         self, job: ExtractionJob, batch: _Batch, message: Message, proposals: Sequence[Proposal], share: Outcome

@@ -149,8 +149,8 @@ class Metrics:
         self.messages = counter("messages", "Messages that people sent.")
         self.answers = counter("answers", "Answers that ended.", "provider", "model", "state")
         self.tokens = counter("tokens", "Tokens, as the provider counts them.", "provider", "model", "direction")
-        self.cost = counter("cost_usd", "List price of the answers in US dollars.", "provider", "model")
-        self.unpriced = counter("answers_unpriced", "Answers whose price is not known.", "provider")
+        self.cost = counter("cost_usd", "List price of all calls in US dollars.", "provider", "model")
+        self.unpriced = counter("answers_unpriced", "Calls whose price is not known.", "provider")
         self.provider_errors = counter("provider_errors", "Calls of a model that failed.", "provider", "kind")
         self.memory_errors = counter("memory_errors", "Operations on memory that failed.", "stage")
         self.store_errors = counter(
@@ -213,19 +213,18 @@ class Metrics:
             self.provider_errors.labels(self._provider(provider), kind_of(error, PROVIDER_ERRORS)).inc()
             raise
 
-    def note_answer(
-        self, provider: str, model: str, *, state: MessageState, usage: Usage, cost_usd: float | None
+    def note_call(
+        self, provider: str, model: str, *, state: MessageState | None, usage: Usage, cost_usd: float | None
     ) -> None:
-        """Count an answer that ended: its tokens, its cost and its times. `cost_usd` None: not known."""
+        """Count a call that ended: its tokens, cost and times. `state` None: no answer; `cost_usd` None: not known."""
         known = self._provider(provider)
         name = model if model in self._models.get(provider, ()) else OTHER
-        self.answers.labels(known, name, state).inc()
-        self.tokens.labels(known, name, "input").inc(usage.input_tokens)
-        self.tokens.labels(known, name, "output").inc(usage.output_tokens)
-        if cost_usd is None:
-            self.unpriced.labels(known).inc()
-        else:
-            self.cost.labels(known, name).inc(cost_usd)
+        if state is not None:
+            self.answers.labels(known, name, state).inc()
+        for direction, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+            self.tokens.labels(known, name, direction).inc(tokens)
+        priced = self.unpriced.labels(known) if cost_usd is None else self.cost.labels(known, name)
+        priced.inc(1 if cost_usd is None else cost_usd)
         if usage.first_token_ms is not None:
             self.first_token.labels(known).observe(usage.first_token_ms / 1000)
         if usage.duration_ms is not None:

@@ -185,6 +185,7 @@ class _Engines:
     models: ModelGateway
     preferences: PreferenceService
     connections: ConnectionService
+    allowance: Allowance
 
 
 def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock) -> _Engines:
@@ -201,6 +202,7 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
         connections=ConnectionService(
             accounts=accounts, models=models, preferences=preferences, clock=clock, audit=audit
         ),
+        allowance=Allowance(accounts=accounts, limits=system.current, clock=clock),
     )
 
 
@@ -212,6 +214,7 @@ def _extraction(
         store,
         engines.connections,
         engines.preferences,
+        allowance=engines.allowance,
         derivation=Derivation(shelf=shelf, memory=engines.memory, derive=derive, clock=clock),
         extractor=MemoryExtractor(gateway=engines.models, mask=mask, timeout_s=float(settings.request_timeout_s)),
         clock=clock,
@@ -225,7 +228,7 @@ def _chat(store: Store, engines: _Engines, extraction: ExtractionService, clock:
         memory=ChatMemory(memory=engines.memory, preferences=engines.preferences, queue=extraction),
         models=engines.models,
         connections=engines.connections,
-        allowance=Allowance(accounts=store.accounts, limits=engines.system.current, clock=clock),
+        allowance=engines.allowance,
         clock=clock,
         metrics=store.metrics,
     )

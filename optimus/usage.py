@@ -100,7 +100,7 @@ def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: 
 def note_answer(metrics: Metrics, given: Asked, result: GenerationResult) -> None:
     """Count an answer that ended, however it ended."""
     ref, cost = given.choice.ref, _cost(given.choice, result)
-    metrics.note_answer(ref.provider, ref.name, state=result.state, usage=result.usage, cost_usd=cost)
+    metrics.note_call(ref.provider, ref.name, state=result.state, usage=result.usage, cost_usd=cost)
 
 
 def extraction_event(

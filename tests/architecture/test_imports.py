@@ -29,11 +29,13 @@ ALLOWED = {
     "audit": BASE | {"storage", "auth"},
     "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "chat": BASE | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
-    "extraction_reader": BASE | {"storage", "memory_manager", "llm_handler", "connections", "preferences", "usage"},
+    "extraction_reader": BASE
+    | {"allowance", "storage", "memory_manager", "llm_handler", "connections", "preferences", "usage"},
     "extraction": BASE | {"storage", "llm_handler", "connections", "preferences", "extraction_reader"},
     "assembly": BASE
     | ENGINES
     | {
+        "allowance",
         "analytics",
         "connections",
         "extraction",

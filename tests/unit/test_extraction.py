@@ -97,10 +97,29 @@ def test_what_a_model_finds_is_remembered_and_shown(world: World, provider, choi
     assert work(world) == 0
 
 
+def test_a_used_up_day_puts_looking_off_until_the_next(world: World, provider, choice):
+    """Without tokens left no model is asked; the job waits for midnight UTC, and is done then."""
+    finds(provider, entry(BEAGLE))
+    _, message, _ = world.say(SAID, choice=choice)
+    world.services.system.change(world.principal, tokens_per_day=1)
+    assert work(world) == 1
+    assert (looks(provider), state(world, message)) == ([], JobState.RETRY)
+    assert work(world) == 0
+    world.clock.now = world.clock.now.replace(hour=0, minute=0) + timedelta(days=1)
+    assert work(world) == 1
+    assert state(world, message) is JobState.DONE
+
+
 def test_a_look_is_paid_for_in_its_own_account(world: World, provider, choice):
-    """Tokens of a look are recorded as such, shown apart from answers, and stand on the job."""
+    """Tokens of a look are recorded and shown apart from answers, and count in the day's and all models' sums."""
     world.say(SAID, choice=choice)
+    before = world.services.store.accounts.daily_use(world.owner, world.clock().date())
     work(world)
+    after = world.services.store.accounts.daily_use(world.owner, world.clock().date())
+    assert after.tokens - before.tokens == 11 + 4
+    text, model = world.services.scrape()[0].decode(), 'model="other",provider="compatible"'
+    assert f'optimus_tokens_total{{direction="input",{model}}} 22.0' in text
+    assert f'optimus_answers_total{{{model},state="complete"}} 1.0' in text
     events = [e for e in world.services.store.events.of(world.owner) if e.kind == "extraction"]
     assert [(e.data["model"], e.data["input_tokens"], e.data["cost_usd"]) for e in events] == [
         ("compatible:gpt-6-luna", 11, 0.0)

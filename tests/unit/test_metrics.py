@@ -101,9 +101,9 @@ def test_the_number_of_series_is_bounded():
     metrics = new_metrics()
     for entry in CATALOGUE.all():
         for name in (*entry.models, *(f"typed-{number}" for number in range(500))):
-            metrics.note_answer(entry.key, name, state=MessageState.COMPLETE, usage=Usage(), cost_usd=0.1)
+            metrics.note_call(entry.key, name, state=MessageState.COMPLETE, usage=Usage(), cost_usd=0.1)
     for number in range(500):
-        metrics.note_answer(f"typed-{number}", "x", state=MessageState.FAILED, usage=Usage(), cost_usd=None)
+        metrics.note_call(f"typed-{number}", "x", state=MessageState.FAILED, usage=Usage(), cost_usd=None)
     for stage in MemoryStage:
         with metrics.memory_stage(stage):
             pass
@@ -118,8 +118,8 @@ def test_answers_are_counted_with_tokens_cost_and_times():
     """A model of the catalogue has its name, another one counts as `other`; an unknown price counts apart."""
     metrics = Metrics(models={"openai": ("known",)})
     usage = Usage(input_tokens=100, output_tokens=20, first_token_ms=400, duration_ms=3000)
-    metrics.note_answer("openai", "known", state=MessageState.COMPLETE, usage=usage, cost_usd=0.25)
-    metrics.note_answer("openai", "mine", state=MessageState.STOPPED, usage=usage, cost_usd=None)
+    metrics.note_call("openai", "known", state=MessageState.COMPLETE, usage=usage, cost_usd=0.25)
+    metrics.note_call("openai", "mine", state=MessageState.STOPPED, usage=usage, cost_usd=None)
     assert value(metrics, "answers_total", provider="openai", model="known", state="complete") == 1
     assert value(metrics, "answers_total", provider="openai", model="other", state="stopped") == 1
     assert value(metrics, "tokens_total", provider="openai", model="known", direction="input") == 100
