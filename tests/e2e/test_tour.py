@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from benchmarks._filling import Amounts, fill
 from tests.e2e import person
 from tests.e2e.server import AppServer
+from tests.e2e.test_quality import SECTIONS
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
@@ -104,10 +105,14 @@ def test_pictures_of_a_life(full: tuple[AppServer, str], themed):
 
 
 def look_around(page: Page, url: str, state: str) -> None:
-    """Take a picture of each page beside the chat, wide and narrow."""
+    """Take a picture of each page beside the chat and of its sections, wide and narrow."""
     for path, title in TITLES.items():
         for size, narrow in ((WIDE, ""), (NARROW, "-narrow")):
             page.set_viewport_size(size)
             page.goto(f"{url}/{path}")
             expect(page.get_by_role("heading", name=title).first).to_be_visible()
             take(page, LOOKS / f"{path}-{state}{narrow}.png")
+            for section, content in SECTIONS.get(path, {}).items():
+                page.get_by_test_id("stMain").get_by_text(section, exact=True).first.click()
+                expect(page.get_by_text(content).first).to_be_visible()
+                take(page, LOOKS / f"{path}-{section.replace(' ', '-').lower()}-{state}{narrow}.png")
