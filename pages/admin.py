@@ -14,7 +14,7 @@ from optimus.ui.admin_numbers import draw_numbers
 from optimus.ui.admin_system import draw_system
 from optimus.ui.admin_users import draw_users
 from optimus.ui.guard import PageContext, run_page
-from optimus.ui.text import option
+from optimus.ui.navigation import draw_sections
 
 SECTIONS = {
     "Users": draw_users,
@@ -26,19 +26,10 @@ SECTIONS = {
 
 
 def render(context: PageContext) -> None:
-    """Draw the chosen section; the others cost nothing meanwhile."""
+    """Draw the open section; the address names it."""
     st.title("Admin")
     st.caption("Accounts and the state of this Optimus. Chats and memories belong to their users and are never shown.")
-    section = st.segmented_control(
-        "Section",
-        list(SECTIONS),
-        default="Users",
-        required=True,
-        key="admin_section",
-        label_visibility="collapsed",
-        format_func=option,
-    )
-    SECTIONS[section or "Users"](context)
+    draw_sections(context, SECTIONS)
 
 
 run_page(render, Action.USE_ADMIN)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from optimus.auth.permissions import Action
 from optimus.ui.guard import PageContext, run_page
+from optimus.ui.navigation import draw_sections
 from optimus.ui.settings_account import draw_account
 from optimus.ui.settings_appearance import draw_appearance
 from optimus.ui.settings_data import draw_data
@@ -26,10 +27,7 @@ SECTIONS = {
 def render(context: PageContext) -> None:
     """Draw the open section; the address names it, so that other pages can link to it."""
     st.title("Settings")
-    for name, tab in zip(SECTIONS, st.tabs(list(SECTIONS), key="section", bind="query-params"), strict=True):
-        if tab.open:
-            with tab:
-                SECTIONS[name](context)
+    draw_sections(context, SECTIONS)
 
 
 run_page(render, Action.USE_SETTINGS)

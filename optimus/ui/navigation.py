@@ -1,7 +1,8 @@
-"""Navigation: the pages that a role has, the sign-in or set-up form for everybody else."""
+"""Navigation: the pages that a role has and their sections, the sign-in or set-up form for everybody else."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -14,7 +15,7 @@ from optimus.ui import bridge
 from optimus.ui.boundary import report
 from optimus.ui.farewell import farewell_page
 from optimus.ui.first_password import first_password_page
-from optimus.ui.guard import act, current_principal, watch
+from optimus.ui.guard import PageContext, act, current_principal, watch
 from optimus.ui.setup import setup_page
 from optimus.ui.sign_in import sign_in_page
 from optimus.ui.state import ui_state
@@ -66,6 +67,14 @@ def run() -> None:
     _account(principal)
     bridge.draw_problem()
     first_password_page(principal) if principal.must_change_password else page.run()
+
+
+def draw_sections(context: PageContext, sections: Mapping[str, Callable[[PageContext], None]]) -> None:
+    """Draw the sections of a page as tabs; only the open one is run, and the address names it."""
+    for name, tab in zip(sections, st.tabs(list(sections), key="section", bind="query-params"), strict=True):
+        if tab.open:
+            with tab:
+                sections[name](context)
 
 
 def _pages(role: Role) -> list[st.Page]:

@@ -12,9 +12,8 @@ def open_log(sign_in: SignIn, principal: Principal) -> AppTest:
     """Open the log as somebody."""
     sign_in(principal)
     app = run_app().switch_page("../../pages/admin.py").run()
-    if app.button_group:
-        app.button_group(key="admin_section").set_value("Log").run()
-    return app
+    app.query_params["section"] = "Log"
+    return app.run()
 
 
 def shown(app: AppTest) -> list[str]:
