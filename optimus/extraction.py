@@ -43,7 +43,17 @@ class Look:
     held: int
     """How many findings wait for review."""
     fault: str
-    """A sentence on why it failed; empty where it did not."""
+    """A sentence on why it failed or has to be tried again; empty otherwise."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the model is about to look, or looking."""
+        return self.status in {JobState.WAITING, JobState.RUNNING}
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it failed and will be tried again by itself."""
+        return self.status is JobState.RETRY
 
 
 class ExtractionService:
@@ -103,7 +113,7 @@ class ExtractionService:
                 message_id=key,
                 status=job.status,
                 held=self._reader.held(job) if job.held else 0,
-                fault=job.reason if job.status is JobState.FAILED else "",
+                fault=job.reason if job.status in {JobState.FAILED, JobState.RETRY} else "",
             )
             for key, job in self._jobs.of(owner, messages).items()
         }

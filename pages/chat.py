@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from optimus.auth.permissions import Action
 from optimus.llm_handler.requests import ModelChoice
 from optimus.models import Conversation, ConversationId, Message, MessageRole, MessageState, is_uuid
-from optimus.ui.chat_messages import draw_look, draw_message, draw_running
+from optimus.ui.chat_messages import draw_look, draw_looking, draw_message, draw_running
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
 from optimus.ui.guard import PageContext, act, act_and_note, did, run_page
@@ -79,6 +79,8 @@ def _draw_messages(context: PageContext, messages: list[Message], choice: ModelC
         if message.state is not MessageState.WRITING:
             draw_message(context, message, choice, is_last=message is messages[-1])
             draw_look(context, looks.get(message.id))
+    if pending := [key for key, look in looks.items() if look.is_under_way]:
+        draw_looking(context, pending)
 
 
 def _draw_empty(context: PageContext, choice: ModelChoice) -> str | None:

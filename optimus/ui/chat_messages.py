@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import streamlit as st
 
 from optimus.extraction import Look
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
-from optimus.models import ChangeKind, MemoryChange, Message, MessageRole, MessageState
+from optimus.models import ChangeKind, MemoryChange, Message, MessageId, MessageRole, MessageState
 from optimus.ui.chat_sidebar import MEMORY_PAGE
 from optimus.ui.guard import PageContext, did, is_still
 from optimus.ui.text import TYPE_NAMES, count, day, plain
 
 FOLLOW_EVERY_S = 0.5
 FOLLOW_S = 0.35
+LOOK_EVERY_S = 1.0
 _AVATARS = {MessageRole.USER: ":material/person:", MessageRole.ASSISTANT: ":material/neurology:"}
 
 
@@ -47,7 +48,7 @@ def draw_running(context: PageContext, generation: Generation) -> None:
 
 
 def draw_look(context: PageContext, look: Look | None) -> None:
-    """Draw what a model's look through a message left to be said: that it failed, or that something needs review."""
+    """Draw what a model's look through a message left to be said: why it waits or failed, or what needs review."""
     if look is None or not (look.held or look.fault):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"look_{look.message_id}"):
@@ -59,10 +60,24 @@ def draw_look(context: PageContext, look: Look | None) -> None:
                 query_params={"status": "Needs review"},
             )
             return
+        if look.is_put_off:
+            st.caption(f"Not looked through for more to remember yet; it is tried again. {plain(look.fault)}")
+            return
         st.caption(f"Not looked through for more to remember. {plain(look.fault)}")
         wanted = st.button("Try again", icon=":material/refresh:", key=f"look_again_{look.message_id}", type="tertiary")
         if wanted and did(context.services.extraction.retry, context.principal.user_id, look.message_id):
             st.rerun()
+
+
+@st.fragment(run_every=LOOK_EVERY_S)
+def draw_looking(context: PageContext, pending: Collection[MessageId]) -> None:
+    """Say that a model looks through messages, and draw the page again once it has ended with one of them."""
+    if not is_still(context):
+        return
+    looks = context.services.extraction.looks(context.principal.user_id, pending)
+    if not all(key in looks and looks[key].is_under_way for key in pending):
+        st.rerun()
+    st.caption("Looking for more to remember…")
 
 
 def _moment(generation: Generation) -> Iterator[str]:

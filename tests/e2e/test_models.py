@@ -1,5 +1,6 @@
 """Connecting a model in the browser, and what happens while it answers: against a model server on loopback."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +28,13 @@ def provider() -> Iterator[FakeProvider]:
     with running_provider() as fake:
         fake.answer = lambda _request: ANSWER
         yield fake
+
+
+def found(text: str) -> str:
+    """Return what a model writes that found one fact in a message."""
+    entry = {"source": 1, "text": text, "type": "fact", "entities": ["Rufus"], "confidence": 0.9, "importance": 0.8}
+    usual = {"language": "en", "event_date": None, "instructs_assistant": False, "decision": "add", "known": None}
+    return json.dumps({"memories": [entry | usual]})
 
 
 @pytest.fixture
@@ -126,6 +134,17 @@ def test_the_chosen_model_stays_until_it_is_disconnected(connected: Page, shared
     expect(page.get_by_test_id("stDialog")).to_have_count(0)
     expect(picker(page)).to_have_value("Offline assistant")
     expect(page.get_by_text("Connect a model").first).to_be_visible()
+
+
+def test_what_a_model_finds_appears_under_the_message(connected: Page, provider: FakeProvider):
+    """The answer comes first; what the model then finds in the message is added to its card by itself, with Undo."""
+    fact = "We got a beagle called Rufus"
+    provider.answer = lambda request: ANSWER if request.body.get("stream") else found(fact)
+    person.say(connected, "We finally got a beagle called Rufus")
+    expect(connected.get_by_text(f"Saved: {fact}")).to_be_visible()
+    expect(connected.get_by_text("Looking for more")).to_have_count(0)
+    connected.get_by_role("button", name="Undo").last.click()
+    expect(connected.get_by_text(f"Undone: {fact}")).to_be_visible()
 
 
 def test_stop_keeps_what_was_written(connected: Page, provider: FakeProvider):

@@ -8,6 +8,7 @@ from optimus.usage import extraction_event
 from tests.pages.conftest import ROOT, SignIn, run_alone, texts
 from tests.world import World
 
+LOOKING = "Looking for more to remember…"
 REASON = "The provider has a problem on its side"
 
 
@@ -38,6 +39,30 @@ def test_a_failed_look_shows_its_reason_and_can_be_tried_again(world: World, sig
     assert not app.exception
     assert REASON not in texts(app)
     assert world.services.extraction.counts() == {JobState.WAITING: 1}
+
+
+def test_the_page_says_that_a_model_looks_and_why_it_tries_again(world: World, sign_in: SignIn):
+    """While a model looks, a line says so; once it has to wait, the reason stands there instead, without a button."""
+    conversation, message, _ = world.say("I live in Lisbon")
+    now, jobs = world.clock(), world.services.store.jobs
+    job = ExtractionJob(
+        id=job_id(message.id),
+        user_id=world.owner,
+        message_id=message.id,
+        conversation_id=conversation.id,
+        model="compatible:gpt-6-luna",
+        at=now,
+        updated_at=now,
+    )
+    jobs.add(job)
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    app.query_params["chat"] = conversation.id
+    assert LOOKING in texts(app.run())
+    jobs.save(job.model_copy(update={"status": JobState.RETRY, "reason": REASON}))
+    app.run()
+    assert (LOOKING in texts(app), REASON in texts(app)) == (False, True)
+    assert not [button for button in app.button if button.label == "Try again"]
 
 
 def test_the_model_that_looks_is_chosen_in_the_settings(world: World, sign_in: SignIn):
