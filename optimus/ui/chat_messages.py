@@ -55,7 +55,8 @@ def draw_look(context: PageContext, look: Look | None) -> None:
         if look.held:
             st.page_link(
                 MEMORY_PAGE,
-                label=f"{count(look.held, 'sentence')} in this message reads like an instruction: needs review",
+                label=f"{count(look.held, 'sentence')} in this message: needs review",
+                help="It reads like an instruction, so it is not used before you have looked at it.",
                 icon=":material/policy:",
                 query_params={"status": "Needs review"},
             )
