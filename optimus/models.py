@@ -1,63 +1,54 @@
-"""The vocabulary of Optimus: domain values that every layer shares.
-
-Values are frozen. Times are timezone-aware UTC. Ids are UUID strings made by the server; nothing that a
-person typed is ever used as an id or as a tenant.
-"""
+"""The vocabulary of Optimus: domain values that every layer shares. They are frozen; times are aware, in UTC."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import NewType
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-UserId = NewType("UserId", str)
-SessionId = NewType("SessionId", str)
-ConversationId = NewType("ConversationId", str)
-MessageId = NewType("MessageId", str)
-MemoryId = NewType("MemoryId", str)
-
-Clock = Callable[[], datetime]
-
-MAX_MESSAGE_CHARS = 32_000
-MAX_TITLE_CHARS = 120
-MAX_MEMORY_CHARS = 4_000
-
-_NAMESPACE = uuid5(NAMESPACE_URL, "optimus")
-
-
-def utc_now() -> datetime:
-    """Return the present time, aware, in UTC: the default `Clock`."""
-    return datetime.now(UTC)
-
-
-def new_id() -> str:
-    """Return a random UUID string."""
-    return str(uuid4())
-
-
-def stable_id(*natural_key: str) -> str:
-    """Return the UUIDv5 of a natural key, so that writing the same thing twice writes one record."""
-    return str(uuid5(_NAMESPACE, "\x1f".join(natural_key)))
-
-
-def is_uuid(value: object) -> bool:
-    """Tell whether `value` is a UUID in its canonical, lower-case, dashed form."""
-    if not isinstance(value, str):
-        return False
-    try:
-        return str(UUID(value)) == value
-    except ValueError:
-        return False
-
-
-class Value(BaseModel):
-    """Base of all domain values: frozen, and strict about unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from optimus.values import (
+    MAX_MEMORY_CHARS as MAX_MEMORY_CHARS,
+)
+from optimus.values import (
+    MAX_MESSAGE_CHARS as MAX_MESSAGE_CHARS,
+)
+from optimus.values import (
+    MAX_TITLE_CHARS as MAX_TITLE_CHARS,
+)
+from optimus.values import (
+    Clock as Clock,
+)
+from optimus.values import (
+    ConversationId as ConversationId,
+)
+from optimus.values import (
+    MemoryId as MemoryId,
+)
+from optimus.values import (
+    MessageId as MessageId,
+)
+from optimus.values import (
+    SessionId as SessionId,
+)
+from optimus.values import (
+    UserId as UserId,
+)
+from optimus.values import (
+    Value as Value,
+)
+from optimus.values import (
+    is_uuid as is_uuid,
+)
+from optimus.values import (
+    new_id as new_id,
+)
+from optimus.values import (
+    stable_id as stable_id,
+)
+from optimus.values import (
+    utc_now as utc_now,
+)
 
 
 class Role(StrEnum):
@@ -205,7 +196,7 @@ class RecalledMemory(Value):
 
     memory: Memory
     score: float
-    parts: dict[ScorePart, float] = {}
+    parts: dict[ScorePart, float] = Field(default={})
     """Weighted contribution of each signal; they sum to `score`."""
 
 

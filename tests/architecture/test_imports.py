@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-BASE = {"errors", "models", "settings", "keys", "metrics"}
+BASE = {"errors", "models", "values", "settings", "keys", "metrics"}
 ENGINES = {"auth", "memory_manager", "llm_handler"}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),
@@ -115,7 +115,7 @@ LIBRARIES = {
 }
 ENVIRONMENT = ("optimus/settings.py", "optimus/memory_manager/mem0.py")
 CLOCK_CALLS = {"datetime.now", "datetime.utcnow", "time.time", "date.today"}
-CLOCK_OWNERS = ("optimus/models.py",)
+CLOCK_OWNERS = ("optimus/values.py",)
 
 
 def product_files() -> list[Path]:

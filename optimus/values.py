@@ -1,0 +1,58 @@
+"""What every value is made of: ids, times, limits, and the frozen base. `optimus.models` passes it all on.
+
+Ids are UUID strings made by the server; nothing that a person typed is ever used as an id or as a tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NewType
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+UserId = NewType("UserId", str)
+SessionId = NewType("SessionId", str)
+ConversationId = NewType("ConversationId", str)
+MessageId = NewType("MessageId", str)
+MemoryId = NewType("MemoryId", str)
+
+Clock = Callable[[], datetime]
+
+MAX_MESSAGE_CHARS = 32_000
+MAX_TITLE_CHARS = 120
+MAX_MEMORY_CHARS = 4_000
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "optimus")
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware, in UTC: the default `Clock`."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return a random UUID string."""
+    return str(uuid4())
+
+
+def stable_id(*natural_key: str) -> str:
+    """Return the UUIDv5 of a natural key, so that writing the same thing twice writes one record."""
+    return str(uuid5(_NAMESPACE, "\x1f".join(natural_key)))
+
+
+def is_uuid(value: object) -> bool:
+    """Tell whether `value` is a UUID in its canonical, lower-case, dashed form."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+class Value(BaseModel):
+    """Base of all domain values: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
