@@ -18,6 +18,7 @@ from optimus.llm_handler.extraction import MemoryExtractor
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.memory_manager.acts import MemoryActs
 from optimus.memory_manager.crud import through_mem0
+from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
@@ -148,11 +149,13 @@ def open_extraction(
     )
 
 
-def open_library(store: Store, embedder: Embedder, memory: MemoryManager, clock: Clock) -> MemoryLibrary:
+def open_library(
+    store: Store, shelf: Shelf, memory: MemoryManager, clock: Clock
+) -> tuple[MemoryLibrary, DocumentShelf]:
     """Return what the Memory page acts through."""
-    return MemoryLibrary(
-        shelf=open_shelf(store, embedder), memory=memory, conversations=store.conversations, clock=clock
-    )
+    library = MemoryLibrary(shelf=shelf, memory=memory, conversations=store.conversations, clock=clock)
+    documents = DocumentShelf(index=store.documents, shelf=shelf, memory=memory, library=library, clock=clock)
+    return library, documents
 
 
 def derive(text: str, *, now: datetime) -> list[Candidate]:

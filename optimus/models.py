@@ -8,82 +8,62 @@ from enum import StrEnum
 from pydantic import Field
 
 from optimus.values import (
-    MAX_MEMORY_CHARS as MAX_MEMORY_CHARS,
-)
-from optimus.values import (
-    MAX_MESSAGE_CHARS as MAX_MESSAGE_CHARS,
-)
-from optimus.values import (
-    MAX_TITLE_CHARS as MAX_TITLE_CHARS,
-)
-from optimus.values import (
-    Clock as Clock,
-)
-from optimus.values import (
-    ConversationId as ConversationId,
-)
-from optimus.values import (
-    MemoryId as MemoryId,
-)
-from optimus.values import (
-    MessageId as MessageId,
-)
-from optimus.values import (
-    SessionId as SessionId,
-)
-from optimus.values import (
-    UserId as UserId,
-)
-from optimus.values import (
-    Value as Value,
-)
-from optimus.values import (
-    is_uuid as is_uuid,
-)
-from optimus.values import (
-    new_id as new_id,
-)
-from optimus.values import (
-    stable_id as stable_id,
-)
-from optimus.values import (
-    utc_now as utc_now,
+    MAX_MEMORY_CHARS,
+    MAX_MESSAGE_CHARS,
+    MAX_TITLE_CHARS,
+    Clock,
+    ConversationId,
+    MemoryId,
+    MessageId,
+    Principal,
+    Role,
+    SessionId,
+    User,
+    UserId,
+    UserStatus,
+    Value,
+    is_uuid,
+    new_id,
+    stable_id,
+    utc_now,
 )
 
-
-class Role(StrEnum):
-    """What an account may do."""
-
-    USER = "user"
-    ADMIN = "admin"
-
-
-class UserStatus(StrEnum):
-    """Whether an account may sign in."""
-
-    ACTIVE = "active"
-    LOCKED = "locked"
-
-
-class User(Value):
-    """An account as other layers see it: no credential inside."""
-
-    id: UserId
-    username: str
-    role: Role
-    status: UserStatus = UserStatus.ACTIVE
-    created_at: datetime
-
-
-class Principal(Value):
-    """Who acts in this run: proven from the cookie and the stored session, never from session state."""
-
-    user_id: UserId
-    username: str
-    role: Role
-    session_id: SessionId
-    must_change_password: bool = False
-    """Signed in with a one-time code: nothing but choosing an own password is allowed."""
+__all__ = [
+    "MAX_MEMORY_CHARS",
+    "MAX_MESSAGE_CHARS",
+    "MAX_TITLE_CHARS",
+    "ChangeKind",
+    "Clock",
+    "Conversation",
+    "ConversationId",
+    "Memory",
+    "MemoryChange",
+    "MemoryId",
+    "MemoryStatus",
+    "MemoryType",
+    "MemoryUse",
+    "MemoryVersion",
+    "Message",
+    "MessageId",
+    "MessageRole",
+    "MessageState",
+    "Principal",
+    "Provenance",
+    "RecalledMemory",
+    "Role",
+    "ScorePart",
+    "SessionId",
+    "SourceKind",
+    "Usage",
+    "User",
+    "UserId",
+    "UserStatus",
+    "Value",
+    "is_uuid",
+    "new_id",
+    "stable_id",
+    "utc_now",
+]
 
 
 class MemoryType(StrEnum):
@@ -124,7 +104,20 @@ class Provenance(Value):
     conversation_id: ConversationId | None = None
     message_id: MessageId | None = None
     extractor: str = "manual"
-    """`manual`, `episode`, `rules` or the name of the extraction model."""
+    """`manual`, `episode`, `rules`, `document` or the name of the extraction model."""
+    document_id: str | None = None
+    """Of the file that it is a part of; the rest says which: its name, the headings above, the page, how many parts."""
+    title: str | None = None
+    heading: str | None = None
+    page: int | None = None
+    parts: int | None = None
+
+    @property
+    def citation(self) -> str:
+        """Where in a file it stands (`handbook.pdf, page 3`); empty where it is no part of one."""
+        if not self.title:
+            return ""
+        return f"{self.title}, page {self.page}" if self.page else ", ".join(filter(None, (self.title, self.heading)))
 
 
 class MemoryVersion(Value):
@@ -225,6 +218,8 @@ class MemoryChange(Value):
 
 class MemoryUse(Value):
     """A memory that was given to the model for an answer, as it read at that moment."""
+
+    citation: str = ""
 
     memory_id: MemoryId
     text: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from optimus.llm_handler.agents import MEMORY_RULE
@@ -58,14 +59,21 @@ def memory_block(recalled: Sequence[RecalledMemory]) -> str | None:
 
 def _line(found: RecalledMemory) -> str:
     memory = found.memory
-    return f"{memory.recorded_at:%Y-%m-%d} ({memory.type}): {' '.join(memory.text.split())}"
+    cited = memory.provenance.citation
+    kind = f"{memory.type}, {json.dumps(cited, ensure_ascii=False)}" if cited else memory.type
+    return f"{memory.recorded_at:%Y-%m-%d} ({kind}): {' '.join(memory.text.split())}"
 
 
 def memory_use(found: RecalledMemory) -> MemoryUse:
     """Return what is kept with an answer about a memory that it was given."""
     memory = found.memory
     return MemoryUse(
-        memory_id=memory.id, text=memory.text, type=memory.type, recorded_at=memory.recorded_at, score=found.score
+        memory_id=memory.id,
+        text=memory.text,
+        type=memory.type,
+        recorded_at=memory.recorded_at,
+        score=found.score,
+        citation=memory.provenance.citation,
     )
 
 

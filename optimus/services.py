@@ -32,10 +32,12 @@ from optimus.keys import Keys, load_keys
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.extraction import MemoryExtractor
 from optimus.llm_handler.gateway import ModelGateway
+from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.masking import mask
+from optimus.memory_manager.shelf import Shelf
 from optimus.metrics import Metrics
 from optimus.models import Clock, utc_now
 from optimus.overview import OverviewService
@@ -63,6 +65,7 @@ class Services:
     auth: AuthService
     memory: MemoryManager
     library: MemoryLibrary
+    documents: DocumentShelf
     models: ModelGateway
     preferences: PreferenceService
     connections: ConnectionService
@@ -148,18 +151,20 @@ def wire(
     measured = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=store.metrics)
     engines = _engines(settings, store, measured, clock)
     system, memory, models = engines.system, engines.memory, engines.models
-    extraction = _extraction(settings, store, engines, measured, clock)
+    extraction = _extraction(settings, store, engines, clock)
     chat = _chat(store, engines, extraction, clock)
     auth = open_auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
     importer = Importer(store=store, memory=memory, preferences=engines.preferences, clock=clock)
+    library, documents = open_library(store, engines.shelf, memory, clock)
     running = Running(store=store, models=models, analytics=analytics, memory=memory, embedder=measured, clock=clock)
     return Services(
         settings=settings,
         store=store,
         auth=auth,
         memory=memory,
-        library=open_library(store, measured, memory, clock),
+        library=library,
+        documents=documents,
         models=models,
         preferences=engines.preferences,
         connections=engines.connections,
@@ -182,6 +187,7 @@ class _Engines:
 
     system: SystemSettingsService
     memory: MemoryManager
+    shelf: Shelf
     models: ModelGateway
     preferences: PreferenceService
     connections: ConnectionService
@@ -197,6 +203,7 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
     return _Engines(
         system=system,
         memory=open_memory(store, embedder, clock, system.max_memories),
+        shelf=open_shelf(store, embedder, system.max_memories),
         models=models,
         preferences=preferences,
         connections=ConnectionService(
@@ -206,16 +213,13 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
     )
 
 
-def _extraction(
-    settings: Settings, store: Store, engines: _Engines, embedder: Embedder, clock: Clock
-) -> ExtractionService:
-    shelf = open_shelf(store, embedder, engines.system.max_memories)
+def _extraction(settings: Settings, store: Store, engines: _Engines, clock: Clock) -> ExtractionService:
     return open_extraction(
         store,
         engines.connections,
         engines.preferences,
         allowance=engines.allowance,
-        derivation=Derivation(shelf=shelf, memory=engines.memory, derive=derive, clock=clock),
+        derivation=Derivation(shelf=engines.shelf, memory=engines.memory, derive=derive, clock=clock),
         extractor=MemoryExtractor(gateway=engines.models, mask=mask, timeout_s=float(settings.request_timeout_s)),
         clock=clock,
     )

@@ -1,4 +1,4 @@
-"""What every value is made of: ids, times, limits, and the frozen base. `optimus.models` passes it all on.
+"""What every value is made of, and who acts: ids, times, limits, accounts. `optimus.models` passes it all on.
 
 Ids are UUID strings made by the server; nothing that a person typed is ever used as an id or as a tenant.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import NewType
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -56,3 +57,38 @@ class Value(BaseModel):
     """Base of all domain values: frozen, and strict about unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Role(StrEnum):
+    """What an account may do."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class UserStatus(StrEnum):
+    """Whether an account may sign in."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+
+
+class User(Value):
+    """An account as other layers see it: no credential inside."""
+
+    id: UserId
+    username: str
+    role: Role
+    status: UserStatus = UserStatus.ACTIVE
+    created_at: datetime
+
+
+class Principal(Value):
+    """Who acts in this run: proven from the cookie and the stored session, never from session state."""
+
+    user_id: UserId
+    username: str
+    role: Role
+    session_id: SessionId
+    must_change_password: bool = False
+    """Signed in with a one-time code: nothing but choosing an own password is allowed."""

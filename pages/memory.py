@@ -10,6 +10,7 @@ from optimus.models import MAX_MEMORY_CHARS, MemoryId, is_uuid
 from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act, run_page
 from optimus.ui.memory_details import draw_details
+from optimus.ui.memory_documents import draw_documents
 from optimus.ui.memory_table import draw_actions, draw_table, draw_undo
 from optimus.ui.memory_view import draw_clear, draw_view
 from optimus.ui.text import count, plain
@@ -30,6 +31,7 @@ def render(context: PageContext) -> None:
         return
     _draw_found(context, draw_view(context))
     _draw_add(context)
+    draw_documents(context)
 
 
 def _draw_found(context: PageContext, view: MemoryView) -> None:

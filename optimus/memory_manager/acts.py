@@ -24,6 +24,8 @@ class Way(StrEnum):
     """By what is said there, or by Undo under it."""
     HAND = "hand"
     """On the memory page."""
+    FILE = "file"
+    """With a file."""
 
 
 class MemoryActs:

@@ -69,7 +69,7 @@ class CollectionNames:
     @property
     def sealed(self) -> dict[str, SealedFields]:
         """Which payload fields are sealed, by collection."""
-        memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities", "slot"})
+        memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities", "slot", "title", "heading"})
         message = frozenset({"title", "text", "zone", "saved", "used", "error"})
         return {
             self.memories: SealedFields("memories", memory),
@@ -99,8 +99,8 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     """
     word, time = models.PayloadSchemaType.KEYWORD, models.PayloadSchemaType.DATETIME
     number = models.PayloadSchemaType.INTEGER
-    names_of_memory = ("type", "status", "slot_key", "conversation_id", "message_id", "source", "extractor")
-    memory = dict.fromkeys(names_of_memory, word) | {"created_at": time, "updated_at": time}
+    told = ("type", "status", "slot_key", "source", "extractor", "conversation_id", "message_id", "document_id")
+    memory = dict.fromkeys(told, word) | {"created_at": time, "updated_at": time}
     record = {"kind": word}
     return (
         CollectionSpec(

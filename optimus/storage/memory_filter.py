@@ -37,7 +37,7 @@ def memory_conditions(owner: UserId, where: MemoryFilter) -> list[models.Conditi
         conditions.append(_or_empty(one_of("type", where.types), default=MemoryType.FACT in where.types))
     if where.statuses is not None:
         conditions.append(_or_empty(one_of("status", where.statuses), default=MemoryStatus.ACTIVE in where.statuses))
-    for key in ("conversation_id", "message_id"):
+    for key in ("conversation_id", "message_id", "document_id"):
         value = getattr(where, key)
         if value is not None:
             conditions.append(equals(key, value))

@@ -210,6 +210,7 @@ class MemoryFilter(Value):
     changed_at: datetime | None = None
     """Changed last at exactly this moment: what one act changed together."""
     sources: frozenset[SourceKind] | None = None
+    document_id: str | None = None
     by_hand: bool | None = None
     """Whether it was written by hand, or derived from something that was said."""
 

@@ -24,6 +24,7 @@ from optimus.storage.audit import AuditLog
 from optimus.storage.client import EngineClient, memory_backend
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.conversations import ConversationRepository
+from optimus.storage.documents import DocumentIndex
 from optimus.storage.durability import GroupCommit
 from optimus.storage.edge import EdgeBackend
 from optimus.storage.events import EventRepository
@@ -64,6 +65,7 @@ class Store:
     work: WorkRepository
     jobs: JobRepository
     memories: MemoryIndex
+    documents: DocumentIndex
     personal: PersonalRecords
     probe: Table
     commit: GroupCommit | None
@@ -232,6 +234,7 @@ def _assemble(
         ),
         jobs=JobRepository(client=client, collection=names.work, sync=sync),
         memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
+        documents=DocumentIndex(backend=wall, collection=names.memories),
         personal=PersonalRecords(client=client, names=names, sync=sync),
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,

@@ -105,10 +105,9 @@ def _draw_used(message: Message) -> None:
         return
     with st.expander(f"Why this answer? {count(len(message.used), 'memory')} used", type="compact"):
         for use in message.used:
-            st.markdown(
-                f"{plain(use.text)}  \n:small[:gray[{TYPE_NAMES[use.type]} · {day(use.recorded_at)} · "
-                f"match {use.score:.0%}]]"
-            )
+            origin = plain(use.citation) or TYPE_NAMES[use.type]
+            facts = f"{origin} · {day(use.recorded_at)} · match {use.score:.0%}"
+            st.markdown(f"{plain(use.text)}  \n:small[:gray[{facts}]]")
         if message.model and message.model != str(OFFLINE_MODEL):
             st.caption(f"Answered by {plain(message.model)}")
 

@@ -52,6 +52,8 @@ def draw_details(context: PageContext, memory_id: MemoryId) -> None:
 
 
 def _draw_said(said_in: Conversation | None, memory: Memory) -> None:
+    if cited := memory.provenance.citation:
+        st.caption(f"From {plain(cited)}")
     if said_in:
         _link_to(said_in, "Said in")
     elif memory.provenance.conversation_id:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-BASE = {"errors", "models", "values", "settings", "keys", "metrics"}
+BASE = {"pdf_text", "errors", "models", "values", "settings", "keys", "metrics"}
 ENGINES = {"auth", "memory_manager", "llm_handler"}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),
@@ -108,6 +108,7 @@ LIBRARIES = {
     "plotly": ("optimus/ui/analytics_charts.py",),
     "genai_prices": ("optimus/llm_handler/prices.py",),
     "bcrypt": ("optimus/auth/hashing.py",),
+    "pypdf": ("optimus/pdf_text.py",),
     "jwt": ("optimus/auth/tokens.py",),
     "prometheus_client": ("optimus/metrics.py",),
     "cryptography": ("optimus/storage/", "optimus/keys.py", "optimus/privacy/receipts.py"),

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import FilePayload, Page
 
 from tests.e2e import person
 from tests.e2e.expecting import expect
@@ -94,3 +94,24 @@ def test_adding_and_correcting(shared_app: AppServer, page: Page):
     expect(person.memory(page, "I live in Porto")).to_have_count(1)
     page.get_by_text("Versions (2)").click()
     expect(page.get_by_text("You changed it")).to_be_visible()
+
+
+def test_a_document_is_added_answers_with_its_heading_and_is_deleted(shared_app: AppServer, page: Page):
+    """A file is remembered part by part; the answer names the heading; Delete and Undo act on all of it."""
+    person.arrive(page, shared_app)
+    page.goto(f"{shared_app.url}/memory")
+    page.get_by_text("Documents", exact=True).last.click()
+    text = b"# Leave\n\nEverybody has 31 days of holiday in a year.\n\n# Illness\n\nCall Petra before nine."
+    file = FilePayload(name="handbook.md", mimeType="text/markdown", buffer=text)
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(file)
+    page.get_by_role("button", name="Remember it").click()
+    expect(page.get_by_text("2 parts · added")).to_be_visible()
+    page.goto(shared_app.url)
+    assert "31 days" in person.ask(page, "How many days of holiday are there?")
+    expect(person.answers(page).last).to_contain_text("handbook.md, Leave")
+    page.goto(f"{shared_app.url}/memory")
+    page.get_by_text("Documents", exact=True).last.click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("2 memories deleted.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("2 parts · added")).to_be_visible()

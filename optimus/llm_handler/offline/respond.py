@@ -176,7 +176,7 @@ def _told(memory: Memory) -> str:
     if memory.type is MemoryType.CONVERSATION:
         return f"On {day} you wrote: “{shown(memory.text)}”"
     if source is not SourceKind.USER:
-        return f"“{shown(memory.text)}” ({_origin(source)}, {day})"
+        return f"“{shown(memory.text)}” ({_origin(memory)}, {day})"
     if not is_english(memory.text):
         return f"You told me on {day}: “{shown(memory.text)}”"
     return f"{_sentence(memory.text)} You told me on {day}."
@@ -192,18 +192,20 @@ def _item(memory: Memory) -> str:
     if memory.type is MemoryType.CONVERSATION:
         return f"You wrote: “{shown(memory.text)}” ({day})"
     if memory.provenance.source is not SourceKind.USER:
-        return f"“{shown(memory.text)}” ({_origin(memory.provenance.source)}, {day})"
+        return f"“{shown(memory.text)}” ({_origin(memory)}, {day})"
     text = shown(second_person(memory.text)) if is_english(memory.text) else f"“{shown(memory.text)}”"
     return f"{text} ({day})"
 
 
-def _origin(source: SourceKind) -> str:
+def _origin(memory: Memory) -> str:
+    if memory.provenance.citation:
+        return f"from {shown(memory.provenance.citation)}"
     return {
         SourceKind.ASSISTANT: "from an answer",
         SourceKind.IMPORT: "from an import",
         SourceKind.FILE: "from a file",
         SourceKind.TOOL: "from a tool",
-    }.get(source, "told by you")
+    }.get(memory.provenance.source, "told by you")
 
 
 def _acknowledge(changes: Sequence[MemoryChange]) -> str:
