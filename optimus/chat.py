@@ -6,7 +6,6 @@ message. An answer is stored before it is shown as ended.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,8 @@ from optimus.allowance import Allowance
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.drafts import check_message, new_message, title_of
-from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError, ProviderError
+from optimus.endings import Endings
+from optimus.errors import ConflictError, GenerationBusyError, InvalidInputError, ProviderError
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import GenerationResult, ModelChoice, OfflineContext
@@ -30,11 +30,11 @@ from optimus.models import (
     MessageId,
     MessageRole,
     MessageState,
-    RecalledMemory,
     UserId,
     new_id,
+    stable_id,
 )
-from optimus.prompt import MAX_MEMORIES, generation_request, unwritten, within_budget
+from optimus.prompt import generation_request, unwritten
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.usage import Asked, answer_event, asked, note_answer
@@ -45,8 +45,6 @@ HISTORY_MESSAGES = 40
 CONTEXT_MESSAGES = 4
 
 _UNFINISHED = (MessageState.STOPPED, MessageState.FAILED)
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +81,7 @@ class ChatService:
         self._allowance = allowance
         self._clock = clock
         self._metrics = metrics
+        self._endings: Endings[GenerationResult] = Endings()
 
     def conversations(self, owner: UserId, *, limit: int = 50) -> list[Conversation]:
         """Return the owner's conversations, last used first."""
@@ -149,6 +148,7 @@ class ChatService:
         conversation_id: ConversationId | None,
         choice: ModelChoice,
         zone: str | None = None,
+        attempt: str | None = None,
     ) -> Turn:
         """Store a message, remember what it says, and start the answer.
 
@@ -158,6 +158,8 @@ class ChatService:
             conversation_id: Where; None begins a new conversation.
             choice: The model that answers.
             zone: Name of the time zone that the writer is in.
+            attempt: A random name of what is being sent. Sending the same text once more under it, because the
+                first time seemed to fail, is sending it once.
 
         Raises:
             InvalidInputError: the text is empty, too long or holds control characters.
@@ -166,22 +168,25 @@ class ChatService:
             LimitReachedError: the user's messages or tokens of the day are used up.
             StoreError: the message could not be stored.
         """
-        cleaned = check_message(text)
-        earlier = self._before(owner, conversation_id)
+        cleaned, attempt = check_message(text), attempt or new_id()
+        sent = MessageId(stable_id("message", owner, attempt, cleaned))
+        earlier = [each for each in self._before(owner, conversation_id) if each.id != sent]
         self._allowance.take(owner, asked(choice, cleaned, earlier, ()))
-        conversation = self._open(owner, conversation_id, cleaned)
+        conversation = self._open(owner, conversation_id, cleaned, attempt)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
-        message = message.model_copy(update={"zone": zone})
-        self._conversations.add_message(message)
+        message = message.model_copy(update={"id": sent, "zone": zone})
+        message = self._conversations.add_message(message)
         self._metrics.messages.inc()
         message, unsaved = self._remember(message, earlier)
-        recalled, unread = self._recall(message)
+        recalled, unread = self._memory.try_to_recall(message)
         offline = self._memory.context(message, earlier, recalled)
         reply = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
-        reply = reply.model_copy(update=unwritten(choice, message.text, offline))
-        self._conversations.add_message(reply)
+        answer = {"id": MessageId(stable_id("reply", sent)), **unwritten(choice, message.text, offline)}
+        reply = reply.model_copy(update=answer)
         self._conversations.touch(owner, conversation.id)
-        self._answer(reply, message, earlier, offline, choice)
+        reply = self._conversations.add_message(reply)
+        if reply.state is MessageState.WRITING:
+            self._answer(reply, message, earlier, offline, choice)
         return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or unread)
 
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
@@ -198,7 +203,7 @@ class ChatService:
             raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
         self._allowance.take(owner, asked(choice, message.text, earlier, ()))
-        recalled, _ = self._recall(message)
+        recalled, _ = self._memory.try_to_recall(message)
         offline = self._memory.context(message, earlier, recalled)
         reply = self._conversations.update_message(reply.model_copy(update=unwritten(choice, message.text, offline)))
         self._answer(reply, message, earlier, offline, choice)
@@ -222,6 +227,18 @@ class ChatService:
         """Mark answers that a stop of the process cut off; called once at start. Return how many."""
         return self._conversations.mark_interrupted()
 
+    def catch_up(self) -> int:
+        """Store the answers that ended while the store was away; return how many there were.
+
+        Raises:
+            StoreUnavailableError: it is away again.
+        """
+        return self._endings.catch_up()
+
+    def close(self) -> None:
+        """Stop trying to store answers that ended while the store was away."""
+        self._endings.close()
+
     def _before(self, owner: UserId, conversation_id: ConversationId | None) -> list[Message]:
         """Return what was said before, where no answer is being written; one only being put away is waited for."""
         if conversation_id is None:
@@ -231,34 +248,19 @@ class ChatService:
             raise GenerationBusyError
         return self._conversations.messages(owner, conversation_id, limit=HISTORY_MESSAGES)
 
-    def _open(self, owner: UserId, conversation_id: ConversationId | None, text: str) -> Conversation:
+    def _open(self, owner: UserId, conversation_id: ConversationId | None, text: str, attempt: str) -> Conversation:
         if conversation_id:
             return self._conversations.get(owner, conversation_id)
-        now = self._clock()
-        conversation = Conversation(
-            id=ConversationId(new_id()), user_id=owner, title=title_of(text), created_at=now, updated_at=now
-        )
+        now, fresh = self._clock(), ConversationId(stable_id("conversation", owner, attempt))
+        conversation = Conversation(id=fresh, user_id=owner, title=title_of(text), created_at=now, updated_at=now)
         self._conversations.create(conversation)
         return conversation
 
     def _remember(self, message: Message, earlier: Sequence[Message]) -> tuple[Message, str | None]:
-        """Derive memories from a message; when memory is out of reach the chat goes on and says so."""
-        try:
-            changes = self._memory.remember(message, before=earlier[-CONTEXT_MESSAGES:])
-        except OptimusError as error:
-            _log.exception("a message could not be remembered")
-            return message, f"This message was not remembered. {error.user_message}"
+        changes, notice = self._memory.try_to_remember(message, before=earlier[-CONTEXT_MESSAGES:])
         if not changes:
-            return message, None
-        return self._conversations.update_message(message.model_copy(update={"saved": changes})), None
-
-    def _recall(self, message: Message) -> tuple[list[RecalledMemory], str | None]:
-        try:
-            recalled = self._memory.recall(message, limit=MAX_MEMORIES)
-        except OptimusError as error:
-            _log.exception("nothing could be recalled for a message")
-            return [], f"This message was answered without memory. {error.user_message}"
-        return within_budget(recalled), None
+            return message, notice
+        return self._conversations.update_message(message.model_copy(update={"saved": changes})), notice
 
     def _answer(
         self,
@@ -272,15 +274,19 @@ class ChatService:
         try:
             credentials = self._connections.credentials(reply.user_id, choice)
             request = generation_request(reply, message.text, earlier, offline, credentials)
-            self._models.start(request, partial(self._finish, reply, message, given))
+            self._models.start(request, partial(self._endings.store, partial(self._finish, reply, message, given)))
         except ProviderError as error:
             failed = GenerationResult(text="", state=MessageState.FAILED, error=error.user_message)
             self._finish(reply, message, given, failed)
 
     def _finish(self, reply: Message, message: Message, given: Asked, result: GenerationResult) -> None:
-        """Store how the answer ended; runs before anyone sees it as ended."""
+        """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""
         ended = {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
-        self._conversations.update_message(reply.model_copy(update=ended))
+        try:
+            self._conversations.update_message(reply.model_copy(update=ended))
+        except ConflictError:
+            if self._conversations.message(reply.user_id, reply.id).text != result.text:
+                raise
         at = self._clock()
         self._events.append(answer_event(reply, given, result, at=at))
         self._allowance.settle(reply.user_id, given, result)

@@ -13,7 +13,7 @@ from optimus.llm_handler.requests import ModelChoice, OfflineContext
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import MemoryChange, Message, MessageId, RecalledMemory, UserId
 from optimus.preferences import PreferenceService
-from optimus.prompt import offline_context
+from optimus.prompt import MAX_MEMORIES, offline_context, within_budget
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,25 @@ class ChatMemory:
         since = chosen.remembers_since
         around = [earlier for earlier in before if since is None or earlier.created_at >= since]
         return self._memory.remember(message.user_id, message, before=around, never=chosen.never_store)
+
+    def try_to_remember(
+        self, message: Message, *, before: Sequence[Message] = ()
+    ) -> tuple[tuple[MemoryChange, ...], str | None]:
+        """Keep what a message says; when memory is out of reach the chat goes on, and the second part says so."""
+        try:
+            return self.remember(message, before=before), None
+        except OptimusError as error:
+            _log.exception("a message could not be remembered")
+            return (), f"This message was not remembered. {error.user_message}"
+
+    def try_to_recall(self, message: Message) -> tuple[list[RecalledMemory], str | None]:
+        """Return what an answer may be made from; when memory is out of reach, nothing, and a sentence on it."""
+        try:
+            recalled = self.recall(message, limit=MAX_MEMORIES)
+        except OptimusError as error:
+            _log.exception("nothing could be recalled for a message")
+            return [], f"This message was answered without memory. {error.user_message}"
+        return within_budget(recalled), None
 
     def recall(self, message: Message, *, limit: int) -> list[RecalledMemory]:
         """Return what is known and bears on a message, at most as much as its writer lets into an answer."""

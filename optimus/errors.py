@@ -9,6 +9,7 @@
     │   ├── StoreUnavailableError     the store does not answer at present
     │   ├── StoreDeniedError          the server refuses our key
     │   ├── StoreBrokenError          a collection is damaged and refuses writes
+    │   ├── StoreFullError            too little space is left on the disk; reads go on
     │   ├── StoreRejectedError        a record breaks the store's limits; nothing was written
     │   ├── TenancyError              a call without, or with the wrong, owner
     │   ├── SealError                 a sealed field cannot be opened
@@ -110,6 +111,13 @@ class StoreBrokenError(StoreError):
         "Part of the memory store is damaged, so nothing more is written to it. "
         "Run `python -m optimus doctor` on the server."
     )
+
+
+class StoreFullError(StoreError):
+    """Too little space is left on the disk: nothing new is written until there is more, and reads go on."""
+
+    user_message = "The server's disk is nearly full: nothing new can be saved until there is room. Reading goes on."
+    retryable = True
 
 
 class StoreRejectedError(StoreError):

@@ -22,6 +22,7 @@ from optimus.extraction_reader import ExtractionReader, Outcome, may_remember
 from optimus.llm_handler.requests import ModelChoice
 from optimus.models import Clock, Message, MessageId, UserId
 from optimus.preferences import PreferenceService
+from optimus.storage.failpoints import reached
 from optimus.storage.jobs import ExtractionJob, JobRepository, JobState, job_id
 
 MAX_ATTEMPTS = 5
@@ -135,9 +136,8 @@ class ExtractionService:
         self._jobs.forget(owner)
 
     def start(self) -> None:
-        """Take up what a dead process left, and begin to work in the background; after `stop` it does nothing."""
+        """Begin to work in the background, first on what a dead process left; after `stop` it does nothing."""
         if self._worker is None and not self._stopping.is_set():
-            self.recover()
             self._worker = Thread(target=self._work, name="optimus-extraction", daemon=True)
             self._worker.start()
 
@@ -159,17 +159,22 @@ class ExtractionService:
         for batch in _batches(self._jobs.due(self._clock())):
             claimed = [] if self._stopping.is_set() else [job for each in batch if (job := self._claim(each))]
             if claimed:
+                reached("extract.claimed")
                 self._run(claimed)
             taken += len(claimed)
         return taken
 
     def _work(self) -> None:
+        """Work until the end; what a failure of the store left as running waits again before anything else."""
+        is_recovered = False
         while not self._stopping.is_set():
             try:
-                taken = self.run_due()
+                if not is_recovered:
+                    self.recover()
+                taken, is_recovered = self.run_due(), True
             except Exception as exc:  # noqa: BLE001 - the one worker lives on, and the text may be personal
                 _log.error("looking for memories stopped short: %s", type(exc).__name__)
-                taken = 0
+                taken, is_recovered = 0, False
             if not taken:
                 self._wake.wait(POLL_S)
                 self._wake.clear()
@@ -201,6 +206,7 @@ class ExtractionService:
     def _end(self, jobs: Sequence[ExtractionJob], outcomes: dict[str, Outcome]) -> None:
         """Store how jobs ended; those without an outcome have no message any more and go, too."""
         for job in jobs:
+            reached("extract.looked")
             outcome = outcomes.get(job.id)
             if outcome is None:
                 self._jobs.drop(job.user_id, [job.message_id])

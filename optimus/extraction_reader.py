@@ -20,6 +20,7 @@ from optimus.memory_manager.proposals import Proposal
 from optimus.models import Clock, Memory, Message, MessageRole, Usage
 from optimus.preferences import PreferenceService
 from optimus.storage.conversations import ConversationRepository
+from optimus.storage.failpoints import reached
 from optimus.storage.jobs import ExtractionJob, JobState
 from optimus.storage.records import UserPreferences
 from optimus.usage import extraction_event
@@ -202,6 +203,7 @@ class ExtractionReader:
         derived = self._derivation.derive_from(
             message, proposals, around=own, extractor=job.model, never=batch.chosen.never_store
         )
+        reached("extract.derived")
         is_new = self._show(message, derived)
         state = JobState.DONE if is_new or derived.held else JobState.NOTHING
         return Outcome(

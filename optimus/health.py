@@ -68,12 +68,20 @@ def jobs(opened: Services, principal: Principal) -> Jobs:
 
 
 def _look_at_store(opened: Services) -> Check:
+    link = opened.store.link
+    if link is not None and link.is_away:
+        detail = f"the Qdrant server is away; calls fail at once (breaker {link.breaker.state})"
+        return _problem("store", detail, "Start the server again. It is found by itself within seconds.")
+    if broken := opened.store.broken():
+        fix = "Nothing more is written to it. Stop Optimus and run `python -m optimus doctor`."
+        return _problem("store", f"damaged: {', '.join(broken)}", fix)
     started = perf_counter()
     opened.store.client.get_collections()
     points = opened.store.client.get_collection(opened.store.names.memories).points_count or 0
     took = (perf_counter() - started) * 1000
     quick = f"{took:.0f} ms" if took >= 1 else "less than 1 ms"
-    detail = f"answers in {quick}; {points:,} memories and messages"
+    breaker = f"; breaker {link.breaker.state}" if link else ""
+    detail = f"answers in {quick}; {points:,} memories and messages{breaker}"
     if took > SLOW_MS:
         return _warning("store", detail, "The store is slow: look for other work on its machine.")
     return _fine("store", detail)
@@ -140,6 +148,10 @@ def _look_at_jobs(opened: Services) -> Check:
 def _look_at_disk(opened: Services) -> Check:
     usage = shutil.disk_usage(opened.settings.data_dir)
     detail = f"{usage.free / 1024**3:.1f} GB of {usage.total / 1024**3:.1f} GB free"
+    space = opened.store.space
+    if space is not None and space.is_short:
+        fix = "Make room: until then nothing new is kept, and reads go on. It resumes by itself."
+        return _problem("disk", f"{detail}; saving is refused below {opened.settings.min_free_mb:,} MB", fix)
     if usage.free < MIN_FREE_BYTES:
         return _problem("disk", detail, "Make room, or move the data folder.")
     return _fine("disk", detail)

@@ -103,6 +103,7 @@ STORE_ERRORS: dict[type[Exception], str] = {
     errors.StoreUnavailableError: "unavailable",
     errors.StoreDeniedError: "denied",
     errors.StoreBrokenError: "broken",
+    errors.StoreFullError: "full",
     errors.StoreRejectedError: "rejected",
     errors.TenancyError: "isolation",
     errors.SealError: "sealing",
@@ -179,9 +180,8 @@ class Metrics:
         self.users = gauge("users", "Accounts.", "status")
         self.points = gauge("store_points", "Records in the store.", "collection")
         self.store_up = gauge("store_up", "1 if the store answered at the last scrape, else 0.")
-        self.unsynced = gauge(
-            "store_unsynced_seconds", "How long the oldest write has been waiting to be safe from power loss."
-        )
+        self.breaker = gauge("store_breaker", "1 for what the breaker before a Qdrant server is at present.", "state")
+        self.unsynced = gauge("store_unsynced_seconds", "How long the oldest write has waited to survive power loss.")
         self.disk_free = gauge("disk_free_bytes", "Free space of the data folder's disk.")
         self.set_jobs(())
         for status in UserStatus:

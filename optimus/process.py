@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 OPEN_TIMEOUT_S = 120.0
 """How long a page or a route waits for the store before it says that Optimus is still starting."""
+RETRY_S = 2.0
+"""Between two tries to open a Qdrant server that does not answer at the start."""
+STARTING = "Optimus is starting. Please reload the page in a moment."
+WAITING = "Optimus is starting and waits for its memory store, which does not answer at the moment."
 
 SHORT_TURN_S = 0.0005
 
@@ -27,6 +31,8 @@ class _Process:
 
     services: Services | None = None
     is_opening = False
+    is_waiting = False
+    """The store does not answer; it is tried again."""
     changed = Condition()
     first_page = Event()
 
@@ -57,16 +63,49 @@ def open_services() -> Services:
     return opened
 
 
+def open_patiently(stopping: Event) -> Services | None:
+    """Open the services; where a Qdrant server does not answer, say so and try again until it does.
+
+    Return None where Optimus is stopped before that.
+
+    Raises:
+        OptimusError: why Optimus cannot start, with the way out; waiting would not help.
+    """
+    while not stopping.is_set():
+        try:
+            return open_services()
+        except StoreUnavailableError as error:
+            if not _is_on_a_server():
+                raise
+            _note_waiting(error)
+        stopping.wait(RETRY_S)
+    return None
+
+
 def begin_opening() -> None:
     """Say that services will come, so that pages wait for them."""
     with _Process.changed:
-        _Process.is_opening = True
+        _Process.is_opening, _Process.is_waiting = True, False
+
+
+def _is_on_a_server() -> bool:
+    from optimus.settings import load_settings  # noqa: PLC0415 - part of what is imported while pages load
+
+    return load_settings().qdrant_url is not None
+
+
+def _note_waiting(error: StoreUnavailableError) -> None:
+    if not _Process.is_waiting:
+        print(f"\n  Optimus waits for its store. {error.user_message}\n", file=sys.stderr, flush=True)  # noqa: T201
+    with _Process.changed:
+        _Process.is_waiting = True
+        _Process.changed.notify_all()
 
 
 def install(opened: Services | None) -> None:
     """Make `opened` the services of this process; None takes them away."""
     with _Process.changed:
-        _Process.services, _Process.is_opening = opened, False
+        _Process.services, _Process.is_opening, _Process.is_waiting = opened, False, False
         _Process.changed.notify_all()
 
 
@@ -74,14 +113,24 @@ def current(timeout_s: float = OPEN_TIMEOUT_S) -> Services:
     """Return the services, waiting while they are being opened. Blocks: call it from a thread.
 
     Raises:
-        StoreUnavailableError: Optimus is stopping, or does not get ready in time.
+        StoreUnavailableError: Optimus is stopping, does not get ready in time, or waits for its store.
     """
     with _Process.changed:
-        _Process.changed.wait_for(lambda: not _Process.is_opening, timeout_s)
+        _Process.changed.wait_for(lambda: _Process.is_waiting or not _Process.is_opening, timeout_s)
         if _Process.services is None:
-            sentence = "Optimus is starting. Please reload the page in a moment."
-            raise StoreUnavailableError("no services", user_message=sentence)
+            raise StoreUnavailableError("no services", user_message=WAITING if _Process.is_waiting else STARTING)
         return _Process.services
+
+
+def is_open() -> bool:
+    """Tell whether the services are there."""
+    return _Process.services is not None
+
+
+def is_reachable() -> bool:
+    """Tell whether the services are there and their store is not known to be away; asks nobody."""
+    services = _Process.services
+    return services is not None and (services.store.link is None or not services.store.link.is_away)
 
 
 def failure_sentence(error: BaseException) -> str | None:

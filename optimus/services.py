@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from optimus.allowance import Allowance
@@ -27,6 +27,7 @@ from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.downloads import Downloads
 from optimus.embedding import Embedder, MeasuredEmbedder, MiniLmEmbedder
+from optimus.errors import StoreFullError
 from optimus.extraction import ExtractionService
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.catalogue import CATALOGUE
@@ -104,11 +105,21 @@ class Services:
             metrics.disk_free.set(float("nan"))
         return metrics.text(accept)
 
+    def catch_up(self) -> None:
+        """Do what could not be done while the store was away: store answers that ended, finish erasures.
+
+        Raises:
+            StoreError: it is away again.
+        """
+        self.chat.catch_up()
+        self.privacy.replay()
+
     def close(self) -> None:
         """Stop background work and running answers, then flush and close the store; calling it twice does nothing."""
         self.extraction.stop()
         self.privacy.close()
         self.models.close()
+        self.chat.close()
         self.store.close()
 
 
@@ -126,9 +137,12 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost:
         store = open_store(settings, keys, clock=clock, metrics=new_metrics())
         undo.callback(store.close)
         opened = wire(settings, keys, store, clock=clock, password_cost=password_cost)
-        opened.chat.mark_interrupted()
         store.accounts.purge_expired()
-        opened.privacy.replay()
+        with suppress(StoreFullError):
+            opened.chat.mark_interrupted()
+            opened.privacy.replay()
+        if store.link is not None:
+            store.link.on_return(opened.catch_up)
         undo.pop_all()
     return opened
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -62,6 +64,41 @@ class Settings(BaseSettings):
         examples=[6334],
     )
     qdrant_timeout_s: int = Field(10, ge=1, le=300, description="Seconds that one call to the server may take.")
+    qdrant_ca_file: Path | None = Field(
+        None, description="PEM file of the authority behind the server's certificate; else the system's authorities."
+    )
+    qdrant_allow_http: bool = Field(
+        False, description="Send the API key over plain http to another host, as inside a private container network."
+    )
+    qdrant_shard_number: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Shards of a new collection; else the server's choice, one per node. More only for a cluster that "
+        "will grow.",
+        examples=[2],
+    )
+    qdrant_replication_factor: int | None = Field(
+        None,
+        ge=1,
+        le=32,
+        description="Copies of each shard of a new collection; else the server's choice, 1. 2 or 3 outlive a node.",
+        examples=[2],
+    )
+    qdrant_write_consistency_factor: int | None = Field(
+        None,
+        ge=1,
+        le=32,
+        description="Copies that confirm a write before it counts, at most the replication factor; else the server's "
+        "choice, 1.",
+        examples=[1],
+    )
+    min_free_mb: int = Field(
+        500,
+        ge=0,
+        le=1_000_000,
+        description="Free space of the data folder's disk, in MB, below which nothing new is kept; 0 never looks.",
+    )
     collection_prefix: str = Field(
         "optimus_", pattern=r"^[a-z0-9_]{0,32}$", description="Start of every collection's name."
     )
@@ -141,6 +178,16 @@ class Settings(BaseSettings):
     def _refuse_contradictions(self) -> Self:
         if self.qdrant_api_key and not self.qdrant_url:
             raise ValueError("OPTIMUS_QDRANT_API_KEY is set without OPTIMUS_QDRANT_URL: set the address too")
+        if self.qdrant_api_key and not self.qdrant_allow_http and _is_open_to_listeners(self.qdrant_url or ""):
+            raise ValueError(
+                "OPTIMUS_QDRANT_API_KEY would go to another host over plain http, where anybody on the way can read "
+                "it: use an https address, or set OPTIMUS_QDRANT_ALLOW_HTTP=true in a network of your own"
+            )
+        if (self.qdrant_write_consistency_factor or 1) > (self.qdrant_replication_factor or 1):
+            raise ValueError(
+                "OPTIMUS_QDRANT_WRITE_CONSISTENCY_FACTOR is above OPTIMUS_QDRANT_REPLICATION_FACTOR: no write could "
+                "ever be confirmed"
+            )
         return self
 
     @classmethod
@@ -190,6 +237,17 @@ class _SecretsFile(_FileVariables):
         if unknown:
             raise ConfigurationError(f"{SECRETS_FILE}: unknown setting {', '.join(unknown)} in [optimus]")
         return {name: value for name, value in table.items() if value != ""}
+
+
+def _is_open_to_listeners(url: str) -> bool:
+    """Tell whether an address leads off this machine without TLS; what is no address is refused elsewhere."""
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    host = parts.hostname or ""
+    try:
+        is_here = ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost" or host.endswith(".localhost")
+    return parts.scheme != "https" and not is_here
 
 
 def _strong(value: SecretStr, *, without: str) -> SecretStr:

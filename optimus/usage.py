@@ -11,7 +11,7 @@ from typing import Any
 from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice
 from optimus.metrics import Metrics
-from optimus.models import MemoryId, Message, MessageId, MessageState, RecalledMemory, Usage, UserId, new_id
+from optimus.models import MemoryId, Message, MessageId, MessageState, RecalledMemory, Usage, UserId, new_id, stable_id
 from optimus.prompt import CHARS_PER_TOKEN, memory_block
 from optimus.storage.records import Event
 from optimus.storage.table import Row
@@ -74,10 +74,10 @@ def asked(choice: ModelChoice, prompt: str, earlier: Sequence[Message], recalled
 
 
 def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: datetime) -> Event:
-    """Return the record of an answer that ended, however it ended."""
+    """Return the record of an answer that ended, however it ended; recorded twice it is one."""
     choice = given.choice
     return Event(
-        id=new_id(),
+        id=stable_id("answer", reply.id, str(reply.version)),
         user_id=reply.user_id,
         kind=ANSWER,
         at=at,

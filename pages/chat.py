@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from optimus.auth.permissions import Action
 from optimus.llm_handler.requests import ModelChoice
-from optimus.models import Conversation, ConversationId, Message, MessageRole, MessageState, is_uuid
+from optimus.models import Conversation, ConversationId, Message, MessageRole, MessageState, is_uuid, new_id
 from optimus.ui.chat_messages import draw_look, draw_looking, draw_message, draw_running
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
@@ -116,6 +116,7 @@ def _stop(context: PageContext) -> None:
 
 
 def _send(context: PageContext, conversation: Conversation | None, text: str, choice: ModelChoice) -> None:
+    context.state.attempt = context.state.attempt or new_id()
     turn = act_and_note(
         context.state,
         context.services.chat.send,
@@ -124,11 +125,12 @@ def _send(context: PageContext, conversation: Conversation | None, text: str, ch
         conversation_id=conversation.id if conversation else None,
         choice=choice,
         zone=viewer_zone().key,
+        attempt=context.state.attempt,
     )
     if turn is None:
         context.state.failed_draft = text
         st.rerun()
-    context.state.notice = turn.notice
+    context.state.notice, context.state.attempt = turn.notice, ""
     open_conversation(turn.conversation.id)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from optimus.auth.tokens import TokenSigner
 from optimus.auth.turns import Turns
-from optimus.errors import NotFoundError, SessionEndedError
+from optimus.errors import NotFoundError, SessionEndedError, StoreError
 from optimus.models import Clock, SessionId, UserId, UserStatus, Value, new_id
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.records import StoredSession, StoredUser, Ticket
@@ -142,6 +143,8 @@ class SessionDesk:
     def current(self, token: str | None, *, is_use: bool) -> tuple[StoredUser, StoredSession] | None:
         """Return whose session `token` names; if `is_use`, note at most once a minute that it was used.
 
+        A note that cannot be written ends nobody's session now; without notes it runs out the sooner.
+
         Raises:
             StoreError: the store does not answer; nobody counts as signed in.
         """
@@ -154,8 +157,9 @@ class SessionDesk:
             return None
         now = self._clock()
         if is_use and now - session.seen_at >= TOUCH_EVERY:
-            self._accounts.touch_session(session.id, now)
-            self._accounts.note_seen(user.id, now)
+            with suppress(StoreError):
+                self._accounts.touch_session(session.id, now)
+                self._accounts.note_seen(user.id, now)
         return user, session
 
     def of(self, owner: UserId) -> list[SessionInfo]:

@@ -31,6 +31,7 @@ from optimus.models import (
     Provenance,
     UserId,
 )
+from optimus.storage.failpoints import reached
 from optimus.storage.records import MemoryFilter
 
 KNOWN_LIMIT = 20
@@ -157,9 +158,11 @@ class Derivation:
             return
         linked = tuple(dict.fromkeys((*episode.derived, *made)))
         self._shelf.change(owner, episode.id, lambda stored: _linked(stored, linked))
+        reached("extract.linked")
         vectors = self._shelf.index.vectors(owner, [episode.id])
         around = [vectors[episode.id].dense] if episode.id in vectors else []
         self._shelf.index.put(owner, points_of(self._shelf, owner, plan, around=around, surroundings=episode.text))
+        reached("extract.stored")
 
     def _told(self, owner: UserId, episode: MemoryId) -> Derived:
         stored = self._shelf.get(owner, episode)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from threading import Lock
 from typing import Literal, Protocol
 
 from optimus.auth.departure import DepartureDesk
@@ -18,6 +19,7 @@ from optimus.models import Clock, Principal, UserId, Value, new_id, stable_id
 from optimus.privacy.erased import ErasureList
 from optimus.privacy.receipts import Receipt, ReceiptSigner, account_hash
 from optimus.storage.audit_records import AuditAction, AuditFilter
+from optimus.storage.failpoints import reached
 from optimus.storage.records import EventData, StoredUser
 from optimus.storage.store import Store
 from optimus.storage.table import PAGE
@@ -72,6 +74,7 @@ class Eraser:
         self._erased = erased
         self._signer = signer
         self._clock = clock
+        self._carrying_out = Lock()
         self.steps: tuple[Callable[[ErasureIntent], None], ...] = (
             self._note,
             self._list,
@@ -96,17 +99,21 @@ class Eraser:
         is_own = principal.user_id == owner
         with self._departures.leaving(principal, owner) as user:
             intent = self._intend(user, "owner" if is_own else "admin", None if is_own else principal.user_id)
+            reached("erase.intended")
             self._note(intent)
             self._remove_account(intent)
         return self._carry_out(intent)
 
     def replay(self) -> int:
         """Finish what was interrupted, and erase again whom a restored backup brought back; return how many."""
-        begun = [ErasureIntent.model_validate(value) for value in self._store.work.intended(PURPOSE)]
+        begun = self._begun()
         back = list(self._restored({intent.owner for intent in begun}))
         for intent in (*begun, *back):
             self._carry_out(intent)
         return len(begun) + len(back)
+
+    def _begun(self) -> list[ErasureIntent]:
+        return [ErasureIntent.model_validate(value) for value in self._store.work.intended(PURPOSE)]
 
     def _restored(self, known: set[UserId]) -> Iterator[ErasureIntent]:
         listed = self._erased.owners() - known
@@ -134,8 +141,12 @@ class Eraser:
         return intent
 
     def _carry_out(self, intent: ErasureIntent) -> Receipt:
-        for step in self.steps:
-            step(intent)
+        """Do what is left of an erasure; one that was finished meanwhile, in another thread, is not begun again."""
+        with self._carrying_out:
+            is_left = any(other.id == intent.id for other in self._begun())
+            for step in self.steps if is_left else ():
+                step(intent)
+                reached(f"erase.{step.__name__.removeprefix('_')}")
         return self._signer.sign(
             Receipt(
                 id=intent.receipt_id,
@@ -163,6 +174,7 @@ class Eraser:
         """Erase until nothing is found: a page that was being drawn may have written once more."""
         for _ in range(_SWEEPS):
             self._store.audit.forget(intent.owner)
+            reached("erase.blanked")
             self._store.personal.erase(intent.owner)
             if not any(self._store.personal.counts(intent.owner).values()):
                 return

@@ -22,6 +22,7 @@ from optimus.privacy.archive import open_export
 from optimus.privacy.data import ExportData
 from optimus.privacy.mapping import Mapping
 from optimus.privacy.reading import read_export
+from optimus.storage.failpoints import reached
 from optimus.storage.records import MemoryFilter
 from optimus.storage.store import Store
 
@@ -107,6 +108,7 @@ class Importer:
         opened.store_usage(step)
         if done.settings == "new" and opened.data.preferences:
             self._preferences.adopt(owner, opened.data.preferences.model_dump())
+            reached("import.settings")
         return done
 
     def _opened(self, owner: UserId, file: bytes) -> _Opened:
@@ -147,9 +149,11 @@ class _Opened:
         for each in self.data.conversations:
             conversation = self._mapping.conversation(each.conversation)
             self._store.conversations.adopt(conversation, ())
+            reached("import.conversation")
             placed = map(self._mapping.message, each.messages)
             for batch in _batches([message for message in placed if message.id not in self._mapping.said]):
                 self._store.conversations.adopt(conversation, batch)
+                reached("import.messages")
                 step(len(batch))
 
     def store_memories(self, memory: MemoryManager, step: Step) -> None:
@@ -159,6 +163,7 @@ class _Opened:
             placed = [self._placed(each) for each in batch]
             texts = {new.id: around.get(old.id, ()) for old, new in zip(batch, placed, strict=True)}
             memory.adopt(self._owner, placed, texts)
+            reached("import.memories")
             step(len(batch))
 
     def store_usage(self, step: Step) -> None:
@@ -166,6 +171,7 @@ class _Opened:
         placed = map(self._mapping.event, self.data.usage)
         for batch in _batches([event for event in placed if event.id not in self._mapping.counted]):
             self._store.events.adopt(batch)
+            reached("import.usage")
             step(len(batch))
 
     def _messages(self) -> Iterator[Message]:

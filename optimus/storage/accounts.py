@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from pydantic import SecretStr
 from qdrant_client import QdrantClient
 
-from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError
+from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError, StoreUnavailableError
 from optimus.models import Clock, UserId, UserStatus, stable_id
 from optimus.storage.filters import equals, has_ids, owned_by
 from optimus.storage.records import Connection, DailyUse, StoredUser, UserPreferences
@@ -100,10 +101,14 @@ class AccountRepository(SignInRecords):
         )
 
     def release_setup(self, token: str) -> None:
-        """Give a claim back; somebody else's claim stays."""
-        row = self._setups.get(SETUP_ID)
-        if row is not None and row.payload["token"] == token:
-            self._setups.delete(has_ids(SETUP_ID), equals(VERSION, int(row.payload[VERSION])), critical=True)
+        """Give a claim back; somebody else's claim stays.
+
+        One that cannot be given back, because the store does not answer, runs out; what it was held for is done.
+        """
+        with suppress(StoreUnavailableError):
+            row = self._setups.get(SETUP_ID)
+            if row is not None and row.payload["token"] == token:
+                self._setups.delete(has_ids(SETUP_ID), equals(VERSION, int(row.payload[VERSION])), critical=True)
 
     def save_connection(self, connection: Connection) -> None:
         """Store a user's model connection, new or changed; its API key is sealed on the way.

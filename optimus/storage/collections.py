@@ -67,6 +67,11 @@ class CollectionNames:
         return frozenset({self.accounts, self.events, self.work})
 
     @property
+    def content(self) -> frozenset[str]:
+        """The collections of what people say, the first to be refused where the disk is nearly full."""
+        return frozenset({self.memories, self.memories_entities, self.relations, self.conversations})
+
+    @property
     def sealed(self) -> dict[str, SealedFields]:
         """Which payload fields are sealed, by collection."""
         memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities", "slot", "title", "heading"})
@@ -89,6 +94,20 @@ class CollectionSpec:
     dense: tuple[str, ...] = ()
     sparse: tuple[str, ...] = (NO_VECTOR,)
     quantized: bool = field(default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How a server spreads a new collection over its nodes; None leaves it to the server. The engine here ignores it.
+
+    The server's defaults, one shard per node and one copy, are right for one node: more shards only cost there, and
+    copies need other nodes. In a cluster, two copies outlive the loss of a node, and a write confirmed by both is
+    not lost with the one that took it.
+    """
+
+    shards: int | None = None
+    copies: int | None = None
+    confirmed: int | None = None
 
 
 def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
@@ -128,7 +147,9 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     )
 
 
-def create_collections(client: QdrantClient, names: CollectionNames, vector_size: int) -> None:
+def create_collections(
+    client: QdrantClient, names: CollectionNames, vector_size: int, spread: Spread | None = None
+) -> None:
     """Create what is missing of the collections and their indexes; what exists is kept.
 
     Another process may begin with the same server at the same moment.
@@ -142,11 +163,11 @@ def create_collections(client: QdrantClient, names: CollectionNames, vector_size
             _check_size(client, spec, vector_size)
         else:
             with suppress(AlreadyExistsError):
-                _create(client, spec, vector_size)
+                _create(client, spec, vector_size, spread or Spread())
         _create_indexes(client, spec)
 
 
-def _create(client: QdrantClient, spec: CollectionSpec, vector_size: int) -> None:
+def _create(client: QdrantClient, spec: CollectionSpec, vector_size: int, spread: Spread) -> None:
     client.create_collection(
         spec.name,
         vectors_config={name: _dense(vector_size) for name in spec.dense},
@@ -154,6 +175,9 @@ def _create(client: QdrantClient, spec: CollectionSpec, vector_size: int) -> Non
         hnsw_config=models.HnswConfigDiff(m=0, payload_m=TENANT_M),
         quantization_config=_quantization() if spec.quantized else None,
         on_disk_payload=True,
+        shard_number=spread.shards,
+        replication_factor=spread.copies,
+        write_consistency_factor=spread.confirmed,
     )
 
 

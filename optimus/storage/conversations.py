@@ -119,8 +119,8 @@ class ConversationRepository:
             self._client.delete(self._collection, points_selector=models.FilterSelector(filter=everything))
         return messages
 
-    def add_message(self, message: Message) -> None:
-        """Store a new message; storing the same id twice keeps the first.
+    def add_message(self, message: Message) -> Message:
+        """Store a new message and return it as it is stored; storing the same id twice keeps the first.
 
         Raises:
             NotFoundError: the conversation is missing or somebody else's, or the message id is.
@@ -128,7 +128,7 @@ class ConversationRepository:
         self.get(message.user_id, message.conversation_id)
         with acting_as(message.user_id):
             self._messages.insert(message.id, message.model_dump(mode="json", exclude={"id"}))
-        self.message(message.user_id, message.id)
+        return self.message(message.user_id, message.id)
 
     def adopt(self, conversation: Conversation, messages: Sequence[Message]) -> None:
         """Store a conversation and messages of it that come from elsewhere; what is there already stays as it is."""

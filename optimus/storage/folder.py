@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
+from time import monotonic
 from uuid import uuid4
 
-from optimus.errors import ConfigurationError
+from optimus.errors import ConfigurationError, StoreFullError
+
+ASK_EVERY_S = 0.5
+RESERVE_SHARE = 5
 
 
 def prepare_data_folder(folder: Path) -> None:
@@ -31,6 +37,68 @@ def disk_blocks(path: Path) -> int:
         return path.lstat().st_blocks
     except FileNotFoundError:
         return 0
+
+
+class FreeSpace:
+    """Watches the free space of a folder's disk; asks the system at most twice a second.
+
+    Between the limit and a fifth of it, only what Optimus needs to let people in and to say what happened is
+    written: accounts, sessions, the audit log, jobs. Below that nothing is but deletions, since the engine's log is
+    mapped into memory, and a full disk under it would end the process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limit: int,
+        content: Collection[str],
+        free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Take what to watch.
+
+        Args:
+            folder: Where.
+            limit: Bytes that must be free; 0 never looks.
+            content: Names of the collections that are refused first.
+            free: Tells the free bytes.
+            clock: Seconds that only go forward.
+        """
+        self._folder = folder
+        self._limit = limit
+        self._content = frozenset(content)
+        self._ask = free
+        self._clock = clock
+        self._known: tuple[float, int] | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether something is refused at present."""
+        return bool(self._limit) and self._free() < self._limit
+
+    def check(self, collection: str) -> None:
+        """Let a write to a collection pass.
+
+        Raises:
+            StoreFullError: too little space is left for it.
+        """
+        if not self._limit:
+            return
+        free = self._free()
+        if free < self._limit and (collection in self._content or free < self._limit // RESERVE_SHARE):
+            raise StoreFullError(f"{free} bytes are free, and {self._limit} are wanted")
+
+    def _free(self) -> int:
+        """Return the free bytes; as many as are wanted where the system does not tell."""
+        now, known = self._clock(), self._known
+        if known is None or now - known[0] >= ASK_EVERY_S:
+            try:
+                known = (now, self._ask(self._folder))
+            except OSError:
+                known = (now, self._limit)
+            self._known = known
+        return known[1]
 
 
 def unusable(folder: Path, exc: OSError) -> ConfigurationError:

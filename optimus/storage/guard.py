@@ -38,19 +38,29 @@ _REFUSED_BY_GRPC = (
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.OUT_OF_RANGE,
 )
+_ADDING = frozenset({*POINT_WRITES, "create_collection"}) - {"delete", "delete_vectors", "delete_payload"}
 _CLOSED_CHANNEL = "closed channel"
 """What gRPC says, as a ValueError, about a call after the end."""
 _DENIED_BY_GRPC = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 
 class MarkingGuard(Wall):
-    """For the embedded engine, which validates and translates by itself: note every write for the group commit."""
+    """For the embedded engine, which validates and translates by itself: note every write for the group commit.
 
-    def __init__(self, inner: QdrantBase, *, mark: Callable[[], None]) -> None:
+    What would add to a disk that is nearly full is refused before the engine sees it.
+    """
+
+    def __init__(
+        self, inner: QdrantBase, *, mark: Callable[[], None], admit: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Take whom to tell of a write, and who refuses one, by its collection, before it is made."""
         super().__init__(inner)
         self._mark = mark
+        self._admit = admit
 
     def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
+        if call in _ADDING:
+            self._admit(collection_name)
         answer = super()._pass(call, collection_name, arguments)
         if call in POINT_WRITES or call in COLLECTION_WRITES:
             self._mark()
@@ -72,7 +82,12 @@ class ValidatingGuard(Wall):
     def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
         with engine_errors():
             checked = self._checked(call, collection_name, arguments)
-            return super()._pass(call, collection_name, checked)
+        return self._send(call, collection_name, checked)
+
+    def _send(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
+        """Hand what was checked to the engine."""
+        with engine_errors():
+            return super()._pass(call, collection_name, arguments)
 
     def _checked(self, call: str, collection_name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if call == "upsert":
@@ -99,7 +114,7 @@ class ValidatingGuard(Wall):
     def _layout(self, collection_name: str) -> VectorLayout:
         layout = self._layouts.get(collection_name)
         if layout is None:
-            info = self._inner.get_collection(collection_name=collection_name)
+            info = self._send("get_collection", collection_name, {})
             layout = self._layouts[collection_name] = VectorLayout.of(info.config.params)
         return layout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qdrant_client import models
 
+from optimus.breaker import BreakerState
 from optimus.errors import StoreError
 from optimus.models import MemoryStatus, MemoryType, UserId, UserStatus, Value
 from optimus.storage.collections import CollectionSpec, collection_specs
@@ -116,6 +117,8 @@ def gauge(store: Store) -> None:
     """Set the gauges of the store's metrics to what it holds now; where it does not answer, say that."""
     metrics = store.metrics
     metrics.unsynced.set(store.commit.lag_s() if store.commit else 0.0)
+    for state in BreakerState if store.link else ():
+        metrics.breaker.labels(state).set(store.link.breaker.state is state if store.link else 0)
     try:
         for spec in collection_specs(store.names):
             points = store.client.get_collection(spec.name).points_count or 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import ssl
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +16,9 @@ from optimus.settings import Settings
 from optimus.storage.client import taken_from
 from optimus.storage.edge_schema import index_params, index_type
 from optimus.storage.guard import ValidatingGuard, engine_errors
-from optimus.storage.walls import POINT_WRITES
+from optimus.storage.link import ServerLink
+from optimus.storage.table import WRITE_ID
+from optimus.storage.walls import COLLECTION_READS, POINT_READS, POINT_WRITES, parts_of, token_of
 
 MINIMUM_VERSION = (1, 19)
 """An older server drops what it does not know in silence. 1.17 brought `update_mode`, without which every conditional
@@ -22,18 +26,40 @@ write wins; 1.19 the statistics of a tenant's own words, and conditions that are
 is replayed after a crash. 1.19 is also the oldest version that qdrant-client 1.20 supports."""
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _REST_PORT = 6333
-_GRPC_OPTIONS = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2000}
+_GRPC_OPTIONS: dict[str, Any] = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1000}
 """A server that was restarted is found again within seconds; by default gRPC may wait two minutes."""
 _WAITED_FOR = frozenset(
     {*POINT_WRITES, "create_payload_index", "delete_payload_index", "create_vector_name", "delete_vector_name"}
 )
+_REPEATABLE = frozenset({*POINT_READS, *COLLECTION_READS, *POINT_WRITES, "create_payload_index"}) - {"upsert"}
+_PROOF_TIMEOUT_S = 2
+"""Seconds that reading may take whether a write was applied; it comes after the write has used its own time."""
+_PROBE_TIMEOUT_S = 2
 _LENIENT = models.StrictModeConfig(enabled=False)
 """Managed servers refuse filters on fields without an index; a few of ours have none, and so have some of Mem0's."""
 _DONE = models.UpdateResult(status=models.UpdateStatus.COMPLETED)
 
 
 class ServerGuard(ValidatingGuard):
-    """For a Qdrant server: a write is answered once it is applied, and an index that is there is left alone."""
+    """For a Qdrant server: writes wait until they are applied, come in batches, and are repeated where that is safe.
+
+    A read, a delete, a write to points without a condition, and a change of a payload are the same done twice: what
+    they set is absolute, and a version in their condition no longer holds the second time. An upsert with a
+    condition or a mode is sent again only after a read has shown that it was not applied.
+    """
+
+    def __init__(self, inner: QdrantBase, *, link: ServerLink) -> None:
+        super().__init__(inner)
+        self.link = link
+
+    def get_collections(self, **kwargs: Any) -> Any:
+        """List the collections."""
+        return self.link.repeat(lambda: super(ServerGuard, self).get_collections(**kwargs))
+
+    def close(self, **kwargs: Any) -> None:
+        """Stop looking for the server and close the connection."""
+        self.link.close()
+        super().close(**kwargs)
 
     def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
         if call in _WAITED_FOR:
@@ -43,6 +69,38 @@ class ServerGuard(ValidatingGuard):
         if call == "create_payload_index":
             return self._create_index(collection_name, arguments)
         return super()._pass(call, collection_name, arguments)
+
+    def _send(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
+        def send() -> Any:
+            return super(ServerGuard, self)._send(call, collection_name, arguments)
+
+        if call == "upsert":
+            for part in parts_of(arguments["points"], arguments.get("update_mode")):
+                self._upsert(collection_name, {**arguments, "points": part})
+            return _DONE
+        return self.link.repeat(send) if call in _REPEATABLE else self.link.once(send)
+
+    def _upsert(self, collection: str, arguments: dict[str, Any]) -> None:
+        def send() -> Any:
+            return super(ServerGuard, self)._send("upsert", collection, arguments)
+
+        points, mode = arguments["points"], arguments.get("update_mode")
+        if mode is None and arguments.get("update_filter") is None:
+            self.link.repeat(send)
+        else:
+            self.link.prove(send, lambda: _DONE if self._is_applied(collection, points, mode) else None)
+
+    def _is_applied(self, collection: str, points: list[models.PointStruct], mode: models.UpdateMode | None) -> bool:
+        """Tell whether an upsert reached the points: one write is all or nothing, so any point of it shows it.
+
+        Where every id is taken, an insertion has nothing left to do; whose the records are, the caller reads itself.
+        """
+        wanted = {"ids": [point.id for point in points], "with_payload": [WRITE_ID], "timeout": _PROOF_TIMEOUT_S}
+        found = super()._send("retrieve", collection, wanted)
+        if mode is models.UpdateMode.INSERT_ONLY and len(found) == len({point.id for point in points}):
+            return True
+        sent = {token_of(point) for point in points} - {None}
+        return any((record.payload or {}).get(WRITE_ID) in sent for record in found)
 
     def _create_index(self, collection_name: str, arguments: dict[str, Any]) -> Any:
         """Make an index, unless a bare request of its kind would only take its parameters away.
@@ -54,7 +112,7 @@ class ServerGuard(ValidatingGuard):
         is_bare = not hasattr(requested, "model_fields_set")
         with engine_errors():
             params = index_params(requested)
-        known = super()._pass("get_collection", collection_name, {}).payload_schema.get(arguments["field_name"])
+        known = self._send("get_collection", collection_name, {}).payload_schema.get(arguments["field_name"])
         if known and known.data_type == index_type(params) and (is_bare or known.params == params):
             return _DONE
         kept = {name: value for name, value in arguments.items() if name != "field_type"}
@@ -74,25 +132,50 @@ def open_server(settings: Settings) -> ServerGuard:
     except BaseException:
         backend.close()
         raise
-    return ServerGuard(backend)
+    return ServerGuard(backend, link=_link(settings, backend))
 
 
-def server_backend(settings: Settings) -> QdrantBase:
-    """Return qdrant-client's backend for the server that the settings name; nothing connects yet.
+def _link(settings: Settings, backend: QdrantBase) -> ServerLink:
+    return ServerLink(reach=partial(_reach, settings, backend), timeout_s=float(settings.qdrant_timeout_s))
+
+
+def _reach(settings: Settings, backend: QdrantBase) -> None:
+    """Ask by a connection of its own, which gives up soon, and then by the one that everybody uses.
 
     Raises:
-        ConfigurationError: the address is none.
+        StoreError: the server does not answer, or refuses.
+    """
+    probe = server_backend(settings, timeout_s=min(_PROBE_TIMEOUT_S, settings.qdrant_timeout_s))
+    try:
+        for each in (probe, backend):
+            with engine_errors():
+                each.get_collections()
+    finally:
+        probe.close()
+
+
+def server_backend(settings: Settings, *, timeout_s: int | None = None) -> QdrantBase:
+    """Return qdrant-client's backend for the server that the settings name; nothing connects yet.
+
+    Args:
+        settings: They name it.
+        timeout_s: Seconds that one call may take, instead of the settings'.
+
+    Raises:
+        ConfigurationError: the address is none, or the file of its certificate authority is not readable.
     """
     api_key = settings.qdrant_api_key
+    options, verify = _tls(settings)
     try:
         client = QdrantClient(
             url=settings.qdrant_url,
             prefer_grpc=settings.qdrant_prefer_grpc,
             grpc_port=_grpc_port(settings),
-            grpc_options=dict(_GRPC_OPTIONS),
+            grpc_options=_GRPC_OPTIONS | options,
             api_key=api_key.get_secret_value() if api_key else None,
-            timeout=settings.qdrant_timeout_s,
+            timeout=timeout_s or settings.qdrant_timeout_s,
             check_compatibility=False,
+            verify=verify,
         )
     except ValueError as exc:
         raise ConfigurationError(
@@ -100,6 +183,23 @@ def server_backend(settings: Settings) -> QdrantBase:
             "https://my-cluster.example.com:6333."
         ) from exc
     return taken_from(client)
+
+
+def _tls(settings: Settings) -> tuple[dict[str, Any], bool | ssl.SSLContext]:
+    """Return what gRPC and REST need to trust the server's certificate: the system's authorities, or the file's.
+
+    Raises:
+        ConfigurationError: the file cannot be read or holds no certificate.
+    """
+    path = settings.qdrant_ca_file
+    if path is None:
+        return {}, True
+    try:
+        return {"root_certificates": path.read_bytes()}, ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigurationError(
+            f"OPTIMUS_QDRANT_CA_FILE names {path}, which is not readable as PEM certificates: {type(exc).__name__}"
+        ) from exc
 
 
 def _grpc_port(settings: Settings) -> int:

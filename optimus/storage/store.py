@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
 
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConfigurationError, StoreUnavailableError
@@ -22,17 +22,18 @@ from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.client import EngineClient, memory_backend
-from optimus.storage.collections import CollectionNames, collection_specs, create_collections
+from optimus.storage.collections import CollectionNames, Spread, collection_specs, create_collections
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.documents import DocumentIndex
 from optimus.storage.durability import GroupCommit
 from optimus.storage.edge import EdgeBackend
 from optimus.storage.events import EventRepository
 from optimus.storage.filters import has_ids
-from optimus.storage.folder import disk_blocks, prepare_data_folder, unusable
+from optimus.storage.folder import FreeSpace, disk_blocks, prepare_data_folder, unusable
 from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.jobs import JobRepository
 from optimus.storage.keyring import Keyring
+from optimus.storage.link import ServerLink
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.personal import PersonalRecords
 from optimus.storage.records import Engine, StoreHealth
@@ -73,6 +74,10 @@ class Store:
     """Where every call of the store is measured."""
     folder: Path | None = None
     """Where the embedded engine keeps the collections."""
+    space: FreeSpace | None = None
+    """Watches the disk that the embedded engine writes to."""
+    link: ServerLink | None = None
+    """The way to the server; None where the engine is in this process."""
 
     def disk_bytes(self, collection: str) -> int | None:
         """Return what a collection takes on the disk; None where the engine is not embedded.
@@ -83,6 +88,12 @@ class Store:
             return None
         files = (self.folder / collection).rglob("*")
         return sum(blocks * 512 for path in files if (blocks := disk_blocks(path)))
+
+    def broken(self) -> tuple[str, ...]:
+        """Return the collections that are damaged and refuse writes until they are repaired."""
+        red = models.CollectionStatus.RED
+        names = [spec.name for spec in collection_specs(self.names)]
+        return tuple(name for name in names if self.client.get_collection(name).status is red)
 
     def sync(self) -> None:
         """Return once all writes so far survive power loss; a server or memory needs nothing.
@@ -154,7 +165,7 @@ def open_store(
         with ExitStack() as undo:
             guard = open_server(settings)
             undo.callback(guard.close)
-            store = assemble(guard, "server")
+            store = replace(assemble(guard, "server", spread=_spread(settings)), link=guard.link)
             undo.pop_all()
         return store
     with ExitStack() as undo:
@@ -162,8 +173,10 @@ def open_store(
         undo.callback(engine.close)
         commit = GroupCommit(sync=_measured_sync(engine, metrics), flush=engine.flush)
         undo.callback(commit.close)
-        guarded = MarkingGuard(engine, mark=commit.mark)
-        store = replace(assemble(guarded, "embedded", commit=commit), folder=settings.data_dir / STORE_FOLDER)
+        space = FreeSpace(settings.data_dir, limit=settings.min_free_mb * 1024**2, content=names.content)
+        guarded = MarkingGuard(engine, mark=commit.mark, admit=space.check)
+        store = assemble(guarded, "embedded", commit=commit)
+        store = replace(store, folder=settings.data_dir / STORE_FOLDER, space=space)
         undo.pop_all()
     return store
 
@@ -200,6 +213,7 @@ def _assemble(
     metrics: Metrics,
     head: Path | None = None,
     commit: GroupCommit | None = None,
+    spread: Spread | None = None,
 ) -> Store:
     sync = commit.wait if commit is not None else _nothing
     keyring = Keyring(backend=guard, collection=names.accounts, master=keys.master, sync=sync, clock=clock)
@@ -210,7 +224,7 @@ def _assemble(
     work = WorkRepository(client=client, collection=names.work, sync=sync)
     if client.collection_exists(names.work):
         _refuse_newer_format(work)
-    create_collections(client, names, vector_size)
+    create_collections(client, names, vector_size, spread)
     keyring.check_master()
     if work.setting(_FORMAT_SETTING) is None:
         work.set_setting(_FORMAT_SETTING, {"version": FORMAT})
@@ -239,6 +253,14 @@ def _assemble(
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,
         metrics=metrics,
+    )
+
+
+def _spread(settings: Settings) -> Spread:
+    return Spread(
+        shards=settings.qdrant_shard_number,
+        copies=settings.qdrant_replication_factor,
+        confirmed=settings.qdrant_write_consistency_factor,
     )
 
 

@@ -27,7 +27,7 @@ export default async function ({ data, setTriggerValue }) {
     if (!answer.ok) { refuse((await answer.json()).problem || "ticket"); return; }
     if (data.check) {
       const kept = await fetch(data.check, { credentials: "same-origin", cache: "no-store" });
-      if (!kept.ok) { refuse("cookie"); return; }
+      if (!kept.ok) { refuse(kept.status === 503 ? "away" : "cookie"); return; }
     }
   } catch (error) { refuse("network"); return; }
   const url = new URL(data.next || window.location.href, window.location.origin);
@@ -46,6 +46,7 @@ PROBLEMS = {
     "http": "This address uses plain http, so signing in is refused. Use https, or open Optimus on its own machine.",
     "origin": "The sign-in did not come from this page's own address. Open Optimus by its usual address and try again.",
     "ticket": "The sign-in took too long to finish. Please sign in again.",
+    "away": "You could not be signed in, because the memory store does not answer. Please sign in again in a moment.",
     "store": "You could not be signed out, because the store does not answer. Please try again.",
     "network": "The connection to Optimus was lost. Please try again.",
 }

@@ -18,7 +18,7 @@ from optimus.ui.first_password import first_password_page
 from optimus.ui.guard import PageContext, act, current_principal, watch
 from optimus.ui.setup import setup_page
 from optimus.ui.sign_in import sign_in_page
-from optimus.ui.state import ui_state
+from optimus.ui.state import put_back_typed, ui_state
 
 ROOT = Path(__file__).parent.parent.parent
 ICON = ROOT / "assets" / "icon.png"
@@ -51,6 +51,7 @@ def run() -> None:
     except OptimusError as error:
         report(error)
         return
+    put_back_typed()
     may_enter = principal is not None and not principal.must_change_password
     # Before anybody has entered, every page is known and none is run: an address is judged only afterwards.
     pages = _pages(principal.role if principal and may_enter else Role.ADMIN)

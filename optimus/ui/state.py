@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -11,6 +11,8 @@ from optimus.memory_manager.library import MemoryView
 from optimus.models import ConversationId, MemoryId, SessionId
 
 _KEY = "optimus"
+_TYPED = ("draft", "memory_new_", "edited_", "setup_username", "register_username")
+"""How the keys of fields begin whose text is worth keeping; never a password's, nor a field with choices."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,10 @@ class UiState:
     """The chosen model, as the picker's key."""
     failed_draft: str = ""
     """A message that could not be sent, to be put back into the box."""
+    attempt: str = ""
+    """Names what is being sent until it is sent, so that trying again cannot send it twice."""
+    typed: dict[str, str] = field(default_factory=dict)
+    """Texts of fields that could not be drawn because the store was away, by the fields' keys."""
     notice: str | None = None
     shown_chat: ConversationId | None = None
     """The conversation that the chat page drew last."""
@@ -79,6 +85,25 @@ def bind_state(session_id: SessionId | None) -> UiState:
     state = ui_state()
     state.session_id, state.exchange_problem = session_id, problem
     return state
+
+
+def keep_typed() -> None:
+    """Keep what stands in the fields for longer texts and names, for a run that ends before it draws them.
+
+    Streamlit drops the value of a field that a run leaves out, and with it a message that was being sent.
+    """
+    for key, value in st.session_state.items():
+        if str(key).startswith(_TYPED) and isinstance(value, str) and value:
+            ui_state().typed[str(key)] = value
+
+
+def put_back_typed() -> None:
+    """Put what was kept back into its fields, before they are drawn; a field with a text of its own keeps that."""
+    state = ui_state()
+    for key, text in state.typed.items():
+        if not st.session_state.get(key):
+            st.session_state[key] = text
+    state.typed = {}
 
 
 def leave(receipt: str) -> None:

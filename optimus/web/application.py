@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -60,7 +60,7 @@ def middleware() -> list[Middleware]:
 async def lifespan(_app: st.App) -> AsyncGenerator[None]:
     """Open the services in the background, so that the browser can load the interface meanwhile; close them at the end.
 
-    A failure ends the process with a sentence on the terminal.
+    A failure ends the process with a sentence on the terminal, unless it is a Qdrant server that does not answer yet.
     """
     process.begin_opening()
     stopping = Event()
@@ -73,12 +73,15 @@ async def lifespan(_app: st.App) -> AsyncGenerator[None]:
         opened = await opening
         ACCESS_FILE.close()
         process.install(None)
-        await asyncio.to_thread(opened.close)
+        if opened is not None:
+            await asyncio.to_thread(opened.close)
 
 
-def _open(stopping: Event) -> Services:
+def _open(stopping: Event) -> Services | None:
     with ExitStack() as undo:
-        opened = process.open_services()
+        opened = process.open_patiently(stopping)
+        if opened is None:
+            return None
         undo.callback(opened.close)
         listening = find_listening(stopping)
         ACCESS_FILE.open(opened.settings.data_dir, listening.url if listening.is_loopback else None)
@@ -89,7 +92,7 @@ def _open(stopping: Event) -> Services:
     return opened
 
 
-def _end_if_failed(opening: asyncio.Task[Services]) -> None:
+def _end_if_failed(opening: asyncio.Task[Services | None]) -> None:
     """End the process with 1 where the services could not be opened: nothing is open that would have to be closed.
 
     A signal to ourselves would end it with the signal's number, and the ASGI server cannot be asked for another.
@@ -113,8 +116,7 @@ def _warm(opened: Services) -> None:
         opened.warm()
     except OptimusError:
         _log.exception("a part could not be loaded ahead of its first use")
-    with suppress(OptimusError):
-        opened.extraction.start()
+    opened.extraction.start()
 
 
 def _print_start_message(opened: Services, listening: Listening) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Route
 
 from optimus import process
-from optimus.errors import ConfigurationError, NotFoundError, OptimusError
+from optimus.errors import ConfigurationError, NotFoundError, OptimusError, StoreError
 from optimus.ui.cookie import PLAIN_NAME, SECURE_NAME, CookiePolicy, cookie_policy, read_token
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ async def open_session(request: Request) -> Response:
         return _problem("http", 400)
     except ClientDisconnect:
         return _problem("request", 400)
+    except StoreError:
+        return _problem("away", 503)
     except OptimusError:
         return _problem("ticket", 401)
     response = Response(status_code=204)
@@ -64,9 +66,11 @@ async def open_session(request: Request) -> Response:
 
 
 async def check_session(request: Request) -> Response:
-    """Answer 204 if the browser kept a cookie that is good, else 401."""
+    """Answer 204 if the browser kept a cookie that is good, 401 if not, and 503 where the store cannot be asked."""
     try:
         principal = await asyncio.to_thread(_principal, request)
+    except StoreError:
+        return _problem("away", 503)
     except OptimusError:
         principal = None
     return Response(status_code=204 if principal else 401)
@@ -112,11 +116,11 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(_request: Request) -> Response:
-    """Say whether the store answers; no detail is given here."""
+    """Say whether the store answers, and if not, why in one plain sentence; no other detail is given here."""
     try:
         await asyncio.to_thread(process.current(0).store.accounts.count_users)
-    except OptimusError:
-        return JSONResponse({"status": "unavailable"}, status_code=503)
+    except OptimusError as error:
+        return JSONResponse({"status": "unavailable", "reason": error.user_message}, status_code=503)
     return JSONResponse({"status": "ready"})
 
 

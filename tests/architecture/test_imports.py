@@ -12,8 +12,10 @@ ENGINES = {"auth", "memory_manager", "llm_handler"}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),
     "embedding": BASE,
-    "storage": BASE | {"storage"},
+    "breaker": set(),
+    "storage": BASE | {"breaker", "storage"},
     "drafts": BASE,
+    "endings": BASE,
     "downloads": BASE,
     "prompt": BASE | {"llm_handler"},
     **{name: BASE | {"storage", "embedding", name} for name in ENGINES},
@@ -28,7 +30,8 @@ ALLOWED = {
     "spreadsheets": BASE,
     "audit": BASE | {"storage", "auth"},
     "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
-    "chat": BASE | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "prompt"},
+    "chat": BASE
+    | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "endings", "prompt"},
     "extraction_reader": BASE
     | {"allowance", "storage", "memory_manager", "llm_handler", "connections", "preferences", "usage"},
     "extraction": BASE | {"storage", "llm_handler", "connections", "preferences", "extraction_reader"},
@@ -113,6 +116,8 @@ LIBRARIES = {
     "prometheus_client": ("optimus/metrics.py",),
     "cryptography": ("optimus/storage/", "optimus/keys.py", "optimus/privacy/receipts.py"),
     "zxcvbn": ("optimus/auth/",),
+    "tenacity": ("optimus/storage/link.py", "optimus/llm_handler/"),
+    "grpc": ("optimus/storage/",),
 }
 ENVIRONMENT = ("optimus/settings.py", "optimus/memory_manager/mem0.py")
 CLOCK_CALLS = {"datetime.now", "datetime.utcnow", "time.time", "date.today"}

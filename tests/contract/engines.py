@@ -88,7 +88,8 @@ class ServerEngine(Engine):
 
     def open(self) -> QdrantClient:
         """Connect as the settings say."""
-        return EngineClient(BatchingGuard(open_server(self.settings)._inner))
+        opened = open_server(self.settings)
+        return EngineClient(BatchingGuard(opened._inner, link=opened.link))
 
 
 class FakeServerEngine(ServerEngine):

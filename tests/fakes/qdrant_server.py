@@ -20,6 +20,7 @@ from qdrant_client.http import models
 
 from optimus.errors import AlreadyExistsError, NotFoundError, StoreRejectedError
 from optimus.settings import Settings, load_settings
+from tests.fakes.faults import Faults, Proxy
 from tests.fakes.qdrant_engine import Engine
 from tests.fakes.qdrant_rest import RestServer
 
@@ -31,7 +32,7 @@ Answer = Any
 class FakeQdrant:
     """The server. `calls` are the gRPC methods that it was asked for, in order, with what came."""
 
-    def __init__(self, *, api_key: str | None = None, version: str = VERSION) -> None:
+    def __init__(self, *, api_key: str | None = None, version: str = VERSION, is_faulty: bool = False) -> None:
         self.api_key = api_key
         self.version = version
         self.calls: list[tuple[str, Any]] = []
@@ -47,6 +48,11 @@ class FakeQdrant:
         wire.add_QdrantServicer_to_server(_Root(self), self._server)  # type: ignore[no-untyped-call]
         self.grpc_port: int = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
+        self.faults: Faults | None = None
+        """What goes wrong between a client and this server; with it, clients come through a proxy."""
+        if is_faulty:
+            self.faults = Faults(Proxy(self.grpc_port))
+            self.grpc_port = self.faults.proxy.port
         self.rest = RestServer(self)
 
     def settings(self, **others: Any) -> Settings:
@@ -56,6 +62,8 @@ class FakeQdrant:
     def close(self) -> None:
         """Stop serving, at once."""
         self.answers.set()
+        if self.faults is not None:
+            self.faults.proxy.close()
         self._server.stop(grace=None).wait()
         self.rest.close()
         self.engine.close()
@@ -82,7 +90,10 @@ class _Door(grpc.ServerInterceptor):  # type: ignore[misc]
                 self._server.answers.wait()
             with _status_codes(context):
                 _check_ids(request)
-                return handler.unary_unary(request, context)
+                faults = self._server.faults
+                if faults is None:
+                    return handler.unary_unary(request, context)
+                return faults.between(name, context, lambda: handler.unary_unary(request, context))
 
         return grpc.unary_unary_rpc_method_handler(
             handle,

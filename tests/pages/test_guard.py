@@ -100,9 +100,55 @@ def test_a_store_that_does_not_answer_shows_a_sentence(world: World, sign_in: Si
     sign_in(world.principal)
     monkeypatch.setattr(type(world.services.auth), "principal", unreachable)
     app = run_app()
-    assert [error.value for error in app.error] == [StoreUnavailableError.user_message]
+    (said,) = app.warning
+    assert said.value.startswith("**The memory store does not answer at the moment.**")
     assert not app.exception
-    assert len(app.main) == 1
+    assert "zebrawood" not in texts(app)
+    assert not app.sidebar.button
+
+
+def test_what_was_typed_outlives_a_store_that_is_away(world: World, sign_in: SignIn, monkeypatch):
+    """A message that was being sent, and a text in a field, stand there again once the store answers; sent once."""
+    sign_in(world.principal)
+    auth = type(world.services.auth)
+    there = auth.principal
+
+    def unreachable(_self: object, _token: str | None, **_kind: object) -> Principal | None:
+        raise StoreUnavailableError("down")
+
+    app = run_app()
+    monkeypatch.setattr(auth, "principal", unreachable)
+    app.chat_input[0].set_value(SECRET).run()
+    assert app.warning
+    assert not app.chat_input
+    app.run()
+    monkeypatch.setattr(auth, "principal", there)
+    app.run()
+    assert not app.warning
+    assert app.chat_input[0].proto.value == SECRET
+    assert world.services.chat.conversations(world.owner) == []
+
+
+def test_sending_again_after_a_failure_sends_once(world: World, sign_in: SignIn, monkeypatch):
+    """Where the answer to a write was lost, trying again under the same attempt adds nothing."""
+    sign_in(world.principal)
+    chat = world.services.chat
+    touch = type(world.services.store.conversations).touch
+
+    def lost(*_: object) -> None:
+        raise StoreUnavailableError("lost")
+
+    app = run_app()
+    monkeypatch.setattr(type(world.services.store.conversations), "touch", lost)
+    app.chat_input[0].set_value(SECRET).run()
+    assert app.chat_input[0].proto.value == SECRET
+    monkeypatch.setattr(type(world.services.store.conversations), "touch", touch)
+    app.chat_input[0].set_value(SECRET).run()
+    (conversation,) = chat.conversations(world.owner)
+    running = chat.generation(world.owner, conversation.id)
+    assert running is None or running.wait(20)
+    assert [message.role for message in chat.messages(world.owner, conversation.id)] == ["user", "assistant"]
+    assert world.services.memory.list(world.owner).total == 1
 
 
 def test_no_page_stands_beside_the_main_script():

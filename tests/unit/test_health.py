@@ -8,14 +8,17 @@ from qdrant_client import models
 from optimus import health
 from optimus.doctor import Verdict
 from optimus.errors import PermissionDeniedError, StoreUnavailableError
-from optimus.models import new_id
+from optimus.models import Role, new_id
 from optimus.services import wire
 from optimus.settings import Settings
+from optimus.storage import link as link_module
 from optimus.storage.overview import _bits
 from optimus.storage.records import Event, EventData
 from optimus.storage.store import open_store
 from optimus.storage.table import Table
 from tests.fakes.embedding import HashEmbedder
+from tests.fakes.qdrant_server import FakeQdrant
+from tests.unit.privacy.support import newcomer
 from tests.world import KEYS, PASSWORD, HandClock, stranger
 
 
@@ -151,3 +154,42 @@ def test_the_real_engine_tells_sizes_and_when_it_saved(tmp_path):
     check = next(check for check in health.look(opened, ada) if check.name == "saving to disk")
     assert check.detail.startswith("last saved 0 s ago")
     opened.close()
+
+
+def test_the_way_to_a_server_and_damage_are_told(tmp_path):
+    """While a server is away its breaker says so, at once; a damaged collection is named; the metrics tell both."""
+    fake = FakeQdrant()
+    services = wire(
+        settings := fake.settings(data_dir=tmp_path),
+        KEYS,
+        store := open_store(settings, KEYS),
+        password_cost=4,
+        embedder=HashEmbedder(),
+    )
+    admin = newcomer(services, "ada", role=Role.ADMIN)
+
+    def said() -> str:
+        return next(check.detail for check in health.look(services, admin) if check.name == "store")
+
+    def gauge(state: str) -> float | None:
+        services.scrape()
+        return store.metrics.registry.get_sample_value("optimus_store_breaker", {"state": state})
+
+    assert said().endswith("breaker closed")
+    assert (gauge("closed"), gauge("open")) == (1, 0)
+    link = store.link
+    assert link
+    link.close()
+    link.breaker.failed(weight=link_module.FAILURES)
+    assert "the Qdrant server is away" in said()
+    assert (gauge("closed"), gauge("open")) == (0, 1)
+    services.close()
+    fake.close()
+
+
+def test_a_damaged_collection_is_a_problem_with_its_way_out(world, monkeypatch):
+    """Whoever looks after the system learns which one refuses writes."""
+    monkeypatch.setattr(type(world.services.store), "broken", lambda _: ("optimus_memories",))
+    check = next(c for c in health.look(world.services, world.principal) if c.name == "store")
+    assert (check.verdict, check.detail) == (Verdict.PROBLEM, "damaged: optimus_memories")
+    assert "doctor" in (check.fix or "")

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from optimus.breaker import BreakerState
 from optimus.errors import (
     InvalidCredentialsError,
     NotFoundError,
@@ -46,7 +47,7 @@ CLOSED: dict[str, set[str]] = {
     "operation": {*POINT_READS, *POINT_WRITES, *COLLECTION_READS, *COLLECTION_WRITES},
     "collection": {spec.name for spec in collection_specs(CollectionNames(prefix=""))} | {OTHER},
     "status": set(UserStatus),
-    "state": {*MessageState, *JobStatus},
+    "state": {*MessageState, *JobStatus, *BreakerState},
 }
 MAX_SERIES = 3_000
 

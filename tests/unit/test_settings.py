@@ -154,3 +154,35 @@ def test_an_empty_value_is_no_value(monkeypatch):
     settings = load_settings()
     assert settings.data_dir == Path("data")
     assert settings.key_dir is None
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("http://localhost:6333", True),
+        ("localhost:6333", True),
+        ("http://127.0.0.5:6333", True),
+        ("http://[::1]:6333", True),
+        ("https://qdrant.example.com:6333", True),
+        ("http://qdrant:6333", False),
+        ("qdrant.example.com:6333", False),
+        ("http://10.0.0.7:6333", False),
+        ("http://localhost.example.com", False),
+    ],
+)
+def test_the_servers_key_never_leaves_this_machine_in_the_clear(url, is_taken):
+    """Over plain http it goes to loopback only, unless somebody says that the network is their own."""
+    if is_taken:
+        assert load_settings(qdrant_url=url, qdrant_api_key="k").qdrant_url == url
+        return
+    with pytest.raises(ConfigurationError, match="OPTIMUS_QDRANT_ALLOW_HTTP"):
+        load_settings(qdrant_url=url, qdrant_api_key="k")
+    assert load_settings(qdrant_url=url, qdrant_api_key="k", qdrant_allow_http=True).qdrant_allow_http
+    assert load_settings(qdrant_url=url).qdrant_api_key is None
+
+
+def test_a_write_is_not_to_be_confirmed_by_more_copies_than_there_are():
+    """No write could ever succeed."""
+    with pytest.raises(ConfigurationError, match="OPTIMUS_QDRANT_REPLICATION_FACTOR"):
+        load_settings(qdrant_write_consistency_factor=2)
+    load_settings(qdrant_write_consistency_factor=2, qdrant_replication_factor=3)

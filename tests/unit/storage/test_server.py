@@ -1,9 +1,14 @@
 """A Qdrant server as the engine: how it is reached, what it must be, and what its errors become."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from qdrant_client import models
 
@@ -19,6 +24,7 @@ from optimus.settings import load_settings
 from optimus.storage.client import EngineClient
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.filters import has_ids
+from optimus.storage.link import ServerLink
 from optimus.storage.server import ServerGuard, open_server, server_backend
 from optimus.storage.store import open_store
 from tests.fakes.qdrant_server import FakeQdrant
@@ -117,7 +123,8 @@ def test_two_processes_may_begin_at_once(server):
         def get_collections(self, **_):
             return models.CollectionsResponse(collections=[])
 
-    client = EngineClient(LateGuard(server_backend(server.settings())))
+    link = ServerLink(reach=lambda: None, timeout_s=1)
+    client = EngineClient(LateGuard(server_backend(server.settings()), link=link))
     for _ in range(2):
         create_collections(client, CollectionNames(), SIZE)
     client.close()
@@ -254,3 +261,63 @@ def test_an_address_leads_to_both_ports(url, port, rest, by_grpc):
     assert backend._grpc_port == by_grpc
     assert backend._https is url.startswith("https")
     backend.close()
+
+
+def test_a_collection_is_spread_as_the_settings_say(server):
+    """Shards, copies and confirmations are asked for when a collection is made; unset, the server chooses."""
+    spread = {"qdrant_shard_number": 3, "qdrant_replication_factor": 2, "qdrant_write_consistency_factor": 2}
+    open_store(server.settings(**spread), KEYS, vector_size=SIZE).close()
+    made = [request for name, request in server.calls if name == "Create"]
+    assert {(r.shard_number, r.replication_factor, r.write_consistency_factor) for r in made} == {(3, 2, 2)}
+
+    server.calls.clear()
+    open_store(server.settings(collection_prefix="other_"), KEYS, vector_size=SIZE).close()
+    made = [request for name, request in server.calls if name == "Create"]
+    assert not any(r.HasField(name.removeprefix("qdrant_")) for r in made for name in spread)
+
+
+def test_a_long_upsert_goes_in_batches(server, guard):
+    """At most 256 points and 4 MB at a time; nothing is lost or written twice."""
+    guard.create_collection(collection_name="any", vectors_config={}, sparse_vectors_config={})
+    many = [models.PointStruct(id=n, vector={}, payload={}) for n in range(600)]
+    large = [models.PointStruct(id=1000 + n, vector={}, payload={"text": "x" * 200_000}) for n in range(50)]
+    guard.upsert(collection_name="any", points=many)
+    guard.upsert(collection_name="any", points=large, update_mode=models.UpdateMode.INSERT_ONLY)
+
+    sent = [request for name, request in server.calls if name == "Upsert"]
+    assert [len(request.points) for request in sent] == [256, 256, 88, 20, 20, 10]
+    assert all(request.ByteSize() <= 4 * 1024**2 for request in sent)
+    assert server.engine.call("count", "any", count_filter=None, exact=True).count == 650
+
+
+def test_a_write_that_must_be_whole_is_never_split(server, guard):
+    """Points under one token are one atomic write, however many they are."""
+    guard.create_collection(collection_name="any", vectors_config={}, sparse_vectors_config={})
+    points = [models.PointStruct(id=n, vector={}, payload={"write_id": "t"}) for n in range(300)]
+    guard.upsert(collection_name="any", points=points)
+    assert [len(request.points) for name, request in server.calls if name == "Upsert"] == [300]
+
+
+def test_the_file_of_an_authority_is_trusted_on_both_wires(tmp_path):
+    """What is no certificate is named with its setting; a good file reaches gRPC and REST."""
+    bad = tmp_path / "bad.pem"
+    bad.write_text("no certificate")
+    for path in (bad, tmp_path / "missing.pem"):
+        with pytest.raises(ConfigurationError, match="OPTIMUS_QDRANT_CA_FILE"):
+            server_backend(load_settings(qdrant_url="https://qdrant.example.com", qdrant_ca_file=path))
+    good = tmp_path / "good.pem"
+    good.write_bytes(authority())
+    backend: Any = server_backend(load_settings(qdrant_url="https://qdrant.example.com", qdrant_ca_file=good))
+    assert backend._grpc_options["root_certificates"] == good.read_bytes()
+    assert backend._rest_args["verify"].get_ca_certs()[0]["serialNumber"] == "07"
+    backend.close()
+
+
+def authority() -> bytes:
+    """Return the certificate of an authority that was made up here, number 7."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made up")])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 7, now, now + timedelta(days=1))
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
