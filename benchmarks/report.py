@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _DECIMALS = 4
+_SHOWN = {"share": 3}
+"""Decimals in the table, by unit; 2 of any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,10 @@ def as_table(report: Report) -> str:
     parameters = ", ".join(f"{name} {value}" for name, value in report.parameters.items())
     described = ", ".join(str(value) for value in machine().values())
     width = max((len(result.name) for result in report.results), default=0)
-    rows = [f"  {result.name:<{width}}  {result.value:>12,.2f} {result.unit}" for result in report.results]
+    rows = [
+        f"  {result.name:<{width}}  {result.value:>12,.{_SHOWN.get(result.unit, 2)}f} {result.unit}"
+        for result in report.results
+    ]
     return "\n".join([f"{report.benchmark} ({parameters})", f"  cores, processor, system, Python: {described}", *rows])
 
 

@@ -178,7 +178,7 @@ class ChatService:
         message = self._conversations.add_message(message)
         self._metrics.messages.inc()
         message, unsaved = self._remember(message, earlier)
-        recalled, unread = self._memory.try_to_recall(message)
+        recalled, unread = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         reply = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
         answer = {"id": MessageId(stable_id("reply", sent)), **unwritten(choice, message.text, offline)}
@@ -203,7 +203,7 @@ class ChatService:
             raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
         self._allowance.take(owner, asked(choice, message.text, earlier, ()))
-        recalled, _ = self._memory.try_to_recall(message)
+        recalled, _ = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         reply = self._conversations.update_message(reply.model_copy(update=unwritten(choice, message.text, offline)))
         self._answer(reply, message, earlier, offline, choice)

@@ -9,11 +9,13 @@ from typing import Protocol
 
 from optimus.errors import OptimusError
 from optimus.llm_handler.offline.question import search_text
-from optimus.llm_handler.requests import ModelChoice, OfflineContext
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, OfflineContext
 from optimus.memory_manager.manager import MemoryManager
+from optimus.memory_manager.wording import is_small_talk
 from optimus.models import MemoryChange, Message, MessageId, RecalledMemory, UserId
 from optimus.preferences import PreferenceService
-from optimus.prompt import MAX_MEMORIES, offline_context, within_budget
+from optimus.prompt import CHARS_PER_TOKEN, MAX_MEMORIES, WHOLE_TOKENS, offline_context, within_budget
+from optimus.storage.records import MAX_RECALLED
 
 _log = logging.getLogger(__name__)
 
@@ -61,24 +63,39 @@ class ChatMemory:
             _log.exception("a message could not be remembered")
             return (), f"This message was not remembered. {error.user_message}"
 
-    def try_to_recall(self, message: Message) -> tuple[list[RecalledMemory], str | None]:
+    def try_to_recall(self, message: Message, choice: ModelChoice) -> tuple[list[RecalledMemory], str | None]:
         """Return what an answer may be made from; when memory is out of reach, nothing, and a sentence on it."""
         try:
-            recalled = self.recall(message, limit=MAX_MEMORIES)
+            return self.recall(message, limit=MAX_MEMORIES, for_model=choice.ref != OFFLINE_MODEL), None
         except OptimusError as error:
             _log.exception("nothing could be recalled for a message")
             return [], f"This message was answered without memory. {error.user_message}"
-        return within_budget(recalled), None
 
-    def recall(self, message: Message, *, limit: int) -> list[RecalledMemory]:
-        """Return what is known and bears on a message, at most as much as its writer lets into an answer."""
+    def recall(self, message: Message, *, limit: int, for_model: bool = False) -> list[RecalledMemory]:
+        """Return what is known and bears on a message, as much as its writer and the prompt's share let in.
+
+        For a language model, all that is known comes along as long as it is little: what bears on the message first.
+
+        Args:
+            message: What was written.
+            limit: How many at most, where it is not little.
+            for_model: Whether a language model reads it; the offline assistant quotes only what matches.
+        """
         chosen = self._preferences.of(message.user_id)
         if not (chosen.recalls and chosen.max_memories):
             return []
-        at_most = min(limit, chosen.max_memories)
-        return self._memory.recall(
-            message.user_id, search_text(message.text), limit=at_most, exclude_message=message.id
-        )
+        text, at_most = search_text(message.text), min(limit, chosen.max_memories)
+        found = self._memory.recall(message.user_id, text, limit=at_most, exclude_message=message.id)
+        if not for_model or chosen.max_memories < MAX_RECALLED or is_small_talk(message.text):
+            return within_budget(found)
+        return within_budget([*found, *self._rest(message, found)], is_all=True)
+
+    def _rest(self, message: Message, found: Sequence[RecalledMemory]) -> list[RecalledMemory]:
+        """Return what else is known, where all of it is little."""
+        chars = WHOLE_TOKENS * CHARS_PER_TOKEN
+        known = self._memory.all_within(message.user_id, chars, exclude_message=message.id) or ()
+        given = {each.memory.id for each in found}
+        return [RecalledMemory(memory=memory, score=0.0) for memory in known if memory.id not in given]
 
     def context(
         self, message: Message, earlier: Sequence[Message], recalled: Sequence[RecalledMemory]

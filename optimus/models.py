@@ -181,6 +181,7 @@ class ScorePart(StrEnum):
     IMPORTANCE = "importance"
     CONFIDENCE = "confidence"
     ENTITY = "entity"
+    SPEAKER = "speaker"
     PIN = "pin"
 
 
@@ -226,6 +227,8 @@ class MemoryUse(Value):
     type: MemoryType
     recorded_at: datetime
     score: float
+    parts: dict[ScorePart, float] = Field(default={})
+    """What the score was made of; empty where it was given because little is known."""
 
 
 class MessageRole(StrEnum):

@@ -28,6 +28,8 @@ LOOKS_NOTHING_UP = "The user has switched off that you get notes about them; if 
 
 MAX_MEMORIES = 20
 MAX_MEMORY_TOKENS = 2_000
+WHOLE_TOKENS = 1_500
+"""Up to so many tokens everything that is remembered is given to a model: choosing would save nothing."""
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English, on the safe side for the memory budget."""
 
@@ -40,14 +42,19 @@ def instructions(context: OfflineContext) -> str:
     return "\n".join(lines)
 
 
-def within_budget(recalled: Sequence[RecalledMemory]) -> list[RecalledMemory]:
-    """Return the best memories that fit the prompt's share: `MAX_MEMORIES` and `MAX_MEMORY_TOKENS`."""
+def within_budget(recalled: Sequence[RecalledMemory], *, is_all: bool = False) -> list[RecalledMemory]:
+    """Return the best memories that fit the prompt's share: `MAX_MEMORIES` and `MAX_MEMORY_TOKENS`.
+
+    One that is too long is passed over for shorter ones. Where `is_all` says that it is all there is, only the
+    tokens count.
+    """
     kept: list[RecalledMemory] = []
     room = MAX_MEMORY_TOKENS * CHARS_PER_TOKEN
-    for found in recalled[:MAX_MEMORIES]:
-        room -= len(_line(found))
-        if room < 0:
-            break
+    for found in recalled:
+        size = len(_line(found)) + 1
+        if size > room or (len(kept) == MAX_MEMORIES and not is_all):
+            continue
+        room -= size
         kept.append(found)
     return kept
 
@@ -61,7 +68,8 @@ def _line(found: RecalledMemory) -> str:
     memory = found.memory
     cited = memory.provenance.citation
     kind = f"{memory.type}, {json.dumps(cited, ensure_ascii=False)}" if cited else memory.type
-    return f"{memory.recorded_at:%Y-%m-%d} ({kind}): {' '.join(memory.text.split())}"
+    day = f"{memory.recorded_at:%Y-%m-%d}" + ("" if memory.type is MemoryType.CONVERSATION else f" ({kind})")
+    return f"{day}: {' '.join(memory.text.split())}"
 
 
 def memory_use(found: RecalledMemory) -> MemoryUse:
@@ -73,6 +81,7 @@ def memory_use(found: RecalledMemory) -> MemoryUse:
         type=memory.type,
         recorded_at=memory.recorded_at,
         score=found.score,
+        parts=found.parts,
         citation=memory.provenance.citation,
     )
 

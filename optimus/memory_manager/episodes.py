@@ -17,12 +17,13 @@ from optimus.models import (
     MemoryType,
     Message,
     MessageId,
+    MessageRole,
     Provenance,
     UserId,
 )
 
 NEIGHBOURS = 2
-"""Messages before that make the context of a message; chosen on LoCoMo."""
+"""Messages on each side that make the context of a message; chosen on LoCoMo."""
 NEIGHBOUR_CHARS = 300
 """So much of a neighbour is context: a long answer would cost time and drown the message."""
 IMPORTANCE = 0.3
@@ -40,6 +41,17 @@ def neighbours(before: Sequence[Message]) -> list[str]:
     """Return the texts that make a message's context."""
     texts = (clean(message.text[:NEIGHBOUR_CHARS]) for message in before[-NEIGHBOURS:])
     return [text for text in texts if text]
+
+
+def gained(before: Sequence[Message], message: Message) -> list[tuple[Message, list[str]]]:
+    """Return the user's messages that `message` follows closely, each with the texts on both sides of it."""
+    said = [*before, message]
+    found = []
+    for place in range(max(0, len(before) - NEIGHBOURS), len(before)):
+        if said[place].role is MessageRole.USER and said[place].conversation_id == message.conversation_id:
+            after = said[place + 1 : place + 1 + NEIGHBOURS]
+            found.append((said[place], [*neighbours(said[:place]), *neighbours(after)]))
+    return found
 
 
 def episode_of(message: Message, text: str, *, now: datetime, derived: Iterable[MemoryId], is_hidden: bool) -> Memory:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from optimus.memory_manager import ranking
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from optimus.memory_manager import ranking, versions
 from optimus.memory_manager.episodes import clean
 from optimus.memory_manager.searching import WordSearch
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
-from optimus.memory_manager.wording import asks_for_everything, is_small_talk
+from optimus.memory_manager.wording import asks_for_everything, is_small_talk, normal_form
 from optimus.metrics import MemoryStage, Metrics, timed
-from optimus.models import Clock, Memory, MemoryId, MessageId, RecalledMemory, UserId
+from optimus.models import Clock, Memory, MemoryId, MemoryStatus, MemoryType, MessageId, RecalledMemory, UserId
 from optimus.storage.records import MemoryFilter, MemoryPage
 
+TRUE_NOW = MemoryFilter()
 DERIVED = MemoryFilter(types=DERIVED_TYPES)
 """What is true now and was derived or written, without messages."""
 _OVERVIEW_LIMIT = 256
+_ONCE_TRUE = frozenset({MemoryStatus.ACTIVE, MemoryStatus.SUPERSEDED})
 
 
 class MemoryReads:
@@ -27,18 +33,52 @@ class MemoryReads:
 
     @timed(MemoryStage.RECALL)
     def recall(
-        self, owner: UserId, query: str, *, limit: int = 20, exclude_message: MessageId | None = None
+        self,
+        owner: UserId,
+        query: str,
+        *,
+        limit: int = 20,
+        exclude_message: MessageId | None = None,
+        where: MemoryFilter = TRUE_NOW,
+        about: str | None = None,
+        as_of: datetime | None = None,
     ) -> list[RecalledMemory]:
         """Return what is known and bears on the query, best first; none where nothing does.
+
+        What is true comes before what was replaced, where `where` asks for that at all.
 
         Args:
             owner: Whose memories.
             query: A question or message.
             limit: How many at most.
             exclude_message: What this message alone says is left out: it needs no recalling.
+            where: Which ones; by default what is true now.
+            about: Only what names this person or thing among its entities.
+            as_of: Answer from what was remembered, and taken for true, at that moment, in the words of then; what
+                was forgotten since stays forgotten.
         """
-        wanted = ranking.Query(text=clean(query), now=self._clock(), limit=limit)
-        return _recollect(self._shelf, owner, wanted, exclude_message=exclude_message, metrics=self._metrics)
+        wanted = ranking.Query(text=clean(query), now=as_of or self._clock(), limit=limit)
+        choice = _Choice(where=where, exclude=exclude_message, about=about, as_of=as_of)
+        return _recollect(self._shelf, owner, wanted, choice, metrics=self._metrics)
+
+    def all_within(
+        self, owner: UserId, chars: int, *, exclude_message: MessageId | None = None
+    ) -> tuple[Memory, ...] | None:
+        """Return all that is true now, what was said before what was derived from it; None where more was said.
+
+        Args:
+            owner: Whose memories.
+            chars: How much the messages, and the memories written by hand, may have together.
+            exclude_message: What this message alone says does not count.
+        """
+        if self._shelf.index.count(owner) > _OVERVIEW_LIMIT:
+            return None
+        known = self._shelf.index.page(owner, TRUE_NOW, limit=_OVERVIEW_LIMIT).items
+        others = [memory for memory in known if memory.sources != (exclude_message,)]
+        said = [memory for memory in others if memory.type is MemoryType.CONVERSATION or not memory.sources]
+        if sum(len(memory.text) for memory in said) > chars:
+            return None
+        return (*said, *(memory for memory in others if memory not in said))
 
     @timed(MemoryStage.LIST)
     def list(
@@ -77,19 +117,46 @@ class MemoryReads:
         self._search.forget(owner)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """Which memories a recall may bring."""
+
+    where: MemoryFilter
+    exclude: MessageId | None
+    about: str | None
+    as_of: datetime | None
+
+    @property
+    def stored(self) -> MemoryFilter:
+        """What to ask the store for: what was true then may have been replaced since."""
+        if self.as_of is None:
+            return self.where
+        return self.where.model_copy(update={"statuses": _ONCE_TRUE})
+
+    def pick(self, memory: Memory) -> Memory | None:
+        """Return a memory as it is wanted, or None where it is not."""
+        if memory.sources == (self.exclude,):
+            return None
+        if self.about and normal_form(self.about) not in map(normal_form, memory.entities):
+            return None
+        return memory if self.as_of is None else versions.as_of(memory, self.as_of)
+
+    def pick_found(self, found: Sequence[tuple[Memory, float]]) -> list[tuple[Memory, float]]:
+        """Return what one search found, as far as it is wanted."""
+        return [(picked, score) for memory, score in found if (picked := self.pick(memory))]
+
+
 def _recollect(
-    shelf: Shelf, owner: UserId, wanted: ranking.Query, *, exclude_message: MessageId | None, metrics: Metrics
+    shelf: Shelf, owner: UserId, wanted: ranking.Query, choice: _Choice, *, metrics: Metrics
 ) -> list[RecalledMemory]:
     """Return what bears on a query, best first; none where nothing does."""
     if is_small_talk(wanted.text):
         return []
     if asks_for_everything(wanted.text):
-        known = shelf.index.page(owner, DERIVED, limit=_OVERVIEW_LIMIT).items
-        return ranking.by_weight([memory for memory in known if memory.sources != (exclude_message,)], wanted)
-    legs = shelf.search(owner, wanted.text, MemoryFilter(), limit=ranking.LEG_LIMIT)
-    others = {
-        part: [(memory, score) for memory, score in found if memory.sources != (exclude_message,)]
-        for part, found in legs.items()
-    }
+        where = choice.stored.model_copy(update={"types": DERIVED_TYPES & (choice.stored.types or DERIVED_TYPES)})
+        known = shelf.index.page(owner, where, limit=_OVERVIEW_LIMIT).items
+        return ranking.by_weight([picked for memory in known if (picked := choice.pick(memory))], wanted)
+    legs = shelf.search(owner, wanted.text, choice.stored, limit=ranking.LEG_LIMIT)
+    others = {part: choice.pick_found(found) for part, found in legs.items()}
     with metrics.memory_stage(MemoryStage.RANK):
         return ranking.rank(others, wanted, stems=shelf.stems())

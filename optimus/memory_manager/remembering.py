@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from optimus.memory_manager.antecedents import resolved, with_relations
-from optimus.memory_manager.episodes import clean, episode_of, hide, neighbours
+from optimus.memory_manager.episodes import clean, episode_of, gained, hide, neighbours
 from optimus.memory_manager.masking import MASK
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf, episode_id, is_active
@@ -49,6 +49,7 @@ class Draft:
         self.message = message
         self.text = clean(message.text)
         self.around = [] if never else neighbours(before)
+        self.gained = [] if never else gained(before, message)
         self.is_hidden = MemoryType.CONVERSATION in never
         found = self._said(shelf, derive, before) if self.text else []
         kept = [each for each in found if each.kind in _FORGETTING or each.type not in never]
@@ -90,8 +91,19 @@ def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tupl
     episode = episode_of(message, draft.text, now=now, derived=derived, is_hidden=plan.forgets or draft.is_hidden)
     own, *around = shelf.embed([draft.text, *draft.around])
     point = shelf.point(episode, own, around, "\n".join(draft.around))
-    shelf.index.put(owner, [point, *points_of(shelf, owner, plan, around=[own], surroundings=draft.text)])
+    made = points_of(shelf, owner, plan, around=[own], surroundings=draft.text)
+    shelf.index.put(owner, [point, *made, *_with_what_followed(shelf, owner, draft)])
     return tuple(plan.changes)
+
+
+def _with_what_followed(shelf: Shelf, owner: UserId, draft: Draft) -> list[MemoryPoint]:
+    """Return the episodes just before the message, found by what was said after them as well."""
+    around = {episode_id(earlier.id): texts for earlier, texts in draft.gained}
+    points = []
+    for episode in shelf.index.get(owner, list(around)):
+        own, *vectors = shelf.embed([episode.text, *around[episode.id]])
+        points.append(shelf.point(episode, own, vectors, "\n".join(around[episode.id])))
+    return points
 
 
 def points_of(

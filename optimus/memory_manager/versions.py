@@ -67,6 +67,18 @@ def restored(memory: Memory, *, now: datetime, reason: str = "restore", undoes: 
     return changed(memory, now=now, reason=reason, undoes=undoes, status=earlier or MemoryStatus.ACTIVE)
 
 
+def as_of(memory: Memory, moment: datetime) -> Memory | None:
+    """Return the memory as it stood at a moment; None where it was not there yet, or not true any more."""
+    if memory.recorded_at > moment:
+        return None
+    later = next((entry for entry in memory.history if entry.changed_at > moment), None)
+    if later is None:
+        return memory if memory.status is MemoryStatus.ACTIVE else None
+    if later.status is not MemoryStatus.ACTIVE:
+        return None
+    return memory.model_copy(update={"text": later.text, "status": later.status, "version": later.version})
+
+
 def is_undone(memory: Memory, version: int) -> bool:
     """Tell whether the change that made `version` was already taken back."""
     return any(entry.undoes == version for entry in memory.history)

@@ -43,6 +43,13 @@ _WRITER = re.compile(
     r"|meu|minha|io|mio|mia)\b"
 )
 
+_SPEAKER = re.compile(r"\s*([^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,2}):\s+\S")
+_LABELS = re.compile(
+    r"notes?|reminder|todo|update|edit|fyi|ps|question|answer|summary|important|warning|address|phone|email|name"
+    r"|birthday|date|time|subject|re|notiz|erinnerung|frage|nota|recordatorio|pregunta|rappel|lembrete|domanda"
+)
+"""What stands before a colon without being somebody's name."""
+
 
 def normal_form(text: str) -> str:
     """Return the words alone, in lower case and with contractions written out."""
@@ -94,6 +101,14 @@ def asks_for_everything(text: str) -> bool:
 def is_about_the_writer(text: str) -> bool:
     """Tell whether the text speaks of its writer (`I`, `my`, `me`)."""
     return bool(_WRITER.search(normal_form(text)))
+
+
+def speaker_of(text: str) -> str | None:
+    """Return who is named before the words (`Maria: I am late`), or None where they are the writer's own."""
+    found = _SPEAKER.match(text)
+    if not found or not all(word[0].isupper() for word in found[1].split()):
+        return None
+    return None if _LABELS.fullmatch(normal_form(found[1])) else found[1]
 
 
 def _content(text: str, normal: str, stems: Stems) -> frozenset[int]:

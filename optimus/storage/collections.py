@@ -120,6 +120,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     number = models.PayloadSchemaType.INTEGER
     told = ("type", "status", "slot_key", "source", "extractor", "conversation_id", "message_id", "document_id")
     memory = dict.fromkeys(told, word) | {"created_at": time, "updated_at": time}
+    memory["importance"] = models.PayloadSchemaType.FLOAT
     record = {"kind": word}
     return (
         CollectionSpec(
@@ -211,6 +212,8 @@ def _without_links(kind: models.PayloadSchemaType) -> Any:
         return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, enable_hnsw=False)
     if kind is models.PayloadSchemaType.INTEGER:
         return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True)
+    if kind is models.PayloadSchemaType.FLOAT:
+        return models.FloatIndexParams(type=models.FloatIndexType.FLOAT, enable_hnsw=False)
     return models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME, enable_hnsw=False)
 
 

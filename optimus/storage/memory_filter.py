@@ -50,6 +50,9 @@ def memory_conditions(owner: UserId, where: MemoryFilter) -> list[models.Conditi
         conditions.append(moment(since=where.since))
     if where.until is not None:
         conditions.append(models.FieldCondition(key=RECORDED, range=models.DatetimeRange(lt=where.until)))
+    if where.min_importance is not None:
+        least = models.Range(gte=where.min_importance)
+        conditions.append(models.FieldCondition(key="importance", range=least))
     return conditions + _origin(where)
 
 

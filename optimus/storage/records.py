@@ -213,6 +213,7 @@ class MemoryFilter(Value):
     document_id: str | None = None
     by_hand: bool | None = None
     """Whether it was written by hand, or derived from something that was said."""
+    min_importance: float | None = None
 
 
 class MemoryText(NamedTuple):

@@ -12,7 +12,7 @@ from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import ChangeKind, MemoryChange, Message, MessageId, MessageRole, MessageState
 from optimus.ui.chat_sidebar import MEMORY_PAGE
 from optimus.ui.guard import PageContext, did, is_still
-from optimus.ui.text import TYPE_NAMES, count, day, plain
+from optimus.ui.text import TYPE_NAMES, count, day, plain, why
 
 FOLLOW_EVERY_S = 0.5
 FOLLOW_S = 0.35
@@ -106,7 +106,7 @@ def _draw_used(message: Message) -> None:
     with st.expander(f"Why this answer? {count(len(message.used), 'memory')} used", type="compact"):
         for use in message.used:
             origin = plain(use.citation) or TYPE_NAMES[use.type]
-            facts = f"{origin} · {day(use.recorded_at)} · match {use.score:.0%}"
+            facts = f"{origin} · {day(use.recorded_at)} · {why(use)}"
             st.markdown(f"{plain(use.text)}  \n:small[:gray[{facts}]]")
         if message.model and message.model != str(OFFLINE_MODEL):
             st.caption(f"Answered by {plain(message.model)}")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import streamlit as st
 
-from optimus.models import MemoryStatus, MemoryType, Role
+from optimus.models import MemoryStatus, MemoryType, MemoryUse, Role, ScorePart
 from optimus.ui.state import ui_state
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
@@ -42,12 +42,33 @@ STATUS_NAMES = {
     MemoryStatus.QUARANTINED: "needs review",
     MemoryStatus.DELETED: "deleted",
 }
+_REASONS = {
+    ScorePart.DENSE: "close in meaning",
+    ScorePart.CONTEXT: "close in what was said around it",
+    ScorePart.KEYWORD: "shares words",
+    ScorePart.KEYWORD_CONTEXT: "shares words with what was said around it",
+    ScorePart.RECENCY: "recent",
+    ScorePart.IMPORTANCE: "important",
+    ScorePart.ENTITY: "names what was asked about",
+    ScorePart.SPEAKER: "said by whom the question is about",
+    ScorePart.PIN: "pinned",
+}
+_REASONS_SHOWN = 3
 ROLE_NAMES = {Role.USER: "User", Role.ADMIN: "Admin"}
 
 
 def plain(text: str) -> str:
     """Return `text` so that Markdown shows it as it is, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def why(use: MemoryUse) -> str:
+    """Return how well a memory matched a question and, in a few words, why it was given to the answer."""
+    if not use.score:
+        return "given because little is known so far"
+    strongest = sorted((part for part in use.parts if part in _REASONS), key=lambda part: -use.parts[part])
+    told = [_REASONS[part] for part in strongest[:_REASONS_SHOWN]]
+    return f"match {use.score:.0%}" + (f": {', '.join(told)}" if told else "")
 
 
 def option(label: str) -> str:

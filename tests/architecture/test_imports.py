@@ -20,7 +20,7 @@ ALLOWED = {
     "prompt": BASE | {"llm_handler"},
     **{name: BASE | {"storage", "embedding", name} for name in ENGINES},
     "preferences": BASE | {"storage"},
-    "chat_memory": BASE | {"memory_manager", "llm_handler", "preferences", "prompt"},
+    "chat_memory": BASE | {"memory_manager", "llm_handler", "preferences", "prompt", "storage"},
     "connections": BASE | {"storage", "auth", "llm_handler", "preferences"},
     "system_settings": BASE | {"storage", "auth", "llm_handler"},
     "allowance": BASE | {"storage", "llm_handler", "system_settings", "usage"},
@@ -119,6 +119,9 @@ LIBRARIES = {
     "tenacity": ("optimus/storage/link.py", "optimus/llm_handler/"),
     "grpc": ("optimus/storage/",),
 }
+STORAGE_BENCHMARKS = ("scale.py", "versus.py", "durability.py")
+BELOW_MEMORY = ("optimus.storage", "optimus.memory_manager")
+MEMORY_FACE = "optimus.memory_manager.manager"
 ENVIRONMENT = ("optimus/settings.py", "optimus/memory_manager/mem0.py")
 CLOCK_CALLS = {"datetime.now", "datetime.utcnow", "time.time", "date.today"}
 CLOCK_OWNERS = ("optimus/values.py",)
@@ -171,6 +174,14 @@ def test_environment_and_clock_are_passed_in(path: Path):
         assert "getenv" not in text
     if relative not in CLOCK_OWNERS:
         assert not calls & CLOCK_CALLS, f"{relative} reads the clock"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_benchmarks_go_through_the_public_face_of_memory(path: Path):
+    """What measures memory uses it as a chat does; only what measures the store itself may reach below."""
+    names = set(imports(ast.parse(path.read_text(encoding="utf-8"))))
+    below = {name for name in names if name.startswith(BELOW_MEMORY) and not name.startswith(MEMORY_FACE)}
+    assert path.name.removeprefix("_") in STORAGE_BENCHMARKS or not below
 
 
 def test_files_are_short():

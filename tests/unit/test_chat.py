@@ -326,3 +326,35 @@ def test_a_message_in_the_moment_between_stored_and_ended_is_taken(world: World,
     monkeypatch.setattr(world.services.models, "current", lambda _owner, _conversation: Ending())
     turn = world.services.chat.send(world.owner, "Again", conversation_id=conversation.id, choice=world.offline())
     assert turn.message.text == "Again"
+
+
+def test_a_model_is_given_all_of_the_little_that_is_known(world: World, provider: FakeProvider):
+    """As long as little was said, a language model gets all of it, what matches first; for a greeting nothing."""
+    for text in ("My sister Maria is a nurse", "I live in Lisbon", "The ferry was late again"):
+        world.say(text)
+    choice = connect(world, provider.url)
+    _, _, reply = world.say("Where do I live?", choice=choice)
+    texts = [use.text for use in reply.used]
+    assert texts[0] == "I live in Lisbon"
+    assert {"My sister Maria is a nurse", "The ferry was late again"} <= set(texts)
+    assert reply.used[0].parts
+    assert not reply.used[-1].parts
+    _, _, greeting = world.say("Hello!", choice=choice)
+    assert greeting.used == ()
+
+
+def test_a_model_is_given_a_choice_where_a_user_wants_fewer(world: World, provider: FakeProvider):
+    """Whoever lets fewer memories into an answer gets no more than these, however little is known."""
+    for text in ("My sister Maria is a nurse", "I live in Lisbon", "The ferry was late again"):
+        world.say(text)
+    world.services.preferences.adopt(world.owner, {"max_memories": 1})
+    _, _, reply = world.say("Where do I live?", choice=connect(world, provider.url))
+    assert [use.text for use in reply.used] == ["I live in Lisbon"]
+
+
+def test_a_long_memory_gives_way_to_shorter_ones():
+    """What does not fit is passed over; where it is all there is, only the tokens count."""
+    given = [recalled("a"), recalled("x" * 9_000), recalled("b")]
+    assert [found.memory.text for found in within_budget(given)] == ["a", "b"]
+    assert len(within_budget([recalled("short")] * 50, is_all=True)) == 50
+    assert len(within_budget([recalled("x" * 3_000)] * 5, is_all=True)) == 2

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from optimus.memory_manager.ranking import LEG_LIMIT, WEIGHTS, Legs, Query, normalise, rank
-from optimus.models import Memory, MemoryId, MemoryType, RecalledMemory, ScorePart, UserId, new_id
+from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, RecalledMemory, ScorePart, UserId, new_id
 from optimus.storage.bm25 import Bm25Encoder
 from tests.unit.memory.conftest import START
 
@@ -77,6 +77,7 @@ def test_a_full_search_counts_from_its_lowest():
         ({"confidence": 1.0}, {"confidence": 0.3}),
         ({"pinned": True}, {}),
         ({"entities": ("Harbour",)}, {"entities": ("Castle",)}),
+        ({"status": MemoryStatus.ACTIVE, "days_ago": 90}, {"status": MemoryStatus.SUPERSEDED, "importance": 1.0}),
     ],
 )
 def test_of_equal_matches_the_better_known_comes_first(better, worse):
@@ -143,3 +144,38 @@ def test_the_limit_holds():
     rows = [(memory(f"The harbour has quay number {number}"), 0.9 - number / 100) for number in range(30)]
     found = ask(legs(*rows), limit=5)
     assert [item.memory for item in found] == [row[0] for row in rows[:5]]
+
+
+@pytest.mark.parametrize(
+    ("question", "asked", "other"),
+    [
+        ("what is Ilse's harbour like", "Ilse: the harbour is old", "Bruno: the harbour is new"),
+        ("what did Berg say of the harbour", "Ilse Berg: the harbour is old", "Bruno: the harbour is new"),
+        ("what do I say of the harbour", "the harbour is old", "Bruno: the harbour is new"),
+        ("what do I say of the harbour", "Note: the harbour is old", "Bruno: the harbour is new"),
+    ],
+)
+def test_who_is_asked_about_speaks(question, asked, other):
+    """Of equal matches those come first that the one whom the question is about said: by name, else the owner."""
+    rows = [(memory(text, MemoryType.CONVERSATION), 0.6) for text in (other, asked)]
+    found = ask(legs(*rows), text=question)
+    assert [item.memory.text for item in found] == [asked, other]
+    assert ScorePart.SPEAKER in found[0].parts
+    assert ScorePart.SPEAKER not in found[1].parts
+
+
+@pytest.mark.parametrize(
+    ("again", "is_copy"),
+    [
+        ("In spring I walk along the old harbour wall with Tom and my dog", True),
+        ("In spring I walk along the old harbour wall with Tom and Ann and my small brown dog", False),
+        ("In spring I don't walk along the old harbour wall with Tom and my dog", False),
+        ("In spring 2024 I walk along the old harbour wall with Tom and my dog", False),
+        ("Ilse: In spring I walk along the old harbour wall with Tom and my dog", False),
+    ],
+)
+def test_near_copies_come_once(again, is_copy):
+    """What says the same but for a word is left out; another number, a denial and another speaker are not the same."""
+    first = memory("In spring I often walk along the old harbour wall with Tom and my dog")
+    found = ask(legs((first, 0.7), (memory(again), 0.6)))
+    assert len(found) == (1 if is_copy else 2)
