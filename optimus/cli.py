@@ -19,6 +19,7 @@ from optimus import ops
 from optimus.audit import AuditReport
 from optimus.auth.names import check_username
 from optimus.auth.passphrase import suggest_passphrase
+from optimus.cli_rescue import add_rescue
 from optimus.doctor import Report, Verdict, examine_closed, unreadable_settings
 from optimus.errors import ConfigurationError, InvalidInputError, OptimusError, StoreLockedError
 from optimus.keys import load_keys
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     receipt = commands.add_parser("verify-receipt", help="check the receipt of an account that was deleted")
     receipt.add_argument("file", type=Path)
     receipt.set_defaults(run=_verify_receipt)
+    add_rescue(commands)
     return parser
 
 

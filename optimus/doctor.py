@@ -18,6 +18,8 @@ from optimus.keys import load_keys
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import OFFLINE_MODEL
 from optimus.models import Value, utc_now
+from optimus.rescue import unsettled
+from optimus.rescue_words import sentence_of
 from optimus.services import CHECKED_AT_START, Services
 from optimus.settings import Settings
 
@@ -58,7 +60,8 @@ class Report(Value):
 def examine(opened: Services) -> Report:
     """Look at everything that Optimus needs in order to work."""
     around = _around(opened.settings, opened.models, opened.embedder)
-    return Report(checks=(*around[:4], _store(opened), *around[4:], _accounts(opened), _audit(opened)))
+    own = (_accounts(opened), _audit(opened), records(opened.settings))
+    return Report(checks=(*around[:4], _store(opened), *around[4:], *own))
 
 
 def examine_closed(settings: Settings, problem: OptimusError) -> Report:
@@ -68,6 +71,15 @@ def examine_closed(settings: Settings, problem: OptimusError) -> Report:
     with closing(ModelGateway(settings=settings, clock=utc_now)) as models:
         around = _around(settings, models, MiniLmEmbedder(folder=settings.embedding_dir))
     return Report(checks=(*around[:4], store, *around[4:]))
+
+
+def records(settings: Settings) -> Check:
+    """Tell what is missing of the store, or was repaired, until somebody calls it settled."""
+    found = [sentence_of(note, settings.collection_prefix) for note in unsettled(settings)]
+    if not found:
+        return Check(name="records", verdict=Verdict.OK, detail="nothing is known to be missing")
+    fix = "Bring back what is missing, or accept it; then run `python -m optimus rescue --settled`."
+    return Check(name="records", verdict=Verdict.WARNING, detail=" ".join(found), fix=fix)
 
 
 def unreadable_settings(problem: OptimusError) -> Report:

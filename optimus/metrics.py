@@ -182,6 +182,7 @@ class Metrics:
         self.store_up = gauge("store_up", "1 if the store answered at the last scrape, else 0.")
         self.breaker = gauge("store_breaker", "1 for what the breaker before a Qdrant server is at present.", "state")
         self.unsynced = gauge("store_unsynced_seconds", "How long the oldest write has waited to survive power loss.")
+        self.damage = gauge("store_damage_unsettled", "Damage of the store that nobody has called settled yet.")
         self.disk_free = gauge("disk_free_bytes", "Free space of the data folder's disk.")
         self.set_jobs(())
         for status in UserStatus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optimus import doctor
+from optimus import doctor, ops_rescue
 from optimus.errors import InvalidInputError
 from optimus.services import Services
 
@@ -26,4 +26,6 @@ def run(opened: Services, command: str, arguments: dict[str, Any]) -> dict[str, 
         return {"username": user.username}
     if command == "verify-audit":
         return opened.audit.verify().model_dump(mode="json")
+    if command == ops_rescue.COMMAND:
+        return ops_rescue.run_whole(opened.settings, arguments)
     raise InvalidInputError(user_message=f"There is no command {command!r}.")

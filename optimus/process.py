@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from optimus.errors import OptimusError, StoreUnavailableError
 
 if TYPE_CHECKING:
+    from optimus.rescue import RescueDesk
     from optimus.services import Services
 
 OPEN_TIMEOUT_S = 120.0
 """How long a page or a route waits for the store before it says that Optimus is still starting."""
 RETRY_S = 2.0
 """Between two tries to open a Qdrant server that does not answer at the start."""
+DAMAGED = "Part of the store is damaged. Optimus waits for its admin to decide how to go on."
 STARTING = "Optimus is starting. Please reload the page in a moment."
 WAITING = "Optimus is starting and waits for its memory store, which does not answer at the moment."
 
@@ -30,6 +32,7 @@ class _Process:
     """One holder per process; a test may install its own services."""
 
     services: Services | None = None
+    rescue: RescueDesk | None = None
     is_opening = False
     is_waiting = False
     """The store does not answer; it is tried again."""
@@ -85,7 +88,19 @@ def open_patiently(stopping: Event) -> Services | None:
 def begin_opening() -> None:
     """Say that services will come, so that pages wait for them."""
     with _Process.changed:
-        _Process.is_opening, _Process.is_waiting = True, False
+        _Process.is_opening, _Process.is_waiting, _Process.rescue = True, False, None
+
+
+def enter_rescue(desk: RescueDesk) -> None:
+    """Say that the store is damaged, so that pages show how to go on instead of waiting."""
+    with _Process.changed:
+        _Process.is_opening, _Process.rescue = False, desk
+        _Process.changed.notify_all()
+
+
+def rescue() -> RescueDesk | None:
+    """Return the desk of the rescue mode while that lasts."""
+    return _Process.rescue
 
 
 def _is_on_a_server() -> bool:
@@ -106,6 +121,7 @@ def install(opened: Services | None) -> None:
     """Make `opened` the services of this process; None takes them away."""
     with _Process.changed:
         _Process.services, _Process.is_opening, _Process.is_waiting = opened, False, False
+        _Process.rescue = None
         _Process.changed.notify_all()
 
 
@@ -118,7 +134,8 @@ def current(timeout_s: float = OPEN_TIMEOUT_S) -> Services:
     with _Process.changed:
         _Process.changed.wait_for(lambda: _Process.is_waiting or not _Process.is_opening, timeout_s)
         if _Process.services is None:
-            raise StoreUnavailableError("no services", user_message=WAITING if _Process.is_waiting else STARTING)
+            sentence = DAMAGED if _Process.rescue else WAITING if _Process.is_waiting else STARTING
+            raise StoreUnavailableError("no services", user_message=sentence)
         return _Process.services
 
 

@@ -45,6 +45,7 @@ from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
 from optimus.privacy.importing import Importer
 from optimus.privacy.service import PrivacyService
+from optimus.rescue import record_repairs, unsettled
 from optimus.settings import Settings
 from optimus.storage.folder import prepare_data_folder
 from optimus.storage.overview import gauge
@@ -99,6 +100,7 @@ class Services:
         """Return the metrics, with the gauges as they are now, in the format that is asked for, and its type."""
         metrics = self.store.metrics
         gauge(self.store)
+        metrics.damage.set(len(unsettled(self.settings)))
         try:
             metrics.disk_free.set(shutil.disk_usage(self.settings.data_dir).free)
         except OSError:
@@ -130,6 +132,7 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost:
         ConfigurationError: a folder, key or setting cannot be used; the text says what to do.
         StoreLockedError: another process holds the data folder.
         StoreUnavailableError: the Qdrant server does not answer.
+        StoreDamagedError: the embedded store is damaged; see `optimus.rescue`.
     """
     prepare_data_folder(settings.data_dir)
     keys = load_keys(settings)
@@ -141,6 +144,7 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost:
         with suppress(StoreFullError):
             opened.chat.mark_interrupted()
             opened.privacy.replay()
+        record_repairs(settings, store.audit)
         if store.link is not None:
             store.link.on_return(opened.catch_up)
         undo.pop_all()

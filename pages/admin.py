@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from optimus.auth.permissions import Action
-from optimus.ui.admin_health import draw_health
+from optimus.ui.admin_health import draw_damage, draw_health
 from optimus.ui.admin_log import draw_log
 from optimus.ui.admin_numbers import draw_numbers
 from optimus.ui.admin_system import draw_system
@@ -29,6 +29,7 @@ def render(context: PageContext) -> None:
     """Draw the open section; the address names it."""
     st.title("Admin")
     st.caption("Accounts and the state of this Optimus. Chats and memories belong to their users and are never shown.")
+    draw_damage(context)
     draw_sections(context, SECTIONS)
 
 

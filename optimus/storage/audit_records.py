@@ -56,6 +56,8 @@ class AuditAction(StrEnum):
     MEMORY_UNDONE = "memory.undone"
     MEMORY_WITHDRAWN = "memory.withdrawn"
     """Messages were deleted, and with them what came only from them."""
+    STORE_REPAIRED = "store.repaired"
+    """Damage was found at a start, or repaired before it."""
     LOG_CHECKED = "audit.checked"
     LOG_EXPORTED = "audit.exported"
 

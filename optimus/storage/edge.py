@@ -47,10 +47,12 @@ class EdgeBackend(EdgeReads, EdgeWrites):
         Raises:
             StoreLockedError: another process, or this one, has the folder open.
             StoreUnavailableError: the folder cannot be read or written; the message is a plain sentence.
-            StoreBrokenError: a collection cannot be opened.
+            StoreDamagedError: a collection cannot be opened, or does not hold what it held.
         """
         super().__init__()
         self._registry = EdgeRegistry(Path(root), search_threads=search_threads)
+        self.notices = tuple(self._registry.inspection.notices)
+        """What was noticed in opening that did not hinder it."""
 
     def sync(self) -> None:
         """Return once every write so far survives power loss, not only the end of the process.

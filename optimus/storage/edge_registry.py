@@ -1,8 +1,10 @@
 """The folder of the embedded store: one folder per collection, one process at a time.
 
     root/.lock                         held while the store is open
+    root/.contents                     which collections there are
     root/<collection>/collection.json  the REST configuration
     root/<collection>/shard/           the engine's own files
+    root/<collection>/state, sealed    by which damage is noticed, see `integrity`
     root/.passing-<uuid>/              a collection that is being made or deleted
 
 A collection comes and goes by one rename, after everything in it is on the disk: a crash or a power loss at any point
@@ -11,6 +13,7 @@ leaves the whole collection or none. What is left on the way is cleared at the n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -34,6 +37,8 @@ from optimus.errors import (
 )
 from optimus.storage.edge_schema import to_edge_config
 from optimus.storage.edge_shard import EdgeCollection, engine_errors, sync_path, sync_tree
+from optimus.storage.inspection import PASSING, Damage, Fault, Inspection, StoreDamagedError, inspect, write_contents
+from optimus.storage.integrity import Tally, unseal
 
 if sys.platform == "win32":
     import msvcrt
@@ -43,7 +48,6 @@ else:
 FORMAT = 1
 _CONFIG = "collection.json"
 _SHARD = "shard"
-_PASSING = ".passing-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
@@ -55,17 +59,32 @@ class EdgeRegistry:
         self._search_threads = search_threads
         self._changing = Lock()
         self._is_closed = False
-        self._lock = _lock_folder(root)
+        self._lock = lock_folder(root)
         self._collections: dict[str, EdgeCollection] = {}
+        self.inspection = Inspection()
         try:
-            _clear_leftovers(root)
-            for folder in sorted(path.parent for path in root.glob(f"*/{_SHARD}")):
-                self._collections[folder.name] = self._open(folder)
+            clear_leftovers(root)
+            self.inspection = inspect(root, read_config)
+            self._open_all()
         except BaseException as exc:
             self.close()
             if isinstance(exc, OSError):
                 raise _unusable(root, exc) from exc
             raise
+
+    def _open_all(self) -> None:
+        """Open what was found whole; before anything else is told, all that was not."""
+        damages = list(self.inspection.damages)
+        for name, tally in self.inspection.tallies.items() if not damages else ():
+            try:
+                self._collections[name] = self._open(self.root / name, tally)
+            except StoreBrokenError as exc:
+                expected = None if tally is None else tally.points
+                damages.append(Damage(collection=name, fault=Fault.CLOSED, detail=str(exc), expected=expected))
+        if damages:
+            raise StoreDamagedError(damages)
+        if self._collections:
+            write_contents(self.root, list(self._collections))
 
     def get(self, name: str) -> EdgeCollection:
         """Return an open collection.
@@ -103,6 +122,7 @@ class EdgeRegistry:
             folder = self.root / name
             try:
                 self._collections[name] = self._make(folder, config)
+                write_contents(self.root, list(self._collections))
             except OSError as exc:
                 raise _unusable(folder, exc) from exc
 
@@ -119,6 +139,7 @@ class EdgeRegistry:
             collection.close()
             gone = self._passing()
             try:
+                write_contents(self.root, list(self._collections))
                 collection.folder.rename(gone)
                 sync_path(self.root)
             except OSError as exc:
@@ -156,13 +177,14 @@ class EdgeRegistry:
             shutil.rmtree(making, ignore_errors=True)
             raise
         sync_path(self.root)
-        return self._open(folder, is_synced=True)
+        return self._open(folder, Tally(), is_synced=True)
 
     def _passing(self) -> Path:
-        return self.root / f"{_PASSING}{uuid4()}"
+        return self.root / f"{PASSING}{uuid4()}"
 
-    def _open(self, folder: Path, *, is_synced: bool = False) -> EdgeCollection:
-        config, threads = _read_config(folder)
+    def _open(self, folder: Path, tally: Tally | None, *, is_synced: bool = False) -> EdgeCollection:
+        config, threads = read_config(folder)
+        unseal(folder)
         path = folder / _SHARD
         try:
             with engine_errors(folder.name):
@@ -178,10 +200,12 @@ class EdgeRegistry:
         if not (path / "wal").is_dir():
             shard.close()
             raise StoreBrokenError(f"collection {folder.name} keeps no log, so a killed process would lose its writes")
-        return EdgeCollection(name=folder.name, folder=folder, config=config, shard=shard, is_synced=is_synced)
+        return EdgeCollection(
+            name=folder.name, folder=folder, config=config, shard=shard, tally=tally, is_synced=is_synced
+        )
 
 
-def _lock_folder(root: Path) -> int:
+def lock_folder(root: Path) -> int:
     """Make the folder and take its lock, which the system releases when the process ends, however it ends."""
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -199,20 +223,16 @@ def _lock_folder(root: Path) -> int:
     return handle
 
 
-def _clear_leftovers(root: Path) -> None:
-    for path in root.glob(f"{_PASSING}*"):
+def clear_leftovers(root: Path) -> None:
+    """Remove what was being made or deleted when the last process ended."""
+    for path in root.glob(f"{PASSING}*"):
         shutil.rmtree(path)
 
 
 def _write_config(folder: Path, config: models.CreateCollection, search_threads: int) -> None:
-    text = json.dumps(
-        {
-            "format": FORMAT,
-            "search_threads": search_threads,
-            "config": config.model_dump(mode="json", exclude_none=True, by_alias=True),
-        },
-        indent=1,
-    )
+    kept = config.model_dump(mode="json", exclude_none=True, by_alias=True)
+    stored = {"format": FORMAT, "search_threads": search_threads, "config": kept, "checksum": _checksum(kept)}
+    text = json.dumps(stored, indent=1)
     fresh = folder / f"{_CONFIG}.new"
     fresh.write_text(text, encoding="utf-8")
     sync_path(fresh)
@@ -220,24 +240,33 @@ def _write_config(folder: Path, config: models.CreateCollection, search_threads:
     sync_path(folder)
 
 
-def _read_config(folder: Path) -> tuple[models.CreateCollection, int]:
+def read_config(folder: Path) -> tuple[models.CreateCollection, int]:
+    """Return a collection's configuration and its search threads.
+
+    Raises:
+        StoreBrokenError: it is missing or damaged, or another version wrote it.
+        StoreUnavailableError: it may not be read.
+    """
     path = folder / _CONFIG
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         found, threads = int(stored["format"]), int(stored["search_threads"])
         config = models.CreateCollection.model_validate(stored["config"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+        is_whole = stored.get("checksum", _checksum(stored["config"])) == _checksum(stored["config"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as exc:
+        raise StoreBrokenError(f"{path.name} cannot be read: {type(exc).__name__}") from exc
+    except OSError as exc:
         raise _unusable(path, exc) from exc
-    if found != FORMAT:
-        raise _unusable(path, ValueError(found))
+    if found != FORMAT or not is_whole:
+        raise StoreBrokenError(f"{path.name} is damaged, or another version of Optimus wrote it")
     return config, threads
 
 
-def _unusable(path: Path, exc: Exception) -> StoreUnavailableError:
-    reason = (
-        exc.strerror
-        if isinstance(exc, OSError) and exc.strerror
-        else "it is damaged, or another version of Optimus wrote it"
-    )
+def _checksum(config: object) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def _unusable(path: Path, exc: OSError) -> StoreUnavailableError:
+    reason = exc.strerror or type(exc).__name__
     sentence = f"The memory store cannot use {path}: {reason}. Check that it exists and belongs to the user of Optimus."
     return StoreUnavailableError(sentence, user_message=sentence)

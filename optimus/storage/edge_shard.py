@@ -22,9 +22,13 @@ from optimus.errors import (
     StoreRejectedError,
     StoreUnavailableError,
 )
+from optimus.storage.integrity import STATE, Ledger, Tally, record_sum, seal
 from optimus.storage.validation import VectorLayout
 
 Result = TypeVar("Result")
+Sums = dict[int | str, int]
+"""Checksums of records by id, 0 for one that is not there."""
+_PAGE = 256
 
 _MESSAGES: dict[str, type[StoreError]] = {
     "WouldBlock": StoreLockedError,
@@ -92,15 +96,22 @@ class EdgeCollection:
         folder: Path,
         config: models.CreateCollection,
         shard: edge.EdgeShard,
+        tally: Tally | None = None,
         is_synced: bool = False,
     ) -> None:
-        """Take an open shard; `is_synced` says that all its files are known to be on the disk."""
+        """Take an open shard with the tally of its records, if that is known.
+
+        `is_synced` says that all its files are known to be on the disk.
+        """
         self.name = name
         self.folder = folder
         self.config = config
         self.writing = RLock()
         self.is_broken = False
         self._shard = shard
+        self._ledger = Ledger(folder / STATE, tally)
+        self._ledger.save()
+        self._is_closed = False
         self._syncing = Lock()
         self._writes = 0
         self._synced_writes = 0
@@ -153,6 +164,43 @@ class EdgeCollection:
                 self._writes += 1
                 self.read(lambda shard, update=operation: shard.update(update))  # type: ignore[misc]
 
+    def write_to(self, ids: Sequence[int | str], operation: edge.UpdateOperation) -> None:
+        """Apply an update of the points with `ids`, and follow what becomes of them; see `write`."""
+        with self.writing:
+            self._follow(self._sums(ids), operation)
+
+    def write_where(self, found: edge.Filter, operation: edge.UpdateOperation) -> None:
+        """Apply an update of the points that `found` selects, and follow what becomes of them; see `write`."""
+        with self.writing:
+            self._follow(self._sums_where(found), operation)
+
+    def _follow(self, before: Sums, operation: edge.UpdateOperation) -> None:
+        self._ledger.begin(before)
+        try:
+            self.write(operation)
+        except BaseException:
+            self._ledger.lose()
+            raise
+        self._ledger.end(before, self._sums(list(before)))
+
+    def _sums(self, ids: Sequence[int | str]) -> Sums:
+        """Return the checksum of each record, 0 for one that is not there; nothing where nobody follows them."""
+        if self._ledger.tally is None:
+            return {}
+        found = _summed(self.points(ids, True))
+        return {each: found.get(each, 0) for each in ids}
+
+    def _sums_where(self, found: edge.Filter) -> Sums:
+        sums: Sums = {}
+        offset = None
+        while self._ledger.tally is not None:
+            request = edge.ScrollRequest(offset=offset, limit=_PAGE, filter=found, with_payload=True)
+            records, offset = self.read(lambda shard, asked=request: shard.scroll(asked))  # type: ignore[misc]
+            sums |= _summed(records)
+            if offset is None:
+                break
+        return sums
+
     def sync(self) -> None:
         """Return once every finished write survives power loss; waits for the disk without holding the GIL.
 
@@ -189,12 +237,18 @@ class EdgeCollection:
             self._synced_wal = None
 
     def close(self) -> None:
-        """Sync, flush and release the shard; a second call does nothing."""
+        """Sync, flush, release and seal the shard; a second call does nothing."""
         with suppress(OSError):
             if self._writes != self._synced_writes:
                 self.sync()
-        with self.writing, suppress(StoreError):
+        with self.writing, suppress(StoreError, OSError):
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._ledger.close()
             self.read(lambda shard: shard.close())
+            if not self.is_broken:
+                seal(self.folder, self._ledger.tally)
 
     def _sync_files(self) -> None:
         wal = self.folder / "shard" / "wal"
@@ -207,6 +261,13 @@ class EdgeCollection:
         if files != self._synced_wal:
             sync_path(wal)
         self._synced_wal = files
+
+
+def _summed(records: Sequence[edge.Record]) -> Sums:
+    return {
+        record.id if isinstance(record.id, int) else str(record.id): record_sum(record.id, record.payload)
+        for record in records
+    }
 
 
 def sync_path(path: Path) -> None:

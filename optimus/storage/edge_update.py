@@ -51,12 +51,10 @@ def upsert(points: Any, guard: models.Filter | None, mode: models.UpdateMode | N
         checked = validate_points(points, collection.layout)
         edge_points = [edge.Point(point.id, to_edge_vectors(point.vector), point.payload) for point in checked]  # type: ignore[arg-type]
         edge_mode = edge_enum(edge.UpdateMode, mode) if mode else None
-        collection.write(
-            *(
-                _Update.upsert_points(edge_points[start : start + CHUNK], to_filter(guard), edge_mode)
-                for start in range(0, len(edge_points), CHUNK)
-            )
-        )
+        for start in range(0, len(edge_points), CHUNK):
+            part = edge_points[start : start + CHUNK]
+            ids: list[Any] = [point.id for point in checked[start : start + CHUNK]]
+            collection.write_to(ids, _Update.upsert_points(part, to_filter(guard), edge_mode))
 
     return write
 
@@ -98,12 +96,11 @@ def delete(points: object) -> Writer:
     def write(collection: EdgeCollection) -> None:
         ids, found = to_selection(points)
         if found is not None:
-            collection.write(_Update.delete_points_by_filter(found))
+            collection.write_where(found, _Update.delete_points_by_filter(found))
             return
-        listed = ids or []
-        collection.write(
-            *(_Update.delete_points(list(listed[start : start + CHUNK])) for start in range(0, len(listed), CHUNK))
-        )
+        for start in range(0, len(ids or []), CHUNK):
+            part: list[Any] = list(ids or [])[start : start + CHUNK]
+            collection.write_to(part, _Update.delete_points(part))
 
     return write
 
@@ -156,7 +153,7 @@ def _write_selected(
 ) -> None:
     ids, found = selection
     if found is not None:
-        collection.write(by_filter(found))
+        collection.write_where(found, by_filter(found))
     else:
         _write_existing(collection, ids or [], by_ids)
 
@@ -165,7 +162,8 @@ def _write_existing(collection: EdgeCollection, ids: Sequence[Any], build: _Buil
     """Write to the points that exist, then say that others do not: the engine would log and half apply the whole."""
     existing = {from_id(record.id) for record in collection.points(ids)}
     present = [value for value in ids if value in existing]
-    collection.write(*(build(present[start : start + CHUNK]) for start in range(0, len(present), CHUNK)))
+    for start in range(0, len(present), CHUNK):
+        collection.write_to(present[start : start + CHUNK], build(present[start : start + CHUNK]))
     if len(present) < len(ids):
         raise NotFoundError(f"{collection.name}: {len(ids) - len(present)} of {len(ids)} points do not exist")
 

@@ -37,6 +37,7 @@ from optimus.storage.link import ServerLink
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.personal import PersonalRecords
 from optimus.storage.records import Engine, StoreHealth
+from optimus.storage.rescue import RepairJournal, notes_of
 from optimus.storage.sealing import SealingWall
 from optimus.storage.server import open_server
 from optimus.storage.table import Table
@@ -155,6 +156,7 @@ def open_store(
             Optimus made the store, or the master key is not the store's own.
         StoreLockedError: another process holds the data folder.
         StoreUnavailableError: the server does not answer.
+        StoreDamagedError: the embedded store needs rescue.
     """
     names, metrics = CollectionNames(prefix=settings.collection_prefix), metrics or Metrics()
     head = settings.keys_folder / f"{settings.collection_prefix}audit.head"
@@ -171,6 +173,8 @@ def open_store(
     with ExitStack() as undo:
         engine = _embedded(settings.data_dir)
         undo.callback(engine.close)
+        if engine.notices:
+            RepairJournal(settings.data_dir).add(*notes_of(engine.notices, clock))
         commit = GroupCommit(sync=_measured_sync(engine, metrics), flush=engine.flush)
         undo.callback(commit.close)
         space = FreeSpace(settings.data_dir, limit=settings.min_free_mb * 1024**2, content=names.content)

@@ -32,6 +32,13 @@ def draw_health(context: PageContext) -> None:
     draw_collections(context)
 
 
+def draw_damage(context: PageContext) -> None:
+    """Say above every section what is missing of the store, or was repaired, until somebody calls it settled."""
+    found = act(doctor.records, context.services.settings)
+    if found is not None and found.verdict is not Verdict.OK:
+        st.warning(f"**The store was damaged.** {plain(found.detail)} {found.fix}")
+
+
 @st.fragment(run_every=LIVE_S)
 def _draw_live(context: PageContext) -> None:
     """Look and draw; runs by itself, so it proves again who is looking."""

@@ -11,6 +11,7 @@ GROUPS = {
     "memory": "Memories",
     "settings": "Settings",
     "data": "Personal data",
+    "store": "The store",
     "audit": "The log itself",
 }
 TITLES = {
@@ -49,6 +50,7 @@ TITLES = {
     AuditAction.MEMORY_RESTORED: "Memory brought back",
     AuditAction.MEMORY_UNDONE: "Change to a memory undone",
     AuditAction.MEMORY_WITHDRAWN: "Messages deleted with what came from them",
+    AuditAction.STORE_REPAIRED: "Damage found or repaired",
     AuditAction.LOG_CHECKED: "Log checked",
     AuditAction.LOG_EXPORTED: "Log exported",
 }

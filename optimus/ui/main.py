@@ -13,7 +13,12 @@ def main() -> None:
     try:
         process.current()
     except OptimusError as error:
-        report(error)
+        if desk := process.rescue():
+            from optimus.ui.rescue import rescue_page  # noqa: PLC0415 - hardly ever needed
+
+            rescue_page(desk)
+        else:
+            report(error)
         return
     from optimus.ui.navigation import run  # noqa: PLC0415 - the opening imports it all; importing twice would wait
 

@@ -26,6 +26,8 @@ class UiState:
     time_zone: str = ""
     """The time zone that the user chose for dates; empty takes the browser's."""
     setup_code: str = ""
+    rescue_code: str = ""
+    """The code of the rescue mode, once it was right; it is checked again with every repair."""
     username: str = ""
     """The name of the last failed sign-in, for its check question; or of the account that was just made."""
     exchange_problem: str | None = None

@@ -22,6 +22,7 @@ from streamlit.web.server import server_util
 from optimus import process
 from optimus.errors import OptimusError
 from optimus.ui.boundary import report
+from optimus.web import rescue_mode
 from optimus.web.listening import Listening, find_listening
 from optimus.web.middleware import ClosedPaths, Document, SecurityHeaders, SessionBinding
 from optimus.web.monitoring import monitoring_routes
@@ -78,8 +79,9 @@ async def lifespan(_app: st.App) -> AsyncGenerator[None]:
 
 
 def _open(stopping: Event) -> Services | None:
+    """Open the services; while the store is damaged, wait until it is repaired. None: stopped before that."""
     with ExitStack() as undo:
-        opened = process.open_patiently(stopping)
+        opened = rescue_mode.open_services(stopping)
         if opened is None:
             return None
         undo.callback(opened.close)

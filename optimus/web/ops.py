@@ -86,8 +86,10 @@ def _read_arguments(body: bytes) -> dict[str, Any] | None:
 
 
 def _run(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    from optimus import ops  # noqa: PLC0415 - it brings everything with it, which the start does without
+    from optimus import ops, ops_rescue  # noqa: PLC0415 - they bring everything, which the start does without
 
+    if desk := process.rescue():
+        return ops_rescue.run_damaged(desk, command, arguments)
     return ops.run(process.current(), command, arguments)
 
 

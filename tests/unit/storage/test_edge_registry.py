@@ -19,6 +19,7 @@ from optimus.errors import (
 )
 from optimus.storage import edge_registry
 from optimus.storage.edge import EdgeBackend
+from optimus.storage.inspection import write_contents
 
 VECTOR = m.VectorParams(size=2, distance=m.Distance.DOT)
 NAME = "things"
@@ -47,6 +48,7 @@ def test_what_was_cut_short_is_cleared_at_the_next_start(root, missing):
     """A collection that was being made or deleted, however far, is not there afterwards, and its name is free."""
     passing = root / ".passing-0"
     (root / NAME).rename(passing)
+    write_contents(root, [])
     if missing == "shard":
         shutil.rmtree(passing / missing)
     elif missing:
@@ -88,15 +90,14 @@ def test_a_failed_creation_leaves_nothing(tmp_path, monkeypatch):
         backend.create_collection(NAME, VECTOR)
     assert not backend.collection_exists(NAME)
     backend.close()
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock", ".contents"}
 
 
 def test_a_collection_without_its_configuration_is_kept_and_named(root):
     """Data that Optimus did not leave half made is never cleared: the message says which file is missing."""
     (root / NAME / "collection.json").unlink()
-    with pytest.raises(StoreUnavailableError, match=r"collection\.json") as caught:
+    with pytest.raises(StoreBrokenError, match=r"collection\.json"):
         EdgeBackend(root)
-    assert "collection.json" in caught.value.user_message
     assert (root / NAME / "shard").is_dir()
 
 
@@ -106,7 +107,7 @@ def test_an_unreadable_configuration_is_named(root, text):
     path = root / NAME / "collection.json"
     good = path.read_text()
     path.write_text(text)
-    with pytest.raises(StoreUnavailableError, match=r"collection\.json"):
+    with pytest.raises(StoreBrokenError, match=r"collection\.json"):
         EdgeBackend(root)
     path.write_text(good)
     assert names(root) == [NAME]
@@ -138,7 +139,7 @@ def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path, name):
     with pytest.raises(StoreRejectedError):
         backend.create_collection(name, VECTOR)
     backend.close()
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock", ".contents"}
 
 
 def test_a_refused_creation_leaves_nothing(root):
@@ -161,7 +162,7 @@ def test_a_deleted_collection_leaves_no_file(root):
     assert backend.delete_collection(NAME)
     assert not backend.delete_collection(NAME)
     backend.close()
-    assert [path.name for path in root.iterdir()] == [".lock"]
+    assert {path.name for path in root.iterdir()} <= {".lock", ".contents"}
 
 
 def test_files_of_others_are_left_alone(root):
