@@ -10,6 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks._baselines import Baseline, Found, Keywords, Meaning, Mem0Search, quiet_mem0
@@ -98,8 +99,13 @@ def _without_signals(
     dialogue: Dialogue, question: Question, found: Sequence[RecalledMemory], listener: Listener
 ) -> Iterable[Answer]:
     for part in ScorePart:
-        ordered = sorted(found, key=lambda each, part=part: each.parts.get(part, 0.0) - each.score)
+        ordered = sorted(found, key=partial(_score_without, part))
         yield _answer(f"{_OPTIMUS}-without-{part.value}", dialogue, question, listener.evidence(ordered), None)
+
+
+def _score_without(part: ScorePart, found: RecalledMemory) -> float:
+    """Return what a memory is sorted by where one signal is taken away, the best first."""
+    return found.parts.get(part, 0.0) - found.score
 
 
 def _answer(system: str, dialogue: Dialogue, question: Question, found: Found, took_ms: float | None) -> Answer:

@@ -1,4 +1,4 @@
-"""The command line: `python -m optimus doctor`, `create-admin`, `verify-audit`, `verify-receipt`, `settings`.
+"""The command line: `python -m optimus doctor`, `create-admin`, `verify-audit` and all the others.
 
 While Optimus runs, it alone holds the embedded store; the command is then sent to it over loopback. Otherwise the
 command opens the store itself.
@@ -20,6 +20,7 @@ from optimus.audit import AuditReport
 from optimus.auth.names import check_username
 from optimus.auth.passphrase import suggest_passphrase
 from optimus.cli_rescue import add_rescue
+from optimus.cli_store import add_store_commands
 from optimus.doctor import Report, Verdict, examine_closed, unreadable_settings
 from optimus.errors import ConfigurationError, InvalidInputError, OptimusError, StoreLockedError
 from optimus.keys import load_keys
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     receipt.add_argument("file", type=Path)
     receipt.set_defaults(run=_verify_receipt)
     add_rescue(commands)
+    add_store_commands(commands)
     return parser
 
 

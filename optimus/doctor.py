@@ -25,6 +25,7 @@ from optimus.settings import Settings
 
 MIN_FREE_BYTES = 500 * 1024**2
 """Below this the store may not be able to write its log, which grows 32 MB at a time."""
+MB = 1024**2
 PACKAGES = ("streamlit", "qdrant-client", "qdrant-edge-py", "mem0ai", "pydantic-ai-slim", "onnxruntime")
 OWN_FILES_ONLY = stat.S_IRWXG | stat.S_IRWXO
 
@@ -60,7 +61,7 @@ class Report(Value):
 def examine(opened: Services) -> Report:
     """Look at everything that Optimus needs in order to work."""
     around = _around(opened.settings, opened.models, opened.embedder)
-    own = (_accounts(opened), _audit(opened), records(opened.settings))
+    own = (look_at_backups(opened), _accounts(opened), _audit(opened), records(opened.settings))
     return Report(checks=(*around[:4], _store(opened), *around[4:], *own))
 
 
@@ -218,6 +219,25 @@ def _disk(folder: Path) -> Check:
     if free < MIN_FREE_BYTES:
         return Check(name="disk", verdict=Verdict.PROBLEM, detail=detail, fix="Make room, or move the data folder.")
     return Check(name="disk", verdict=Verdict.OK, detail=detail)
+
+
+def look_at_backups(opened: Services) -> Check:
+    """Return how the last backup went, and when the next is due."""
+    try:
+        state = opened.backups.state()
+    except OptimusError as error:
+        return Check(name="backups", verdict=Verdict.PROBLEM, detail=str(error), fix=error.user_message)
+    last = (
+        f"last {state.made_at:%Y-%m-%d %H:%M} UTC, {state.size / MB:,.1f} MB, checked" if state.made_at else "none yet"
+    )
+    if state.error:
+        detail = f"the newest try failed at {state.failed_at:%Y-%m-%d %H:%M} UTC; {last}"
+        return Check(name="backups", verdict=Verdict.PROBLEM, detail=detail, fix=state.error)
+    if state.next_at is None:
+        fix = "Set OPTIMUS_BACKUP_DIR to a folder on another disk, or run `python -m optimus backup FILE` now and then."
+        return Check(name="backups", verdict=Verdict.WARNING, detail=f"not made by themselves; {last}", fix=fix)
+    detail = f"{last}; next {state.next_at:%Y-%m-%d %H:%M} UTC"
+    return Check(name="backups", verdict=Verdict.OK, detail=detail)
 
 
 def _accounts(opened: Services) -> Check:

@@ -1,42 +1,10 @@
-"""Every error that Optimus raises on purpose.
+"""Every error that Optimus raises on purpose, in one tree: what each means stands with it.
 
     OptimusError
-    ├── ConfigurationError            a setting is missing, weak or contradictory
-    ├── InvalidInputError             what the person typed cannot be taken as it is
-    ├── LimitReachedError             an admin's limit is used up; the message says when it ends
-    ├── StoreError
-    │   ├── StoreLockedError          another process holds the data folder
-    │   ├── StoreUnavailableError     the store does not answer at present
-    │   ├── StoreDeniedError          the server refuses our key
-    │   ├── StoreBrokenError          a collection is damaged and refuses writes
-    │   ├── StoreFullError            too little space is left on the disk; reads go on
-    │   ├── StoreRejectedError        a record breaks the store's limits; nothing was written
-    │   ├── TenancyError              a call without, or with the wrong, owner
-    │   ├── SealError                 a sealed field cannot be opened
-    │   ├── ConflictError             somebody changed the record in between
-    │   ├── AlreadyExistsError        a unique name is taken
-    │   └── NotFoundError             missing, or of another owner: the two look the same
-    ├── AuthError
-    │   ├── InvalidCredentialsError   unknown user, wrong password, locked account: one text
-    │   ├── TooManyAttemptsError      the limiter refuses; carries `retry_after_s`
-    │   ├── SignInBusyError           too many sign-ins at once; nothing was counted
-    │   ├── CaptchaError              the check question is missing, wrong or used up
-    │   ├── PasswordRejectedError     the new password is too short or too common
-    │   ├── SetupError                wrong set-up code, or set-up is over
-    │   ├── SessionEndedError         signed out, revoked or expired
-    │   └── PermissionDeniedError     the role does not allow it
-    ├── EmbeddingError                text cannot be turned into vectors
-    └── ProviderError
-        ├── ProviderKeyError          the key is missing, wrong or without the right
-        ├── ProviderUnreachableError  refused, DNS, TLS
-        ├── ProviderPathError         a server answers there, but not with a model interface
-        ├── ProviderTimeoutError      no answer in time
-        ├── ProviderRateLimitError    too many requests, or the quota is used up
-        ├── ProviderBusyError         overloaded or failing on its side
-        ├── ProviderResponseError     cut off or unreadable
-        ├── ProviderRejectedError     refused as it is: too long, filtered, not supported
-        ├── ModelNotFoundError        the provider does not offer this model
-        └── GenerationBusyError       an answer is already being written
+    ├── ConfigurationError, InvalidInputError, LimitReachedError, EmbeddingError
+    ├── StoreError     the store did not do what was asked
+    ├── AuthError      who acts is not known, or may not
+    └── ProviderError  a model gave no whole answer
 
 `user_message` is for the screen; `str(error)` is for the log and holds no personal text.
 `retryable` says whether the same call may succeed later.
@@ -64,6 +32,10 @@ class ConfigurationError(OptimusError):
 
     def __init__(self, detail: str = "", *, user_message: str | None = None) -> None:
         super().__init__(detail, user_message=user_message or detail or None)
+
+
+class BackupError(ConfigurationError):
+    """A backup cannot be made, read or restored; the message says why and what to do."""
 
 
 class InvalidInputError(OptimusError):

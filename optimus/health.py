@@ -10,7 +10,7 @@ from functools import partial
 from time import perf_counter
 
 from optimus.auth.permissions import Action, authorize
-from optimus.doctor import MIN_FREE_BYTES, Check, Verdict, records
+from optimus.doctor import MIN_FREE_BYTES, Check, Verdict, look_at_backups, records
 from optimus.errors import OptimusError
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
@@ -50,6 +50,7 @@ def look(opened: Services, principal: Principal) -> tuple[Check, ...]:
         "embedder": _look_at_embedder,
         "providers": _look_at_providers,
         "jobs": _look_at_jobs,
+        "backups": look_at_backups,
         "disk": _look_at_disk,
         "records": lambda opened: records(opened.settings),
     }

@@ -154,9 +154,7 @@ class Metrics:
         self.unpriced = counter("answers_unpriced", "Calls whose price is not known.", "provider")
         self.provider_errors = counter("provider_errors", "Calls of a model that failed.", "provider", "kind")
         self.memory_errors = counter("memory_errors", "Operations on memory that failed.", "stage")
-        self.store_errors = counter(
-            "store_errors", "Operations on the store that failed.", "operation", "collection", "kind"
-        )
+        self.store_errors = counter("store_errors", "Store operations that failed.", "operation", "collection", "kind")
 
     def _make_histograms(self, registry: CollectorRegistry) -> None:
         def histogram(name: str, description: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
@@ -183,6 +181,7 @@ class Metrics:
         self.breaker = gauge("store_breaker", "1 for what the breaker before a Qdrant server is at present.", "state")
         self.unsynced = gauge("store_unsynced_seconds", "How long the oldest write has waited to survive power loss.")
         self.damage = gauge("store_damage_unsettled", "Damage of the store that nobody has called settled yet.")
+        self.backup_at = gauge("backup_timestamp_seconds", "When the last whole backup was made; 0 if never.")
         self.disk_free = gauge("disk_free_bytes", "Free space of the data folder's disk.")
         self.set_jobs(())
         for status in UserStatus:
@@ -190,8 +189,8 @@ class Metrics:
 
     def text(self, accept: str = "") -> tuple[bytes, str]:
         """Return all metrics in the format that the `Accept` header asks for, and its content type."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        encode, kind = choose_encoder(accept)
+        return encode(self.registry), kind
 
     @contextmanager
     def sign_in(self) -> Iterator[None]:

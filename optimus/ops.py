@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from optimus import doctor, ops_rescue
@@ -28,4 +29,15 @@ def run(opened: Services, command: str, arguments: dict[str, Any]) -> dict[str, 
         return opened.audit.verify().model_dump(mode="json")
     if command == ops_rescue.COMMAND:
         return ops_rescue.run_whole(opened.settings, arguments)
+    if command == "backup":
+        path = arguments.get("path")
+        if not isinstance(path, str) or not Path(path).is_absolute():
+            raise InvalidInputError(user_message="The whole path of a file is needed.")
+        opened.backups.begin(Path(path), None)
+        return {}
+    if command == "backup-progress":
+        job = opened.backups.job()
+        if job is None:
+            raise InvalidInputError(user_message="No backup is being made.")
+        return {"done": job.done, "total": job.total, "is_over": job.is_over, "error": job.error}
     raise InvalidInputError(user_message=f"There is no command {command!r}.")

@@ -36,6 +36,8 @@ class _Process:
     is_opening = False
     is_waiting = False
     """The store does not answer; it is tried again."""
+    doing = ""
+    """What takes time before Optimus can be used, in a sentence."""
     changed = Condition()
     first_page = Event()
 
@@ -57,7 +59,7 @@ def open_services() -> Services:
         from optimus.services import build_services  # noqa: PLC0415 - these imports take most of the start
         from optimus.settings import load_settings  # noqa: PLC0415
 
-        opened = build_services(load_settings())
+        opened = build_services(load_settings(), report=note_opening)
         gc.freeze()
     finally:
         sys.setswitchinterval(turn_s)
@@ -117,12 +119,28 @@ def _note_waiting(error: StoreUnavailableError) -> None:
         _Process.changed.notify_all()
 
 
+def note_opening(doing: str) -> None:
+    """Say what takes time before Optimus can be used; pages then show it at once instead of waiting."""
+    with _Process.changed:
+        _Process.doing = doing
+        _Process.changed.notify_all()
+
+
 def install(opened: Services | None) -> None:
     """Make `opened` the services of this process; None takes them away."""
     with _Process.changed:
         _Process.services, _Process.is_opening, _Process.is_waiting = opened, False, False
-        _Process.rescue = None
+        _Process.rescue, _Process.doing = None, ""
         _Process.changed.notify_all()
+
+
+def _why_closed() -> str:
+    """Return the sentence for whoever comes while there are no services."""
+    if _Process.rescue:
+        return DAMAGED
+    if _Process.is_waiting:
+        return WAITING
+    return f"{_Process.doing} Please reload the page in a moment." if _Process.doing else STARTING
 
 
 def current(timeout_s: float = OPEN_TIMEOUT_S) -> Services:
@@ -132,10 +150,9 @@ def current(timeout_s: float = OPEN_TIMEOUT_S) -> Services:
         StoreUnavailableError: Optimus is stopping, does not get ready in time, or waits for its store.
     """
     with _Process.changed:
-        _Process.changed.wait_for(lambda: _Process.is_waiting or not _Process.is_opening, timeout_s)
+        _Process.changed.wait_for(lambda: _Process.is_waiting or _Process.doing or not _Process.is_opening, timeout_s)
         if _Process.services is None:
-            sentence = DAMAGED if _Process.rescue else WAITING if _Process.is_waiting else STARTING
-            raise StoreUnavailableError("no services", user_message=sentence)
+            raise StoreUnavailableError("no services", user_message=_why_closed())
         return _Process.services
 
 

@@ -22,6 +22,7 @@ from optimus.assembly import (
 )
 from optimus.audit import AuditService
 from optimus.auth.service import AuthService
+from optimus.backups import BackupService
 from optimus.chat import ChatService
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
@@ -48,6 +49,7 @@ from optimus.privacy.service import PrivacyService
 from optimus.rescue import record_repairs, unsettled
 from optimus.settings import Settings
 from optimus.storage.folder import prepare_data_folder
+from optimus.storage.migrations import Report, refuse_other_model
 from optimus.storage.overview import gauge
 from optimus.storage.store import Store, open_store
 from optimus.system_settings import SystemSettingsService
@@ -79,6 +81,7 @@ class Services:
     system: SystemSettingsService
     audit: AuditService
     privacy: PrivacyService
+    backups: BackupService
     embedder: Embedder
     clock: Clock
 
@@ -101,6 +104,7 @@ class Services:
         metrics = self.store.metrics
         gauge(self.store)
         metrics.damage.set(len(unsettled(self.settings)))
+        self.backups.gauge()
         try:
             metrics.disk_free.set(shutil.disk_usage(self.settings.data_dir).free)
         except OSError:
@@ -118,6 +122,7 @@ class Services:
 
     def close(self) -> None:
         """Stop background work and running answers, then flush and close the store; calling it twice does nothing."""
+        self.backups.close()
         self.extraction.stop()
         self.privacy.close()
         self.models.close()
@@ -125,8 +130,10 @@ class Services:
         self.store.close()
 
 
-def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost: int = 12) -> Services:
-    """Open the store and wire everything on top of it.
+def build_services(
+    settings: Settings, *, clock: Clock = utc_now, password_cost: int = 12, report: Report | None = None
+) -> Services:
+    """Open the store and wire everything on top of it; `report` is told where an older store takes time.
 
     Raises:
         ConfigurationError: a folder, key or setting cannot be used; the text says what to do.
@@ -137,9 +144,10 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, password_cost:
     prepare_data_folder(settings.data_dir)
     keys = load_keys(settings)
     with ExitStack() as undo:
-        store = open_store(settings, keys, clock=clock, metrics=new_metrics())
+        store = open_store(settings, keys, clock=clock, metrics=new_metrics(), report=report)
         undo.callback(store.close)
         opened = wire(settings, keys, store, clock=clock, password_cost=password_cost)
+        refuse_other_model(store.work, opened.embedder.name, opened.embedder.dimensions)
         store.accounts.purge_expired()
         with suppress(StoreFullError):
             opened.chat.mark_interrupted()
@@ -194,6 +202,7 @@ def wire(
         system=system,
         audit=AuditService(log=store.audit, accounts=store.accounts),
         privacy=open_privacy(settings, keys, auth, importer, running),
+        backups=BackupService(store=store, keys=keys, settings=settings, clock=clock),
         embedder=measured,
         clock=clock,
     )

@@ -103,6 +103,12 @@ class Settings(BaseSettings):
         "optimus_", pattern=r"^[a-z0-9_]{0,32}$", description="Start of every collection's name."
     )
 
+    backup_dir: Path | None = Field(
+        None, description="Folder that backups are made into by themselves; without it only on command."
+    )
+    backup_every_hours: int = Field(24, ge=1, le=720, description="Hours between two backups that make themselves.")
+    backup_keep: int = Field(7, ge=1, le=1000, description="Backups that are kept there; older ones are deleted.")
+
     embedding_dir: Path | None = Field(None, description="Folder with another copy of the embedding model.")
 
     default_model: str | None = Field(

@@ -115,6 +115,17 @@ class Eraser:
     def _begun(self) -> list[ErasureIntent]:
         return [ErasureIntent.model_validate(value) for value in self._store.work.intended(PURPOSE)]
 
+    def sweep(self) -> int:
+        """Erase what a backup brought back of erased accounts that are not in it themselves; return of how many."""
+        swept = 0
+        for owner in self._erased.owners():
+            if any(self._store.personal.counts(owner).values()):
+                self._store.keyring.destroy(owner)
+                self._store.personal.erase(owner)
+                swept += 1
+            self._store.audit.forget(owner)
+        return swept
+
     def _restored(self, known: set[UserId]) -> Iterator[ErasureIntent]:
         listed = self._erased.owners() - known
         for user in self._store.accounts.users() if listed else ():

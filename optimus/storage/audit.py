@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,7 +21,14 @@ from optimus.errors import ConflictError, StoreError
 from optimus.models import Clock, UserId, stable_id
 from optimus.storage.audit_chain import PARTS, START, AuditChain, Link
 from optimus.storage.audit_end import BESIDE_KEY, ChainEnd
-from optimus.storage.audit_records import AuditAction, AuditEntry, AuditFilter, AuditPage, AuditReport
+from optimus.storage.audit_records import (
+    AuditAction,
+    AuditEntry,
+    AuditFilter,
+    AuditPage,
+    AuditReport,
+    AuditRestore,
+)
 from optimus.storage.filters import any_of, at_most, between, equals, has_ids, one_of, owned_by
 from optimus.storage.keyring import Keyring
 from optimus.storage.records import EventData
@@ -159,7 +167,30 @@ class AuditLog:
         read = last - first + 1 if flaw is None else flaw[0] - first
         broken, reason = flaw or (None, noted.flaw)
         is_anchored = not self._end.is_file_kept or BESIDE_KEY in noted.links or not last
-        return AuditReport(records=max(read, 0), broken=broken, reason=reason, is_anchored=is_anchored)
+        records = max(read, 0)
+        told = self.page(AuditFilter(actions=frozenset({AuditAction.RESTORE})), limit=PAGE).items
+        restores = tuple(map(AuditRestore.of, told))
+        return AuditReport(records=records, broken=broken, reason=reason, is_anchored=is_anchored, restores=restores)
+
+    def note_restore(self, last: Link, *, made_at: datetime, earlier: dict[str, Any] | None) -> None:
+        """Go on from the last record of a backup that was put back, with a record that says so.
+
+        `earlier` is the note beside the master key as it was before: it tells how far the log had come. The note is
+        taken back to the new record, which only who holds the keys can do.
+
+        Raises:
+            StoreError: it is not recorded.
+        """
+        before = self._end.proven(earlier) if earlier is not None else None
+        lost = None if before is None else max(before.seq - last.seq, 0)
+        data: EventData = {"backup_of": made_at.isoformat(timespec="seconds"), "lost_records": lost}
+        self._tail = last
+        self.record(AuditAction.RESTORE, actor=None, data=data)
+
+    def end(self) -> Link:
+        """Return the last record, once it is on disk."""
+        self._sync()
+        return self._last_stored()
 
     def _first_flaw(self, first: int, last: int, noted: dict[str, Link]) -> tuple[int, str] | None:
         after = self._link_at(first - 1) if first > 1 else START

@@ -71,7 +71,7 @@ class ChainEnd:
         links: dict[str, Link] = {}
         flaw = None
         for place, note in notes.items():
-            link = self._proven(note) if note is not None else None
+            link = self.proven(note) if note is not None else None
             if link is not None:
                 links[place] = link
             elif note is not None:
@@ -90,7 +90,7 @@ class ChainEnd:
             try:
                 in_file = self._read_file()
                 self._table.put(_POINT_ID, noted, at_most("seq", link.seq))
-                if self._path and (in_file is None or self._proven(in_file)):
+                if self._path and (in_file is None or self.proven(in_file)):
                     _write(self._path, noted)
                 self._noted = link.seq
             except (OSError, StoreError):
@@ -129,7 +129,8 @@ class ChainEnd:
             else:
                 self.note(link)
 
-    def _proven(self, note: dict[str, Any]) -> Link | None:
+    def proven(self, note: dict[str, Any]) -> Link | None:
+        """Return the end that a note tells of; None where it was changed, or belongs to another log."""
         seq, value = note.get("seq"), note.get("hash")
         if not isinstance(seq, int) or not isinstance(value, str):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from optimus.models import UserId, Value
 from optimus.storage.records import EventData
@@ -36,6 +37,9 @@ class AuditAction(StrEnum):
     SESSIONS_ENDED = "admin.sessions_ended"
     PASSWORD_RESET = "admin.password_reset"  # noqa: S105 - the name of an action
     SETTING_CHANGE = "admin.setting_changed"
+    BACKUP = "admin.backup_made"
+    RESTORE = "admin.restored"
+    """A backup was put back: the log goes on from the last record that was in it."""
     NOT_DONE = "admin.not_done"
     """The act that was recorded just before, by the same actor, failed."""
     EXPORT = "data.exported"
@@ -109,6 +113,31 @@ class AuditPage(Value):
     total: int
 
 
+class AuditRestore(Value):
+    """A place where the log goes on from a backup."""
+
+    seq: int
+    """The record that tells of it."""
+    at: datetime
+    made_at: str
+    """When the backup was made."""
+    lost: int | None
+    """How many records had followed in the log before; None where no note beside the master key told."""
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        """Return what a record of a restore tells."""
+        lost = entry.data.get("lost_records")
+        known = lost if isinstance(lost, int) else None
+        return cls(seq=entry.seq, at=entry.at, made_at=str(entry.data.get("backup_of")), lost=known)
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for people."""
+        lost = "" if self.lost is None else f"; {self.lost:,} later records of the log before are not in it"
+        return f" Record {self.seq:,} tells that the backup of {self.made_at[:16]} UTC was put back here{lost}."
+
+
 class AuditReport(Value):
     """What a check of the audit log found."""
 
@@ -120,6 +149,8 @@ class AuditReport(Value):
     """What is wrong, in words; None where nothing is."""
     is_anchored: bool = True
     """Whether the end was compared with the note beside the master key."""
+    restores: tuple[AuditRestore, ...] = ()
+    """Where backups were put back, the newest first."""
 
     @property
     def is_whole(self) -> bool:
@@ -136,4 +167,7 @@ class AuditReport(Value):
         if self.reason is not None:
             return f"The audit log is not to be trusted: {self.reason}."
         anchor = "" if self.is_anchored else " No note beside the master key says where it ends."
-        return f"The audit log is whole: {self.records:,} in all, none changed, missing or out of place.{anchor}"
+        restored = "".join(restore.sentence for restore in self.restores)
+        return (
+            f"The audit log is whole: {self.records:,} in all, none changed, missing or out of place.{anchor}{restored}"
+        )

@@ -16,6 +16,7 @@ from qdrant_client.client_base import QdrantBase
 from qdrant_client.conversions import common_types as types
 from qdrant_client.http import models
 
+from optimus.errors import ConfigurationError, StoreUnavailableError
 from optimus.storage.edge_read import EdgeReads
 from optimus.storage.edge_registry import EdgeRegistry
 from optimus.storage.edge_schema import (
@@ -29,8 +30,11 @@ from optimus.storage.edge_schema import (
 )
 from optimus.storage.edge_shard import EdgeCollection, engine_errors
 from optimus.storage.edge_write import EdgeWrites
+from optimus.storage.folder import prepare_data_folder, unusable
 from optimus.storage.validation import known_vector_names
 
+STORE_FOLDER = "store"
+"""Where the collections are in the data folder."""
 _DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
 
@@ -206,6 +210,25 @@ class EdgeBackend(EdgeReads, EdgeWrites):
 
     def _change_vectors(self, collection: EdgeCollection, name: str, rest: types.VectorNameConfig | None) -> None:
         self._registry.save_config(collection, with_vector_name(collection.config, name, rest))
+
+
+def open_embedded(data_dir: Path) -> EdgeBackend:
+    """Open the embedded engine in a data folder, which is made when it is missing.
+
+    Raises:
+        ConfigurationError: the folder cannot be used.
+        StoreLockedError: another process holds it.
+    """
+    prepare_data_folder(data_dir)
+    try:
+        (data_dir / STORE_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        next((data_dir / STORE_FOLDER).iterdir(), None)
+    except OSError as exc:
+        raise unusable(data_dir, exc) from exc
+    try:
+        return EdgeBackend(data_dir / STORE_FOLDER)
+    except StoreUnavailableError as exc:
+        raise ConfigurationError(exc.user_message) from exc
 
 
 def _refuse_the_rest(backend: type[QdrantBase]) -> None:

@@ -65,6 +65,11 @@ class SignInRecords:
         """Delete all sessions of a user."""
         self._sessions.delete(owned_by(user_id), critical=True)
 
+    def end_all_sessions(self) -> None:
+        """Delete everybody's sessions and the tickets to new ones."""
+        self._tickets.delete(critical=True)
+        self._sessions.delete(critical=True)
+
     def touch_session(self, session_id: SessionId, seen_at: datetime) -> None:
         """Note when a session was last used; an ended session stays ended."""
         self._sessions.patch({"seen_at": seen_at.isoformat()}, has_ids(session_id))

@@ -14,7 +14,7 @@ from uuid import uuid4
 from qdrant_client import QdrantClient, models
 from qdrant_client.client_base import QdrantBase
 
-from optimus.errors import ConfigurationError, StoreUnavailableError
+from optimus.errors import StoreUnavailableError
 from optimus.keys import Keys
 from optimus.metrics import Metrics
 from optimus.models import Clock, utc_now
@@ -26,15 +26,16 @@ from optimus.storage.collections import CollectionNames, Spread, collection_spec
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.documents import DocumentIndex
 from optimus.storage.durability import GroupCommit
-from optimus.storage.edge import EdgeBackend
+from optimus.storage.edge import STORE_FOLDER, EdgeBackend, open_embedded
 from optimus.storage.events import EventRepository
 from optimus.storage.filters import has_ids
-from optimus.storage.folder import FreeSpace, disk_blocks, prepare_data_folder, unusable
+from optimus.storage.folder import FreeSpace, disk_blocks
 from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.jobs import JobRepository
 from optimus.storage.keyring import Keyring
 from optimus.storage.link import ServerLink
 from optimus.storage.memory_index import MemoryIndex
+from optimus.storage.migrations import Report, check_format, migrate, note_format
 from optimus.storage.personal import PersonalRecords
 from optimus.storage.records import Engine, StoreHealth
 from optimus.storage.rescue import RepairJournal, notes_of
@@ -46,10 +47,6 @@ from optimus.storage.walls import MeasuringWall
 from optimus.storage.work import WorkRepository
 
 VECTOR_SIZE = 384
-STORE_FOLDER = "store"
-FORMAT = 1
-"""How records are laid out, counted up whenever an older Optimus could not read or would spoil what this one writes."""
-_FORMAT_SETTING = "format"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +70,8 @@ class Store:
     commit: GroupCommit | None
     metrics: Metrics
     """Where every call of the store is measured."""
+    raw: QdrantBase
+    """The engine below the walls, where what is sealed stays sealed: for copies of the whole store only."""
     folder: Path | None = None
     """Where the embedded engine keeps the collections."""
     space: FreeSpace | None = None
@@ -148,8 +147,13 @@ def open_store(
     clock: Clock = utc_now,
     vector_size: int = VECTOR_SIZE,
     metrics: Metrics | None = None,
+    is_restoring: bool = False,
+    report: Report | None = None,
 ) -> Store:
     """Open the store that the settings name: a Qdrant server, or the embedded engine in the data folder.
+
+    An older store is brought up to date first; `report` is told how far that has come. Only a restore opens, with
+    `is_restoring`, a store that a backup is being put back into.
 
     Raises:
         ConfigurationError: the folder cannot be used, the server will not do, the vectors have another size, a newer
@@ -161,7 +165,15 @@ def open_store(
     names, metrics = CollectionNames(prefix=settings.collection_prefix), metrics or Metrics()
     head = settings.keys_folder / f"{settings.collection_prefix}audit.head"
     assemble = partial(
-        _assemble, names=names, keys=keys, clock=clock, vector_size=vector_size, head=head, metrics=metrics
+        _assemble,
+        names=names,
+        keys=keys,
+        clock=clock,
+        vector_size=vector_size,
+        head=head,
+        metrics=metrics,
+        is_restoring=is_restoring,
+        report=report,
     )
     if settings.qdrant_url:
         with ExitStack() as undo:
@@ -171,7 +183,7 @@ def open_store(
             undo.pop_all()
         return store
     with ExitStack() as undo:
-        engine = _embedded(settings.data_dir)
+        engine = open_embedded(settings.data_dir)
         undo.callback(engine.close)
         if engine.notices:
             RepairJournal(settings.data_dir).add(*notes_of(engine.notices, clock))
@@ -218,6 +230,8 @@ def _assemble(
     head: Path | None = None,
     commit: GroupCommit | None = None,
     spread: Spread | None = None,
+    is_restoring: bool = False,
+    report: Report | None = None,
 ) -> Store:
     sync = commit.wait if commit is not None else _nothing
     keyring = Keyring(backend=guard, collection=names.accounts, master=keys.master, sync=sync, clock=clock)
@@ -227,12 +241,11 @@ def _assemble(
     client = EngineClient(wall)
     work = WorkRepository(client=client, collection=names.work, sync=sync)
     if client.collection_exists(names.work):
-        _refuse_newer_format(work)
+        check_format(work, is_restoring=is_restoring)
     create_collections(client, names, vector_size, spread)
     keyring.check_master()
-    if work.setting(_FORMAT_SETTING) is None:
-        work.set_setting(_FORMAT_SETTING, {"version": FORMAT})
-    return Store(
+    note_format(work)
+    store = Store(
         client=client,
         engine=engine,
         names=names,
@@ -257,7 +270,10 @@ def _assemble(
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,
         metrics=metrics,
+        raw=guard,
     )
+    migrate(store, report=report)
+    return store
 
 
 def _spread(settings: Settings) -> Spread:
@@ -272,36 +288,9 @@ def _nothing() -> None:
     """Stand in for a sync where the engine needs none."""
 
 
-def _refuse_newer_format(work: WorkRepository) -> None:
-    """Leave a store alone that only a later version understands; one from before formats counted is of the first.
-
-    Raises:
-        ConfigurationError: the store's format is newer than `FORMAT`.
-    """
-    version = (work.setting(_FORMAT_SETTING) or {}).get("version", 1)
-    if not isinstance(version, int) or version > FORMAT:
-        raise ConfigurationError(
-            f"A newer Optimus made this store (format {version}; this version reads up to {FORMAT}). Start that newer "
-            "version, or set OPTIMUS_DATA_DIR (with a Qdrant server: OPTIMUS_COLLECTION_PREFIX) to start another store."
-        )
-
-
 def _measured_sync(engine: EdgeBackend, metrics: Metrics) -> Callable[[], None]:
     def sync() -> None:
         with metrics.sync.time():
             engine.sync()
 
     return sync
-
-
-def _embedded(data_dir: Path) -> EdgeBackend:
-    prepare_data_folder(data_dir)
-    try:
-        (data_dir / STORE_FOLDER).mkdir(mode=0o700, exist_ok=True)
-        next((data_dir / STORE_FOLDER).iterdir(), None)
-    except OSError as exc:
-        raise unusable(data_dir, exc) from exc
-    try:
-        return EdgeBackend(data_dir / STORE_FOLDER)
-    except StoreUnavailableError as exc:
-        raise ConfigurationError(exc.user_message) from exc

@@ -50,6 +50,10 @@ class WorkRepository:
         """Store a setting over the one before; returns after a sync to disk."""
         self._settings.put(stable_id("setting", name), {"name": name, "value": value}, critical=True)
 
+    def drop_setting(self, name: str) -> None:
+        """Forget a setting; one that was never set is no error. Returns after a sync to disk."""
+        self._settings.delete(has_ids(stable_id("setting", name)), critical=True)
+
     def change_setting(self, name: str, value: dict[str, Any], *, version: int) -> bool:
         """Store the version after `version` of a setting; False where somebody was faster, and nothing is stored.
 

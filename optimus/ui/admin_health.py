@@ -54,6 +54,7 @@ def _draw_live(context: PageContext) -> None:
     jobs = act(health.jobs, context.services, context.principal)
     if jobs is not None:
         _draw_jobs(jobs)
+    _draw_backup(context)
 
 
 def _summary(checks: tuple[Check, ...]) -> str:
@@ -86,6 +87,25 @@ def _draw_jobs(jobs: Jobs) -> None:
     for job in jobs.failures:
         when = f", {minute(job.at)}" if job.at else ""
         st.markdown(f"{_MARKS[Verdict.WARNING]} {plain(_job_name(job.kind).capitalize())} job failed{when}")
+
+
+def _draw_backup(context: PageContext) -> None:
+    """Draw how far a backup is, or the button that begins one; without a folder for them there is none."""
+    st.subheader("Backup", anchor=False)
+    job = context.services.backups.job()
+    if job is not None and not job.is_over:
+        st.progress(job.share, text=f"Backing up: {job.done:,} of {job.total:,} records")
+        return
+    if job is not None and job.error:
+        st.text(job.error)
+    elif job is not None and job.path is not None:
+        st.caption(f":material/check_circle: {plain(job.path.name)} is written and checked.")
+    has_folder = context.services.settings.backup_dir is not None
+    if not has_folder:
+        st.caption("Set `OPTIMUS_BACKUP_DIR` to have backups made, or run `python -m optimus backup FILE`.")
+    if st.button("Back up now", icon=":material/backup:", key="backup_now", disabled=not has_folder):
+        act(context.services.backups.back_up_now, context.principal)
+        st.rerun(scope="fragment")
 
 
 def _job_name(kind: str) -> str:

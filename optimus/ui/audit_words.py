@@ -38,6 +38,8 @@ TITLES = {
     AuditAction.NOT_DONE: "Failed after all",
     AuditAction.EXPORT: "Data downloaded",
     AuditAction.IMPORT: "Data imported",
+    AuditAction.BACKUP: "Backup made",
+    AuditAction.RESTORE: "Backup put back",
     AuditAction.ERASURE: "Account erased",
     AuditAction.PREFERENCE_CHANGE: "Own settings changed",
     AuditAction.MODEL_CONNECTED: "Model connected",

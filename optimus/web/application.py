@@ -119,6 +119,7 @@ def _warm(opened: Services) -> None:
     except OptimusError:
         _log.exception("a part could not be loaded ahead of its first use")
     opened.extraction.start()
+    opened.backups.start()
 
 
 def _print_start_message(opened: Services, listening: Listening) -> None:

@@ -29,6 +29,9 @@ ALLOWED = {
     "overview": BASE | {"storage", "auth"},
     "spreadsheets": BASE,
     "audit": BASE | {"storage", "auth"},
+    "backups": BASE | {"storage", "auth"},
+    "restoring": BASE | {"services", "storage", "embedding"},
+    "cli_store": BASE | {"services", "restoring", "storage", "ops_client"},
     "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "chat": BASE
     | {"allowance", "usage", "storage", "chat_memory", "llm_handler", "connections", "drafts", "endings", "prompt"},
@@ -56,6 +59,7 @@ ALLOWED = {
         "extraction",
         "analytics",
         "audit",
+        "backups",
         "overview",
         "storage",
         "embedding",
@@ -102,7 +106,18 @@ ALLOWED = {
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access", "ops_rescue", "rescue", "storage"},
     "settings_reference": BASE,
     "cli": BASE
-    | {"cli_rescue", "audit", "auth", "privacy", "services", "doctor", "ops", "ops_client", "settings_reference"},
+    | {
+        "cli_rescue",
+        "cli_store",
+        "audit",
+        "auth",
+        "privacy",
+        "services",
+        "doctor",
+        "ops",
+        "ops_client",
+        "settings_reference",
+    },
     "__main__": {"cli", "process"},
     "__init__": set(),
 }
@@ -127,7 +142,7 @@ LIBRARIES = {
     "tenacity": ("optimus/storage/link.py", "optimus/llm_handler/"),
     "grpc": ("optimus/storage/",),
 }
-STORAGE_BENCHMARKS = ("scale.py", "versus.py", "durability.py")
+STORAGE_BENCHMARKS = ("scale.py", "versus.py", "durability.py", "durable_writer.py")
 BELOW_MEMORY = ("optimus.storage", "optimus.memory_manager")
 MEMORY_FACE = "optimus.memory_manager.manager"
 ENVIRONMENT = ("optimus/settings.py", "optimus/memory_manager/mem0.py")

@@ -12,7 +12,8 @@ from playwright.sync_api import Page
 
 from optimus.keys import load_keys
 from optimus.settings import load_settings
-from optimus.storage.store import STORE_FOLDER, open_store
+from optimus.storage.edge import STORE_FOLDER
+from optimus.storage.store import open_store
 from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer

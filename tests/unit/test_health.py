@@ -38,7 +38,15 @@ def test_a_healthy_system_says_so_of_everything(world):
     """Six things are looked at, none of them is wrong, and the detail holds no content."""
     world.say("I'm allergic to zebrawood")
     checks = health.look(world.services, world.principal)
-    assert [check.name for check in checks] == ["store", "saving to disk", "embedder", "providers", "jobs", "disk"]
+    assert [check.name for check in checks] == [
+        "store",
+        "saving to disk",
+        "embedder",
+        "providers",
+        "jobs",
+        "backups",
+        "disk",
+    ]
     assert {check.verdict for check in checks} == {Verdict.OK}
     assert "zebrawood" not in "".join(check.model_dump_json() for check in checks)
 

@@ -2,23 +2,23 @@ from datetime import timedelta
 
 import pytest
 
-from optimus.models import MemoryId, MemoryStatus, MemoryType, MessageId, ScorePart, SourceKind, new_id
+from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, MessageId, ScorePart, SourceKind, new_id
 from optimus.storage.records import MemoryFilter
 from tests.unit.memory.conftest import START
 
 ANY = frozenset(MemoryStatus)
 
 
-def adopted(world, text, **fields):
+def adopted(world, text, **fields) -> Memory:
     """Store a memory with certain fields and return it."""
     source = world.tell("I keep a boat") if not world.facts() else None
     known = world.stored(source.memory_id) if source else world.memory.list(world.owner).items[0]
-    made = known.model_copy(update={"id": MemoryId(new_id()), "text": text, "sources": ()} | fields)
+    made: Memory = known.model_copy(update={"id": MemoryId(new_id()), "text": text, "sources": ()} | fields)
     world.memory.adopt(world.owner, [made], {})
     return made
 
 
-def found(world, query, **which):
+def found(world, query, **which) -> list[str]:
     """Return the texts that a query recalls."""
     return [item.memory.text for item in world.memory.recall(world.owner, query, **which)]
 

@@ -14,9 +14,10 @@ from optimus.models import UserId, new_id
 from optimus.settings import load_settings
 from optimus.storage.audit_records import AuditAction
 from optimus.storage.collections import collection_specs
+from optimus.storage.edge import STORE_FOLDER
 from optimus.storage.inspection import StoreDamagedError
 from optimus.storage.rescue import RepairJournal
-from optimus.storage.store import STORE_FOLDER, Store, open_store
+from optimus.storage.store import Store, open_store
 from tests.fakes.damage import copy, corrupt
 from tests.unit.storage.conftest import KEYS, SIZE, SteppingClock
 from tests.unit.storage.test_memory_index import memory_of, point

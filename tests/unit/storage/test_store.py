@@ -24,8 +24,9 @@ from optimus.settings import load_settings
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.filters import all_of, owned_by
 from optimus.storage.folder import prepare_data_folder
+from optimus.storage.migrations import FORMAT
 from optimus.storage.records import Event
-from optimus.storage.store import FORMAT, open_store
+from optimus.storage.store import open_store
 from optimus.storage.tenancy import across_tenants, acting_as
 from tests.unit.storage.conftest import KEYS, SIZE, START, vector
 
@@ -193,7 +194,7 @@ def test_a_newer_format_is_refused(tmp_path, monkeypatch, version):
     with pytest.raises(ConfigurationError, match="A newer Optimus made this store"):
         open_store(settings, KEYS, vector_size=SIZE)
     if isinstance(version, int):
-        monkeypatch.setattr("optimus.storage.store.FORMAT", version)
+        monkeypatch.setattr("optimus.storage.migrations.FORMAT", version)
         with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
             assert store.work.setting("format") == {"version": version}
 

@@ -1,0 +1,117 @@
+"""Commands that look after the store as a whole: `backup`, `restore`, `verify`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from optimus.errors import BackupError, OptimusError, StoreLockedError, StoreUnavailableError
+from optimus.ops_client import ask_running, why_not_asked
+from optimus.restoring import restore
+from optimus.services import build_services
+from optimus.settings import Settings, load_settings
+from optimus.storage.backup_file import BackupReader
+
+ASK_EVERY_S = 0.3
+_STOP_FIRST = "Optimus runs on this data folder: stop it first. A backup is put back while it does not run."
+
+
+def add_store_commands(commands: Any) -> None:
+    """Add the commands to the parser's."""
+    for name, run, words, argument in (
+        ("backup", _backup, "write a backup of the whole store, also while Optimus runs", "the new file"),
+        ("restore", _restore, "put a backup back into an empty store, while Optimus does not run", "the backup"),
+        ("verify", _verify, "check that a backup is whole; needs neither store nor keys", "the backup"),
+    ):
+        parser = commands.add_parser(name, help=words)
+        parser.add_argument("file", type=Path, help=argument)
+        parser.set_defaults(run=_told(run))
+
+
+def _told(run: Callable[[Path], str]) -> Callable[[argparse.Namespace], int]:
+    """Return a command that prints what `run` returns, or why it failed."""
+
+    def command(parsed: argparse.Namespace) -> int:
+        try:
+            sentence = run(parsed.file.absolute())
+        except OptimusError as error:
+            _end_line()
+            print(error.user_message, file=sys.stderr)
+            return 1
+        _end_line()
+        print(sentence)
+        return 0
+
+    return command
+
+
+def _backup(path: Path) -> str:
+    settings = load_settings()
+    if ask_running(settings.data_dir, "backup", {"path": str(path)}) is None:
+        _back_up_here(settings, path)
+    else:
+        _follow(settings)
+    return f"{path} is written and checked, {path.stat().st_size:,} bytes. The keys are not in it: keep them elsewhere."
+
+
+def _back_up_here(settings: Settings, path: Path) -> None:
+    try:
+        opened = build_services(settings)
+    except StoreLockedError as error:
+        raise StoreLockedError(str(error), user_message=why_not_asked(settings.data_dir)) from error
+    with closing(opened):
+        opened.backups.make(path, _show)
+
+
+def _follow(settings: Settings) -> None:
+    """Show how far the running Optimus is until it has ended.
+
+    Raises:
+        OptimusError: it failed there, or Optimus ended meanwhile.
+    """
+    while True:
+        answer = ask_running(settings.data_dir, "backup-progress", {})
+        if answer is None:
+            raise StoreUnavailableError("stopped", user_message="Optimus stopped meanwhile; there is no backup.")
+        _show(int(answer["done"]), int(answer["total"]))
+        if answer["is_over"]:
+            if answer["error"]:
+                raise BackupError(str(answer["error"]))
+            return
+        time.sleep(ASK_EVERY_S)
+
+
+def _restore(path: Path) -> str:
+    try:
+        manifest = restore(load_settings(), path, progress=_show)
+    except StoreLockedError as error:
+        raise StoreLockedError(str(error), user_message=_STOP_FIRST) from error
+    return (
+        f"The backup of {manifest.made_at:%Y-%m-%d %H:%M} UTC is put back: {manifest.records:,} records. Everybody has "
+        "to sign in again; who was erased since is erased again. You can start Optimus now."
+    )
+
+
+def _verify(path: Path) -> str:
+    with BackupReader(path) as reader:
+        reader.verify(_show)
+        manifest = reader.manifest
+    counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in manifest.counts.items())
+    return (
+        f"The backup is whole: made {manifest.made_at:%Y-%m-%d %H:%M} UTC, {manifest.records:,} records ({counts}). "
+        "Whether the master key fits is checked when it is put back."
+    )
+
+
+def _show(done: int, total: int) -> None:
+    share = done / total if total else 1.0
+    print(f"\r{share:4.0%}  {done:,} of {total:,} records", end="", file=sys.stderr, flush=True)
+
+
+def _end_line() -> None:
+    print(file=sys.stderr, flush=True)

@@ -1,0 +1,142 @@
+"""The store's format, and the steps that bring an older store up to it.
+
+A step runs once: the format and the step's checkpoint are one record, so the last write of a step is also what says
+that it is done. A step that was interrupted goes on from its checkpoint at the next start; until the last one is done,
+the store does not open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from optimus.errors import ConfigurationError
+from optimus.storage.work import WorkRepository
+
+if TYPE_CHECKING:
+    from optimus.storage.store import Store
+
+FORMAT = 1
+"""How records are laid out, counted up whenever an older Optimus could not read or would spoil what this one writes."""
+RESTORING = "restoring"
+"""The setting that marks a store as half restored."""
+EMBEDDING = "embedding"
+"""The setting that tells which model made the vectors, as `name` and `dimensions`."""
+_FORMAT_SETTING = "format"
+Report = Callable[[str], None]
+"""Told in a sentence what is being done before Optimus can be used."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a running migration is given: the store, where it stood, and how to say how far it has come."""
+
+    store: Store
+    checkpoint: dict[str, Any]
+    """What was saved last, empty at the first run. What came after it may have been done already."""
+    save: Callable[[dict[str, Any]], None]
+    """Save a checkpoint; returns after a sync to disk."""
+    progress: Callable[[int, int], None]
+    """Tell how many records are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One step from a format to a later one. It may be cut off anywhere and begun again from its checkpoint."""
+
+    before: int
+    after: int
+    name: str
+    """What it does, in words that end a sentence: `sorting the messages by day`."""
+    run: Callable[[Step], None] = field(repr=False)
+
+
+MIGRATIONS: tuple[Migration, ...] = ()
+"""Every step there is, in order; each begins where the one before it ends, the last one ends at `FORMAT`."""
+
+
+def check_format(work: WorkRepository, *, is_restoring: bool = False) -> None:
+    """Leave a store alone that only a later version understands, or that a restore was interrupted in.
+
+    A store from before formats counted is of the first.
+
+    Raises:
+        ConfigurationError: the store's format is newer than `FORMAT`, or a backup was not put back to the end.
+    """
+    version = _stored(work).get("version")
+    if not isinstance(version, int) or version > FORMAT:
+        raise ConfigurationError(
+            f"A newer Optimus made this store (format {version}; this version reads up to {FORMAT}). Start that newer "
+            "version, or set OPTIMUS_DATA_DIR (with a Qdrant server: OPTIMUS_COLLECTION_PREFIX) to start another store."
+        )
+    if not is_restoring and work.setting(RESTORING) is not None:
+        raise ConfigurationError(
+            "A backup was being put back into this store, and that was interrupted: what is there is not whole. Run "
+            "`python -m optimus restore FILE` again, which empties it and begins anew."
+        )
+
+
+def note_format(work: WorkRepository) -> None:
+    """Say which format a new store has."""
+    if work.setting(_FORMAT_SETTING) is None:
+        work.set_setting(_FORMAT_SETTING, {"version": FORMAT})
+
+
+def refuse_other_model(work: WorkRepository, name: str, dimensions: int) -> None:
+    """Note which model makes the vectors; refuse another than the one that made those that are stored.
+
+    Raises:
+        ConfigurationError: vectors of two models would stand side by side, and a search would miss what it should find.
+    """
+    stored = work.setting(EMBEDDING)
+    if stored is None:
+        work.set_setting(EMBEDDING, {"name": name, "dimensions": dimensions})
+    elif stored.get("name") != name:
+        raise ConfigurationError(
+            f"The memories here are searched with {str(stored.get('name'))[:100]}, and this Optimus brings {name}. "
+            "Start the version that made them, export from it, and import into a new OPTIMUS_DATA_DIR."
+        )
+
+
+def migrate(
+    store: Store, *, report: Report | None = None, steps: Sequence[Migration] = MIGRATIONS, target: int = FORMAT
+) -> int:
+    """Run the steps from the store's format up to `target`; return how many were run.
+
+    Raises:
+        ConfigurationError: no step leads on from the store's format.
+        StoreError: the store does not answer; the next start goes on from the last checkpoint.
+    """
+    run = 0
+    while (version := int(_stored(store.work)["version"])) < target:
+        step = next((each for each in steps if each.before == version and each.after <= target), None)
+        if step is None or step.after <= version:
+            raise ConfigurationError(f"This Optimus cannot read a store of the format {version}: use an older version.")
+        _run(store, step, report or _log.info)
+        run += 1
+    return run
+
+
+def _run(store: Store, step: Migration, report: Report) -> None:
+    def save(checkpoint: dict[str, Any]) -> None:
+        begun = {"step": step.name, "checkpoint": checkpoint}
+        store.work.set_setting(_FORMAT_SETTING, {"version": step.before, "begun": begun})
+
+    def progress(done: int, total: int) -> None:
+        report(f"Optimus is being updated: {step.name}, {done:,} of {total:,} records.")
+
+    begun = _stored(store.work).get("begun") or {}
+    checkpoint = begun.get("checkpoint", {}) if begun.get("step") == step.name else {}
+    report(f"Optimus is being updated: {step.name}.")
+    step.run(Step(store=store, checkpoint=dict(checkpoint), save=save, progress=progress))
+    store.sync()
+    store.work.set_setting(_FORMAT_SETTING, {"version": step.after})
+    _log.info("the store was brought from format %d to %d: %s", step.before, step.after, step.name)
+
+
+def _stored(work: WorkRepository) -> dict[str, Any]:
+    return {"version": 1} | (work.setting(_FORMAT_SETTING) or {})
