@@ -160,7 +160,8 @@ def _disagrees(shard: edge.EdgeShard, name: str, index: Any, values: Counter[Any
 def _values(value: Any) -> list[Any]:
     """Return what an index holds of a field of one record, each once."""
     listed = value if isinstance(value, list) else [] if value is None else [value]
-    return list(dict.fromkeys(each for each in listed if isinstance(each, str | int | float)))
+    known = (each for each in listed if isinstance(each, str | int | float) and not isinstance(each, bool))
+    return list(dict.fromkeys(known))
 
 
 def _counted(shard: edge.EdgeShard, name: str, found: Any) -> int:

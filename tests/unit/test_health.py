@@ -46,6 +46,7 @@ def test_a_healthy_system_says_so_of_everything(world):
         "jobs",
         "backups",
         "disk",
+        "records",
     ]
     assert {check.verdict for check in checks} == {Verdict.OK}
     assert "zebrawood" not in "".join(check.model_dump_json() for check in checks)
