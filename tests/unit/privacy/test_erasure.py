@@ -315,7 +315,7 @@ def test_a_crash_in_the_middle_of_deleting(world: World, bystander: Principal, m
 
     def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
         calls.append(args)
-        if len(calls) == 6:
+        if len(calls) == 8:
             raise StoreUnavailableError("gone")
         return delete(self, *args, **kwargs)
 
