@@ -161,6 +161,7 @@ def _try(world: World, server: FakeQdrant, operation: Operation, fault: Fault, p
     for _ in range(TRIES):
         if is_done or not operation.is_repeated:
             break
+        world.clock.now += CLAIM
         is_done = _act(world, operation, mark, state)
     found = operation.look(world, mark, state)
     is_lost = is_done or operation.is_repeated
