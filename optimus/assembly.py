@@ -90,7 +90,7 @@ def open_privacy(
         importer=importer,
         running=running,
         erased=ErasureList(folder=settings.keys_folder),
-        signer=ReceiptSigner(master=keys.master),
+        signer=ReceiptSigner(master=keys.master, former=keys.former, folder=settings.keys_folder),
         clock=running.clock,
     )
 

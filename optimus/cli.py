@@ -19,6 +19,7 @@ from optimus import ops
 from optimus.audit import AuditReport
 from optimus.auth.names import check_username
 from optimus.auth.passphrase import suggest_passphrase
+from optimus.cli_keys import rotate_keys
 from optimus.cli_rescue import add_rescue
 from optimus.cli_store import add_store_commands
 from optimus.doctor import Report, Verdict, examine_closed, unreadable_settings
@@ -69,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     receipt.set_defaults(run=_verify_receipt)
     add_rescue(commands)
     add_store_commands(commands)
+    rotate = commands.add_parser("rotate-keys", help="wrap everything by a new master key, also while Optimus runs")
+    rotate.add_argument(
+        "--destroy-retired", action="store_true", help="destroy replaced master keys; older backups need them"
+    )
+    rotate.set_defaults(run=rotate_keys)
     return parser
 
 
@@ -83,7 +89,9 @@ def _verify_receipt(parsed: argparse.Namespace) -> int:
         settings = load_settings()
         if settings.master_key is None and not (settings.keys_folder / "master.key").is_file():
             raise ConfigurationError(f"There is no master key in {settings.keys_folder}: set OPTIMUS_KEY_DIR to it.")
-        receipt = ReceiptSigner(master=load_keys(settings).master).verify(file.read_text(encoding="utf-8"))
+        keys = load_keys(settings)
+        signer = ReceiptSigner(master=keys.master, former=keys.former, folder=settings.keys_folder)
+        receipt = signer.verify(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         print(f"{file} cannot be read: {type(error).__name__}.", file=sys.stderr)
         return 1

@@ -2,11 +2,15 @@
 
 `jwt` signs session tokens, `pepper` goes into password hashes, `master` wraps the users' data keys. They are kept
 apart from the store, and never go into a backup of it.
+
+A new master key is first written as `master.next.key`; from then on it wraps, and the old one still opens. Once
+nothing is wrapped by the old one, that is kept as `master.<fingerprint>.retired`, because older backups need it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -23,6 +27,7 @@ from optimus.settings import MIN_SECRET_CHARS, Settings
 
 _GENERATED_BYTES = 48
 _MASTER_BYTES = 32
+_MASTER, _NEXT, _RETIRED = "master.key", "master.next.key", "master.*.retired"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -33,7 +38,20 @@ class Keys:
     jwt: bytes = field(repr=False)
     pepper: bytes = field(repr=False)
     master: bytes = field(repr=False)
-    """Exactly 32 bytes, whatever the secret's own length."""
+    """Wraps data keys; exactly 32 bytes, whatever the secret's own length."""
+    former: tuple[bytes, ...] = field(default=(), repr=False)
+    """Master keys that still open what they wrapped before: the one that is being replaced, and the retired ones."""
+
+    settings: Settings | None = field(default=None, repr=False, compare=False)
+    """Where the keys came from."""
+
+    def masters(self) -> tuple[bytes, ...]:
+        """Return every master key as it is now, the one that wraps first.
+
+        Raises:
+            ConfigurationError: a key file cannot be used any more.
+        """
+        return load_masters(self.settings) if self.settings else (self.master, *self.former)
 
 
 def load_keys(settings: Settings) -> Keys:
@@ -42,10 +60,109 @@ def load_keys(settings: Settings) -> Keys:
     Raises:
         ConfigurationError: a key file is short, unreadable, or open to others; the text says what to do.
     """
+    master, *former = load_masters(settings)
     return Keys(
         jwt=_secret(settings.jwt_secret, settings.keys_folder / "jwt.key"),
         pepper=_secret(settings.pepper, settings.keys_folder / "pepper.key"),
-        master=_derived(_secret(settings.master_key, settings.keys_folder / "master.key")),
+        master=master,
+        former=tuple(former),
+        settings=settings,
+    )
+
+
+def load_masters(settings: Settings) -> tuple[bytes, ...]:
+    """Read the master keys as they are now, the one that wraps first.
+
+    Raises:
+        ConfigurationError: a key file is short, unreadable, or open to others; the text says what to do.
+    """
+    folder = settings.keys_folder
+    masters = [_secret(settings.master_key, folder / _MASTER)]
+    if settings.master_key is not None:
+        masters += [settings.master_key_old.get_secret_value().encode()] if settings.master_key_old else []
+    elif (folder / _NEXT).exists():
+        masters.insert(0, _secret(None, folder / _NEXT))
+    return tuple(map(_derived, [*masters, *(_secret(None, path) for path in retired_masters(settings))]))
+
+
+def retired_masters(settings: Settings) -> list[Path]:
+    """Return the files of master keys that wrap nothing any more but in older backups."""
+    return sorted(settings.keys_folder.glob(_RETIRED))
+
+
+def is_master_changing(settings: Settings) -> bool:
+    """Tell whether a new master key waits for everything to be wrapped by it."""
+    return settings.master_key is None and (settings.keys_folder / _NEXT).exists()
+
+
+def begin_new_master(settings: Settings) -> None:
+    """Make the next master key beside the present one, unless there is one already.
+
+    Raises:
+        ConfigurationError: the folder cannot be written; or the key comes from the settings, and the old one does not
+            stand beside it.
+    """
+    if settings.master_key is not None:
+        if settings.master_key_old is None:
+            raise ConfigurationError(
+                "The master key comes from the settings. Set OPTIMUS_MASTER_KEY_OLD to the present one and "
+                "OPTIMUS_MASTER_KEY to a new one, restart Optimus, and run the command again."
+            )
+        return
+    try:
+        _generate(settings.keys_folder / _NEXT)
+    except OSError as exc:
+        raise _unwritable(settings.keys_folder, exc) from exc
+
+
+def retire_old_master(settings: Settings) -> None:
+    """Let the next master key take the place of the present one, which stays as a retired one.
+
+    Only to be called when the present one wraps nothing any more. What a crash interrupts is done by the next call.
+
+    Raises:
+        ConfigurationError: the folder cannot be written.
+    """
+    folder = settings.keys_folder
+    if not is_master_changing(settings):
+        return
+    try:
+        present, following = folder / _MASTER, folder / _NEXT
+        if present.read_bytes() != following.read_bytes():
+            mark = hashlib.sha256(_derived(_secret(None, present))).hexdigest()[:16]
+            with contextlib.suppress(FileExistsError):
+                os.link(present, folder / f"master.{mark}.retired")
+            sync_folder(folder)
+        following.replace(present)
+        sync_folder(folder)
+    except OSError as exc:
+        raise _unwritable(folder, exc) from exc
+
+
+def destroy_retired_masters(settings: Settings) -> int:
+    """Overwrite and remove the retired master keys; return how many. Backups from their time cannot be read after it.
+
+    Raises:
+        ConfigurationError: the folder cannot be written.
+    """
+    paths = retired_masters(settings)
+    try:
+        for path in paths:
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+        sync_folder(settings.keys_folder)
+    except OSError as exc:
+        raise _unwritable(settings.keys_folder, exc) from exc
+    return len(paths)
+
+
+def _unwritable(folder: Path, exc: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"The key folder {folder} cannot be written: {exc.strerror or type(exc).__name__}. Make it writable for the "
+        "user that runs Optimus, and run the command again; nothing is lost."
     )
 
 
@@ -92,10 +209,36 @@ def _generate(path: Path) -> None:
             os.link(fresh, path)
     finally:
         fresh.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file of mode 0600 in the place of another, whole or not at all, and overwrite what was there.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        former = os.open(path, os.O_RDWR) if path.exists() else None
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    if former is not None:
+        with os.fdopen(former, "r+b") as file:
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once a folder's entries are on disk."""
     if sys.platform == "win32":
         return
     handle = os.open(folder, os.O_RDONLY)

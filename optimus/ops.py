@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from optimus import doctor, ops_rescue
+from optimus.backups import BackupService
 from optimus.errors import InvalidInputError
+from optimus.key_rotation import KeyRotation
+from optimus.models import is_uuid
 from optimus.services import Services
 
 
@@ -20,24 +24,55 @@ def run(opened: Services, command: str, arguments: dict[str, Any]) -> dict[str, 
     if command == "doctor":
         return doctor.examine(opened).model_dump(mode="json")
     if command == "create-admin":
-        username, password = arguments.get("username"), arguments.get("password")
-        if not isinstance(username, str) or not isinstance(password, str):
-            raise InvalidInputError(user_message="A username and a password are needed.")
-        user = opened.auth.create_admin(code=None, username=username, password=password)
-        return {"username": user.username}
+        return _create_admin(opened, arguments)
     if command == "verify-audit":
         return opened.audit.verify().model_dump(mode="json")
     if command == ops_rescue.COMMAND:
         return ops_rescue.run_whole(opened.settings, arguments)
-    if command == "backup":
-        path = arguments.get("path")
-        if not isinstance(path, str) or not Path(path).is_absolute():
-            raise InvalidInputError(user_message="The whole path of a file is needed.")
-        opened.backups.begin(Path(path), None)
-        return {}
-    if command == "backup-progress":
-        job = opened.backups.job()
-        if job is None:
-            raise InvalidInputError(user_message="No backup is being made.")
-        return {"done": job.done, "total": job.total, "is_over": job.is_over, "error": job.error}
+    if command in _BACKUP_COMMANDS:
+        return _BACKUP_COMMANDS[command](opened.backups, arguments)
+    if command in _KEY_COMMANDS:
+        return _KEY_COMMANDS[command](opened.key_rotation, arguments)
     raise InvalidInputError(user_message=f"There is no command {command!r}.")
+
+
+def _create_admin(opened: Services, arguments: dict[str, Any]) -> dict[str, Any]:
+    username, password = arguments.get("username"), arguments.get("password")
+    if not isinstance(username, str) or not isinstance(password, str):
+        raise InvalidInputError(user_message="A username and a password are needed.")
+    return {"username": opened.auth.create_admin(code=None, username=username, password=password).username}
+
+
+def _backup(backups: BackupService, arguments: dict[str, Any]) -> dict[str, Any]:
+    path = arguments.get("path")
+    if not isinstance(path, str) or not Path(path).is_absolute():
+        raise InvalidInputError(user_message="The whole path of a file is needed.")
+    backups.begin(Path(path), None)
+    return {}
+
+
+def _backup_progress(backups: BackupService, arguments: dict[str, Any]) -> dict[str, Any]:
+    del arguments
+    job = backups.job()
+    if job is None:
+        raise InvalidInputError(user_message="No backup is being made.")
+    return {"done": job.done, "total": job.total, "is_over": job.is_over, "error": job.error}
+
+
+_BACKUP_COMMANDS = {"backup": _backup, "backup-progress": _backup_progress}
+
+
+def _batch(rotation: KeyRotation, arguments: dict[str, Any]) -> dict[str, Any]:
+    after = arguments.get("after")
+    if after is not None and not is_uuid(after):
+        raise InvalidInputError(user_message="A batch begins at a key's id.")
+    return rotation.advance(after).model_dump(mode="json")
+
+
+_KEY_COMMANDS: dict[str, Callable[[KeyRotation, dict[str, Any]], dict[str, Any]]] = {
+    "key-state": lambda rotation, _: {"unfinished": rotation.is_unfinished},
+    "rotate-keys": lambda rotation, _: {"keys": rotation.begin()},
+    "rotate-keys-batch": _batch,
+    "rotate-keys-end": lambda rotation, _: {"retired": rotation.finish()},
+    "destroy-retired-keys": lambda rotation, _: {"destroyed": rotation.destroy_retired()},
+}

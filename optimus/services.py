@@ -30,6 +30,7 @@ from optimus.downloads import Downloads
 from optimus.embedding import Embedder, MeasuredEmbedder, MiniLmEmbedder
 from optimus.errors import StoreFullError
 from optimus.extraction import ExtractionService
+from optimus.key_rotation import KeyRotation
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.extraction import MemoryExtractor
@@ -82,6 +83,7 @@ class Services:
     audit: AuditService
     privacy: PrivacyService
     backups: BackupService
+    key_rotation: KeyRotation
     embedder: Embedder
     clock: Clock
 
@@ -153,6 +155,7 @@ def build_services(
             opened.chat.mark_interrupted()
             opened.privacy.replay()
         record_repairs(settings, store.audit)
+        opened.key_rotation.resume()
         if store.link is not None:
             store.link.on_return(opened.catch_up)
         undo.pop_all()
@@ -203,6 +206,7 @@ def wire(
         audit=AuditService(log=store.audit, accounts=store.accounts),
         privacy=open_privacy(settings, keys, auth, importer, running),
         backups=BackupService(store=store, keys=keys, settings=settings, clock=clock),
+        key_rotation=KeyRotation(settings=settings, keys=keys, keyring=store.keyring, audit=store.audit),
         embedder=measured,
         clock=clock,
     )

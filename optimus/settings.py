@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(
         None, description="Key that wraps the users' data keys, 32 characters or more."
     )
+    master_key_old: SecretStr | None = Field(
+        None, description="The master key before, while `rotate-keys` replaces it by a new one."
+    )
 
     qdrant_url: str | None = Field(None, description="Address of a Qdrant server; without it the store is embedded.")
     qdrant_api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
@@ -157,7 +160,7 @@ class Settings(BaseSettings):
         """The folder of the key files."""
         return self.key_dir or self.data_dir / "keys"
 
-    @field_validator("jwt_secret", "pepper", "master_key")
+    @field_validator("jwt_secret", "pepper", "master_key", "master_key_old")
     @classmethod
     def _refuse_weak_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -194,6 +197,8 @@ class Settings(BaseSettings):
                 "OPTIMUS_QDRANT_WRITE_CONSISTENCY_FACTOR is above OPTIMUS_QDRANT_REPLICATION_FACTOR: no write could "
                 "ever be confirmed"
             )
+        if self.master_key_old and not self.master_key:
+            raise ValueError("OPTIMUS_MASTER_KEY_OLD is set without OPTIMUS_MASTER_KEY: set the new one too")
         return self
 
     @classmethod

@@ -40,6 +40,8 @@ class AuditAction(StrEnum):
     BACKUP = "admin.backup_made"
     RESTORE = "admin.restored"
     """A backup was put back: the log goes on from the last record that was in it."""
+    MASTER_KEY_CHANGE = "admin.master_key_changed"
+    RETIRED_KEYS_DESTROYED = "admin.retired_keys_destroyed"
     NOT_DONE = "admin.not_done"
     """The act that was recorded just before, by the same actor, failed."""
     EXPORT = "data.exported"

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import BackupError
@@ -31,6 +31,7 @@ from optimus.storage.durability import GroupCommit
 from optimus.storage.edge import open_embedded
 from optimus.storage.filters import all_of, one_of
 from optimus.storage.guard import MarkingGuard
+from optimus.storage.keyring import IN_FILES
 from optimus.storage.migrations import EMBEDDING, FORMAT, RESTORING
 from optimus.storage.server import open_server
 from optimus.storage.store import Store
@@ -59,7 +60,7 @@ def write_backup(store: Store, keys: Keys, path: Path, *, made_at: datetime, pro
         BackupError: the file cannot be written.
         StoreError: the store does not answer. There is no file then.
     """
-    names, end, done = store.names, store.audit.end(), 0
+    names, end, done, master = store.names, store.audit.end(), 0, keys.masters()[0]
     total = sum(store.raw.count(collection_name=names.prefix + name, exact=True).count for name in ORDER)
     model = store.work.setting(EMBEDDING) or {}
     contents = Contents(
@@ -70,7 +71,7 @@ def write_backup(store: Store, keys: Keys, path: Path, *, made_at: datetime, pro
         vector_size=_vector_size(store.raw, names),
         audit_seq=end.seq,
         audit_hash=end.hash,
-        key_check=key_check(keys.master),
+        key_check=key_check(master),
     )
     with BackupWriter(path) as writer:
         for name in ORDER:
@@ -80,7 +81,9 @@ def write_backup(store: Store, keys: Keys, path: Path, *, made_at: datetime, pro
                     writer.add(name, kept)
                 done += len(page)
                 progress(min(done, total), total)
-        return writer.finish(contents, keys.master)
+        for start in range(0, len(wrapped := _key_records(store)), PAGE):
+            writer.add("accounts", wrapped[start : start + PAGE])
+        return writer.finish(contents, master)
 
 
 def restore_records(settings: Settings, keys: Keys, path: Path, *, vector_size: int, progress: Progress) -> Restored:
@@ -113,7 +116,7 @@ def check(reader: BackupReader, keys: Keys, vector_size: int) -> None:
     Raises:
         BackupError: it will not do.
     """
-    reader.prove(keys.master)
+    reader.prove(keys.masters())
     manifest = reader.manifest
     if manifest.schema_version > FORMAT:
         raise BackupError(
@@ -231,7 +234,16 @@ def _is_kept(payload: dict[str, Any], end: Link) -> bool:
     kind = payload.get(KIND)
     if kind == "audit":
         return int(payload.get("seq", 0)) <= end.seq
-    return kind not in PASSING_KINDS and not (kind == "setting" and payload.get("name") == RESTORING)
+    return kind not in (*PASSING_KINDS, "key") and not (kind == "setting" and payload.get("name") == RESTORING)
+
+
+def _key_records(store: Store) -> list[models.Record]:
+    """Return the wrapped data keys as records of `accounts`, wherever they are kept; each once."""
+    kept = {entry.id: entry.fields for entry in store.keyring.entries()}
+    return [
+        models.Record(id=key_id, vector={}, payload={**fields, KIND: "key", IN_FILES: False})
+        for key_id, fields in kept.items()
+    ]
 
 
 def _vector_size(backend: QdrantBase, names: CollectionNames) -> int:

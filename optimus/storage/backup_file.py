@@ -213,17 +213,17 @@ class BackupReader:
             if progress is not None:
                 progress(done, self.manifest.records)
 
-    def prove(self, master: bytes) -> None:
-        """Make sure that the backup was made with this master key, and that its manifest is as it was written.
+    def prove(self, masters: Sequence[bytes]) -> None:
+        """Make sure that the backup was made with one of these master keys, and its manifest is as it was written.
 
         Raises:
-            BackupError: the key is another one, or the manifest was changed.
+            BackupError: none of them is it, or the manifest was changed.
         """
-        if not hmac.compare_digest(self.manifest.key_check.encode(), key_check(master).encode()):
-            raise BackupError(
-                f"The master key is not the one that sealed the backup {self._path}: put that OPTIMUS_MASTER_KEY or "
-                "master.key back, and restore again. Nothing was written."
-            )
+        kept = self.manifest.key_check.encode()
+        master = next((each for each in masters if hmac.compare_digest(kept, key_check(each).encode())), None)
+        if master is None:
+            sealed = f"The master key is not the one that sealed the backup {self._path}: "
+            raise BackupError(f"{sealed}put that one back, and restore again. Nothing was written.")
         if not hmac.compare_digest(self.manifest.mac.encode(), _mac(self.manifest, master).encode()):
             raise self._damaged("its manifest was changed")
 

@@ -4,38 +4,50 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from threading import Lock
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from qdrant_client import models
-from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConfigurationError, SealError
 from optimus.models import Clock, UserId, is_uuid, stable_id
-from optimus.storage.filters import all_of, equals
-from optimus.storage.table import KIND
+from optimus.storage.keyshelf import FileShelf, KeyEntry, RecordShelf
 
 NONCE_BYTES = 12
 """NIST SP 800-38D, section 8.2.2: a random 96-bit nonce."""
 KEY_BYTES = 32
-_MASTER_CHECK = "master-check"
+BATCH = 256
+_MASTER_CHECK = UserId("master-check")
+IN_FILES = "in_files"
+"""Says on the record that checks the master key that the data keys are files."""
+
+Masters = tuple[bytes, ...]
+"""Master keys: the first wraps, each opens."""
 
 
 class Keyring:
-    """Keep the wrapped keys in `accounts` and the opened ones in memory.
+    """Keep the wrapped keys on a shelf and the opened ones in memory.
 
-    It talks to the backend below the walls: they need its keys to do their work.
+    The shelf is below the walls: they need its keys to do their work. `masters` is asked again whenever a key does
+    not open or a new one is made, because another process may have changed the master key.
     """
 
     def __init__(
-        self, *, backend: QdrantBase, collection: str, master: bytes, sync: Callable[[], None], clock: Clock
+        self,
+        *,
+        records: RecordShelf,
+        files: FileShelf | None = None,
+        masters: Callable[[], Masters],
+        sync: Callable[[], None],
+        clock: Clock,
     ) -> None:
-        self._backend = backend
-        self._collection = collection
-        self._master = AESGCM(master)
+        self._records = records
+        self._files = files
+        self._shelf = files or records
+        self._masters = masters
+        self._ring = masters()
         self._sync = sync
         self._clock = clock
         self._opened: dict[str, bytes] = {}
@@ -45,7 +57,7 @@ class Keyring:
         """Return the owner's data key; make, wrap and store it on first use.
 
         Raises:
-            SealError: the key was destroyed, or the master key does not open it.
+            SealError: the key was destroyed, or no master key opens it.
         """
         return self._key(owner, create=True)
 
@@ -53,7 +65,7 @@ class Keyring:
         """Return the owner's data key, to open what was sealed with it.
 
         Raises:
-            SealError: there is none, it was destroyed, or the master key does not open it.
+            SealError: there is none, it was destroyed, or no master key opens it.
         """
         return self._key(owner, create=False)
 
@@ -64,22 +76,82 @@ class Keyring:
         """
         with self._lock:
             self._opened.pop(owner, None)
-            self._write(owner, {"wrapped": "", "destroyed_at": self._clock().isoformat()})
+            fields = {"wrapped": "", "destroyed_at": self._clock().isoformat()}
+            self._shelf.destroy(KeyEntry(_id(owner), fields))
             self._sync()
 
     def check_master(self) -> None:
-        """Make sure that the master key is the one that this store was begun with.
+        """Make sure that the master key is the one that this store was begun with, and the data keys are where it is.
+
+        Keys that are records of an embedded store, from an older version or a backup, are moved to files.
 
         Raises:
-            ConfigurationError: it is another one.
+            ConfigurationError: it is another one, or the folder of data keys is gone.
         """
+        check = self._records.read(_id(_MASTER_CHECK))
+        if self._files and self._files.is_missing and check and check.fields.get(IN_FILES):
+            raise ConfigurationError(
+                "The folder with the users' data keys is missing: put the old key folder back, whole, or set "
+                "OPTIMUS_KEY_DIR to it. Without it what was stored cannot be read."
+            )
         try:
-            self._key(UserId(_MASTER_CHECK), create=True)
+            self._key(_MASTER_CHECK, create=True)
         except SealError:
             raise ConfigurationError(
                 "The master key is not the one that sealed this store: put the old OPTIMUS_MASTER_KEY or master.key "
                 "back, or use another OPTIMUS_DATA_DIR."
             ) from None
+        if self._files:
+            self._files.prepare()
+            self._move(self._files)
+
+    def entries(self) -> Iterator[KeyEntry]:
+        """Yield every kept key as it is kept, wrapped: what a backup holds, and `accounts` takes back as records."""
+        for shelf in {id(shelf): shelf for shelf in (self._records, self._shelf)}.values():
+            after: str | None = None
+            while True:
+                page, after = shelf.page(after, BATCH)
+                yield from page
+                if after is None:
+                    break
+
+    def rewrap(self, after: str | None = None, limit: int = BATCH) -> tuple[int, str | None]:
+        """Wrap a batch of keys anew that are not under the first master key; return how many, and where to go on.
+
+        The data keys stay the same, so nothing has to be sealed again and nobody has to wait. Returns after a sync.
+
+        Raises:
+            SealError: no master key opens one of them.
+        """
+        page, following = self._shelf.page(after, limit)
+        changed = sum(self._rewrap(entry) for entry in page)
+        if following is None and self._files:
+            check = self._records.read(_id(_MASTER_CHECK))
+            changed += bool(check and self._rewrap(check))
+        if changed:
+            self._sync()
+        return changed, following
+
+    def count(self) -> int:
+        """Return how many keys are kept."""
+        return sum(bool(entry.wrapped) for entry in self.entries())
+
+    def reload(self) -> None:
+        """Take the master keys as they are now."""
+        with self._lock:
+            self._ring = self._masters()
+
+    def _move(self, files: FileShelf) -> None:
+        kept = _id(_MASTER_CHECK)
+        moved = [entry for entry in self.entries() if entry.id != kept and self._records.read(entry.id)]
+        for entry in moved:
+            files.add(entry)
+        for entry in moved:
+            self._records.remove(entry.id)
+        check = self._records.read(kept)
+        if check and not check.fields.get(IN_FILES):
+            self._records.swap(check, KeyEntry(kept, {**check.fields, IN_FILES: True}))
+        self._sync()
 
     def _key(self, owner: UserId, *, create: bool) -> bytes:
         opened = self._opened.get(owner)
@@ -87,43 +159,54 @@ class Keyring:
             return opened
         if not is_uuid(owner) and owner != _MASTER_CHECK:
             raise SealError("a key belongs to a UUID")
+        shelf = self._records if owner == _MASTER_CHECK else self._shelf
         with self._lock:
-            wrapped = self._read(owner)
-            if wrapped is None and create:
-                wrapped = self._create(owner)
-            if not wrapped:
+            entry = shelf.read(_id(owner))
+            if entry is None and create:
+                shelf.add(self._made(owner))
+                self._sync()
+                entry = shelf.read(_id(owner))
+            if entry is None or not entry.wrapped:
                 raise SealError("the owner has no data key")
-            self._opened[owner] = self._unwrap(owner, wrapped)
+            self._opened[owner] = self._unwrap(owner, entry.wrapped)
             return self._opened[owner]
 
-    def _create(self, owner: UserId) -> str | None:
+    def _made(self, owner: UserId) -> KeyEntry:
+        self._ring = self._masters()
+        fields = {"wrapped": self._wrap(owner, os.urandom(KEY_BYTES)), "user_id": owner}
+        return KeyEntry(_id(owner), fields | {"created_at": self._clock().isoformat()})
+
+    def _rewrap(self, entry: KeyEntry) -> bool:
+        owner = UserId(str(entry.fields.get("user_id", "")))
+        if not entry.wrapped or _unwrapped(self._ring[0], owner, entry.wrapped) is not None:
+            return False
+        shelf = self._records if owner == _MASTER_CHECK else self._shelf
+        with self._lock:
+            wrapped = self._wrap(owner, self._unwrap(owner, entry.wrapped))
+            return shelf.swap(entry, KeyEntry(entry.id, {**entry.fields, "wrapped": wrapped}))
+
+    def _wrap(self, owner: UserId, key: bytes) -> str:
         nonce = os.urandom(NONCE_BYTES)
-        sealed = nonce + self._master.encrypt(nonce, os.urandom(KEY_BYTES), _bound_to(owner))
-        made = {"wrapped": b64encode(sealed).decode(), "user_id": owner, "created_at": self._clock().isoformat()}
-        self._write(owner, made, mode=models.UpdateMode.INSERT_ONLY)
-        self._sync()
-        return self._read(owner)
+        return b64encode(nonce + AESGCM(self._ring[0]).encrypt(nonce, key, _bound_to(owner))).decode()
 
     def _unwrap(self, owner: UserId, wrapped: str) -> bytes:
-        try:
-            sealed = b64decode(wrapped, validate=True)
-            return self._master.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(owner))
-        except (InvalidTag, ValueError):
-            raise SealError("the master key does not open a data key") from None
+        for master in chain(self._ring, chain.from_iterable(asked() for asked in (self._masters,))):
+            key = _unwrapped(master, owner, wrapped)
+            if key is not None:
+                return key
+        raise SealError("the master key does not open a data key")
 
-    def _read(self, owner: UserId) -> str | None:
-        found = self._backend.retrieve(collection_name=self._collection, ids=[stable_id("key", owner)])
-        return str((found[0].payload or {})["wrapped"]) if found else None
 
-    def _write(self, owner: UserId, fields: dict[str, Any], *, mode: models.UpdateMode | None = None) -> None:
-        payload = {KIND: "key", **fields}
-        point = models.PointStruct(id=stable_id("key", owner), vector={}, payload=payload)
-        self._backend.upsert(
-            collection_name=self._collection,
-            points=[point],
-            update_mode=mode,
-            update_filter=all_of(equals(KIND, "key")),
-        )
+def _unwrapped(master: bytes, owner: UserId, wrapped: str) -> bytes | None:
+    try:
+        sealed = b64decode(wrapped, validate=True)
+        return AESGCM(master).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(owner))
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _id(owner: UserId) -> str:
+    return stable_id("key", owner)
 
 
 def _bound_to(owner: UserId) -> bytes:

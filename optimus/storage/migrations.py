@@ -18,7 +18,7 @@ from optimus.storage.work import WorkRepository
 if TYPE_CHECKING:
     from optimus.storage.store import Store
 
-FORMAT = 1
+FORMAT = 2
 """How records are laid out, counted up whenever an older Optimus could not read or would spoil what this one writes."""
 RESTORING = "restoring"
 """The setting that marks a store as half restored."""
@@ -55,7 +55,14 @@ class Migration:
     run: Callable[[Step], None] = field(repr=False)
 
 
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        before=1,
+        after=2,
+        name="keeping the users' keys beside the master key",
+        run=lambda step: step.store.keyring.check_master(),
+    ),
+)
 """Every step there is, in order; each begins where the one before it ends, the last one ends at `FORMAT`."""
 
 

@@ -33,6 +33,7 @@ from optimus.storage.folder import FreeSpace, disk_blocks
 from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.jobs import JobRepository
 from optimus.storage.keyring import Keyring
+from optimus.storage.keyshelf import FileShelf, RecordShelf
 from optimus.storage.link import ServerLink
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.migrations import Report, check_format, migrate, note_format
@@ -163,14 +164,14 @@ def open_store(
         StoreDamagedError: the embedded store needs rescue.
     """
     names, metrics = CollectionNames(prefix=settings.collection_prefix), metrics or Metrics()
-    head = settings.keys_folder / f"{settings.collection_prefix}audit.head"
+    beside = settings.keys_folder
     assemble = partial(
         _assemble,
         names=names,
         keys=keys,
         clock=clock,
         vector_size=vector_size,
-        head=head,
+        beside=beside,
         metrics=metrics,
         is_restoring=is_restoring,
         report=report,
@@ -227,14 +228,20 @@ def _assemble(
     clock: Clock,
     vector_size: int,
     metrics: Metrics,
-    head: Path | None = None,
+    beside: Path | None = None,
     commit: GroupCommit | None = None,
     spread: Spread | None = None,
     is_restoring: bool = False,
     report: Report | None = None,
 ) -> Store:
-    sync = commit.wait if commit is not None else _nothing
-    keyring = Keyring(backend=guard, collection=names.accounts, master=keys.master, sync=sync, clock=clock)
+    sync = commit.wait if commit is not None else lambda: None
+    keyring = Keyring(
+        records=RecordShelf(backend=guard, collection=names.accounts),
+        files=FileShelf(beside / f"{names.prefix}data-keys") if beside and engine == "embedded" else None,
+        masters=keys.masters,
+        sync=sync,
+        clock=clock,
+    )
     sealing = SealingWall(guard, keyring=keyring, sealed=names.sealed)
     labels = {spec.name: spec.name.removeprefix(names.prefix) for spec in collection_specs(names)}
     wall = MeasuringWall(TenancyWall(sealing, unowned=names.unowned), metrics=metrics, labels=labels)
@@ -259,7 +266,7 @@ def _assemble(
             collection=names.events,
             heads=names.work,
             keyring=keyring,
-            head_file=head,
+            head_file=beside / f"{names.prefix}audit.head" if beside else None,
             sync=sync,
             clock=clock,
         ),
@@ -282,10 +289,6 @@ def _spread(settings: Settings) -> Spread:
         copies=settings.qdrant_replication_factor,
         confirmed=settings.qdrant_write_consistency_factor,
     )
-
-
-def _nothing() -> None:
-    """Stand in for a sync where the engine needs none."""
 
 
 def _measured_sync(engine: EdgeBackend, metrics: Metrics) -> Callable[[], None]:

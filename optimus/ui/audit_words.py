@@ -35,6 +35,8 @@ TITLES = {
     AuditAction.SESSIONS_ENDED: "Signed out everywhere",
     AuditAction.PASSWORD_RESET: "New sign-in code made",
     AuditAction.SETTING_CHANGE: "System setting changed",
+    AuditAction.MASTER_KEY_CHANGE: "Master key changed",
+    AuditAction.RETIRED_KEYS_DESTROYED: "Retired master keys destroyed",
     AuditAction.NOT_DONE: "Failed after all",
     AuditAction.EXPORT: "Data downloaded",
     AuditAction.IMPORT: "Data imported",

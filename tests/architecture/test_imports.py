@@ -52,6 +52,7 @@ ALLOWED = {
         "embedding",
         "system_settings",
     },
+    "key_rotation": BASE | {"storage", "privacy"},
     "services": BASE
     | ENGINES
     | {
@@ -72,6 +73,7 @@ ALLOWED = {
         "system_settings",
         "privacy",
         "rescue",
+        "key_rotation",
     },
     "rescue_words": BASE | {"storage"},
     "rescue": BASE | {"storage", "auth", "audit", "rescue_words"},
@@ -81,7 +83,7 @@ ALLOWED = {
     "health": BASE | {"services", "doctor", "storage", "auth", "llm_handler", "usage"},
     "process": BASE | {"services", "rescue"},
     "ops_access": set(),
-    "ops": BASE | {"services", "doctor", "ops_rescue"},
+    "ops": BASE | {"backups", "key_rotation", "services", "doctor", "ops_rescue"},
     "ops_client": BASE | {"ops_access"},
     "ui": BASE
     | ENGINES
@@ -105,9 +107,11 @@ ALLOWED = {
     },
     "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access", "ops_rescue", "rescue", "storage"},
     "settings_reference": BASE,
+    "cli_keys": BASE | {"services", "ops", "ops_client"},
     "cli": BASE
     | {
         "cli_rescue",
+        "cli_keys",
         "cli_store",
         "audit",
         "auth",

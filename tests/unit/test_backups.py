@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -9,14 +10,12 @@ import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from optimus.backups import BackupService
 from optimus.cli import main
 from optimus.errors import BackupError, ConfigurationError
 from optimus.keys import load_keys
@@ -29,7 +28,7 @@ from optimus.storage.backup import ORDER, restore_records, write_backup
 from optimus.storage.backup_file import BackupReader
 from optimus.storage.store import open_store
 from tests.fakes.embedding import HashEmbedder
-from tests.world import PASSWORD, HandClock, World, running_world
+from tests.world import PASSWORD, HandClock, running_world
 
 ROOT = Path(__file__).parent.parent.parent
 CANARIES = ("ocelot-canary in Lisbon", "quokka-canary for breakfast")
@@ -84,7 +83,7 @@ def records(services: Services) -> Records:
         found[name] = {
             str(record.id): (payload, record.vector)
             for record in page
-            if (payload := record.payload or {}).get("kind") not in ("probe", "audit_head")
+            if (payload := record.payload or {}).get("kind") not in ("probe", "audit_head", "key")
         }
     return found
 
@@ -113,12 +112,13 @@ def test_restored_store_is_equal_record_by_record(settings, there, tmp_path):
     with closing(wire(there, load_keys(there), store, embedder=HashEmbedder())) as services:
         after = records(services)
         store.work.drop_setting("restoring")
-        assert {"key", "user", "session", "intent", "audit", "setting"} <= kinds(before)
+        assert {"user", "session", "intent", "audit", "setting"} <= kinds(before)
         assert len(before["memories"]) >= len(CANARIES)
         for name in ORDER:
             mark = {key for key in after[name] if after[name][key][0].get("name") == "restoring"}
             assert {key: row for key, row in after[name].items() if key not in mark} == before[name], name
-    assert done.manifest.records == sum(map(len, before.values()))
+        keys = {entry.id: entry.wrapped for entry in store.keyring.entries()}
+    assert done.manifest.records == sum(map(len, before.values())) + len(keys)
 
 
 def test_finished_restore_works_and_says_what_it_did(settings, there, tmp_path):
@@ -348,54 +348,6 @@ def test_restore_that_dies_before_its_end_leaves_the_mark(settings, there, tmp_p
         open_store(there, load_keys(there))
 
 
-@pytest.fixture
-def scheduled(world: World, tmp_path) -> BackupService:
-    """Backups every day, of which two are kept."""
-    daily = load_settings(data_dir=tmp_path, backup_dir=tmp_path / "backups", backup_every_hours=24, backup_keep=2)
-    return BackupService(store=world.services.store, keys=load_keys(daily), settings=daily, clock=world.clock)
-
-
-def test_schedule_and_retention_follow_the_clock(world: World, scheduled, tmp_path):
-    """One backup a day is made, the two newest are kept, and other people's files are left alone."""
-    folder = tmp_path / "backups"
-    folder.mkdir()
-    (folder / "mine.backup").touch()
-    names = []
-    for _ in range(4):
-        job = scheduled.run_due()
-        assert job is not None
-        assert not job.error
-        names.append(job.path.name)
-        assert scheduled.run_due() is None
-        assert scheduled.state().next_at == scheduled.state().made_at + timedelta(days=1)
-        world.clock.now += timedelta(hours=24, minutes=1)
-    assert sorted(path.name for path in folder.iterdir()) == ["mine.backup", *names[-2:]]
-    assert scheduled.state().size == (folder / names[-1]).stat().st_size
-
-
-def test_failed_backup_is_told_and_tried_again_in_an_hour(world: World, scheduled, tmp_path):
-    """A folder that cannot be used is named; the next try comes an hour later and clears the failure."""
-    (tmp_path / "backups").touch()
-    job = scheduled.run_due()
-    assert job is not None
-    assert "cannot be made" in job.error
-    assert scheduled.state().error == job.error
-    assert scheduled.run_due() is None
-    (tmp_path / "backups").unlink()
-    world.clock.now += timedelta(minutes=61)
-    assert scheduled.run_due().error == ""
-    assert scheduled.state().error == ""
-
-
-def test_stopped_backup_leaves_nothing(world: World, tmp_path):
-    """A backup that is stopped leaves no file."""
-    job = world.services.backups._begin()
-    job.stop()
-    world.services.backups._run(job, tmp_path / "x.backup", None)
-    assert job.error.startswith("The backup was stopped")
-    assert not list(tmp_path.glob("*x.backup*"))
-
-
 def test_backup_of_the_memory_engine_restores_into_the_embedded_one(tmp_path, there):
     """The file depends on no engine: what one wrote, another reads."""
     with running_world(tmp_path / "world") as world:
@@ -428,3 +380,17 @@ def test_commands_back_up_verify_and_restore(settings, tmp_path, monkeypatch, ca
     os.truncate("one.backup", 500)
     assert main(["verify", "one.backup"]) == 1
     assert "no whole backup" in capsys.readouterr().err
+
+
+def test_backup_alone_with_the_master_key_opens_what_was_sealed(settings, tmp_path):
+    """On another machine, with nothing but the master key, the restored memories are read; no key is lost."""
+    path = tmp_path / "all.backup"
+    whole_backup(settings, path)
+    there = load_settings(data_dir=tmp_path / "other", key_dir=tmp_path / "elsewhere", collection_prefix="here_")
+    there.keys_folder.mkdir(mode=0o700)
+    shutil.copy(settings.keys_folder / "master.key", there.keys_folder / "master.key")
+    restore(there, path, progress=quiet)
+    with opened(there) as services:
+        owner = next(user.id for user in services.store.accounts.users())
+        texts = [memory.text for memory in services.memory.list(owner).items]
+    assert {f"I keep an {text}" for text in CANARIES} <= set(texts)

@@ -176,7 +176,7 @@ def test_a_write_in_flight_at_the_end_is_no_damage(settings):
         ledger = collection._ledger
         ledger.begin(collection._sums([record.id]))
         state = (settings.data_dir / "store" / MEMORIES / "state").read_bytes()
-        services.store.keyring._backend.delete(collection_name=MEMORIES, points_selector=[record.id])
+        services.store.keyring._records._backend.delete(collection_name=MEMORIES, points_selector=[record.id])
     (settings.data_dir / "store" / MEMORIES / "state").write_bytes(state)
     (settings.data_dir / "store" / MEMORIES / SEALED).unlink()
     with closing(opened(settings)) as services:

@@ -47,7 +47,7 @@ STEPS = range(8)
 
 def raw(store: Store) -> list[tuple[str, dict[str, Any]]]:
     """Return every record of every collection as the engine holds it, opened for nobody."""
-    backend = store.keyring._backend
+    backend = store.keyring._records._backend
     found = []
     for spec in collection_specs(store.names):
         offset = None

@@ -50,7 +50,7 @@ def fill(data_dir: Path, *, is_killed: bool) -> None:
 
 def records(store: Store) -> Records:
     """Return every record of every collection as the engine holds it, below the walls."""
-    engine = store.keyring._backend
+    engine = store.keyring._records._backend
     found: Records = {}
     for spec in collection_specs(store.names):
         points, offset = engine.scroll(collection_name=spec.name, limit=10_000, with_payload=True)

@@ -65,13 +65,13 @@ def put(store: Store, memory: Memory) -> None:
 
 def raw(store: Store, collection: str, point_id: str) -> dict[str, object]:
     """Return a payload as the engine holds it."""
-    (record,) = store.keyring._backend.retrieve(collection_name=collection, ids=[point_id])
+    (record,) = store.keyring._records._backend.retrieve(collection_name=collection, ids=[point_id])
     return record.payload or {}
 
 
 def overwrite(store: Store, collection: str, point_id: str, fields: dict[str, object]) -> None:
     """Change a record behind the walls."""
-    store.keyring._backend.set_payload(collection_name=collection, payload=fields, points=[point_id])
+    store.keyring._records._backend.set_payload(collection_name=collection, payload=fields, points=[point_id])
 
 
 def write_canaries(store: Store, owner: UserId) -> list[str]:

@@ -209,7 +209,7 @@ def test_a_store_without_a_format_is_of_the_first(embedded, alice):
 
     store = embedded.open()
     assert store.events.of(alice) == [event]
-    assert store.work.setting("format") == {"version": 1}
+    assert store.work.setting("format") == {"version": FORMAT}
 
 
 def test_other_vector_size_is_refused(embedded):
