@@ -59,7 +59,7 @@ class Allowance:
         estimate = _estimate(given)
         if not estimate:
             return
-        more = result.usage.input_tokens + result.usage.output_tokens - estimate
+        more = result.tokens - estimate
         try:
             self._change(owner, lambda use: use.model_copy(update={"tokens": max(0, use.tokens + more)}))
         except OptimusError:

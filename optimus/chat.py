@@ -37,7 +37,7 @@ from optimus.models import (
 from optimus.prompt import generation_request, unwritten
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
-from optimus.usage import Asked, answer_event, asked, note_answer
+from optimus.usage import Asked, answer_events, asked, note_answer, written_by
 
 ENDING_S = 0.5
 """An answer is stored before it counts as ended; somebody quick may write again in between."""
@@ -274,6 +274,7 @@ class ChatService:
         try:
             credentials = self._connections.credentials(reply.user_id, choice)
             request = generation_request(reply, message.text, earlier, offline, credentials)
+            request = request.model_copy(update=self._connections.line_up(reply.user_id, choice))
             self._models.start(request, partial(self._endings.store, partial(self._finish, reply, message, given)))
         except ProviderError as error:
             failed = GenerationResult(text="", state=MessageState.FAILED, error=error.user_message)
@@ -281,14 +282,16 @@ class ChatService:
 
     def _finish(self, reply: Message, message: Message, given: Asked, result: GenerationResult) -> None:
         """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""
-        ended = {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
+        ended = written_by(result)
+        ended |= {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
         try:
             self._conversations.update_message(reply.model_copy(update=ended))
         except ConflictError:
             if self._conversations.message(reply.user_id, reply.id).text != result.text:
                 raise
         at = self._clock()
-        self._events.append(answer_event(reply, given, result, at=at))
+        for event in answer_events(reply, given, result, at=at):
+            self._events.append(event)
         self._allowance.settle(reply.user_id, given, result)
         note_answer(self._metrics, given, result)
         if result.state is not MessageState.FAILED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 
 from pydantic import SecretStr
 
@@ -18,8 +18,11 @@ from optimus.llm_handler.requests import (
     Credentials,
     LocalServer,
     ModelChoice,
+    ModelTarget,
+    OwnConnection,
+    ending,
 )
-from optimus.models import Clock, Principal, UserId, Value, new_id
+from optimus.models import Clock, Principal, UserId, new_id
 from optimus.preferences import PreferenceService
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
@@ -29,24 +32,6 @@ from optimus.storage.records import NO_EXTRACTION, Connection, EventData
 MAX_CONNECTIONS = 20
 COMPATIBLE = "compatible"
 """The provider whose address somebody has to name."""
-SHOWN_KEY_CHARS = 4
-_LEAST_KEY_CHARS = 12
-"""A shorter key would be given away by its ending."""
-
-
-class OwnConnection(Value):
-    """A connection as its owner sees it."""
-
-    id: str
-    provider: str
-    """The provider's key in the catalogue."""
-    base_url: str | None
-    """None means the provider's own address."""
-    key_ending: str
-    """The last 4 characters of the key; empty where there is none, or where it is too short to show any."""
-    has_key: bool
-    models: int
-    connected_at: datetime
 
 
 class ConnectionService:
@@ -158,6 +143,32 @@ class ConnectionService:
             raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
         self._preferences.choose_extraction(owner, model=str(choice.ref), connection_id=choice.connection_id)
 
+    def fallbacks(self, owner: UserId) -> list[ModelChoice]:
+        """Return whom the owner lets answer where a model does not, in this order; only those on offer."""
+        offered = {(str(choice.ref), choice.connection_id): choice for choice in self.choices(owner)}
+        return [offered[place] for place in self._preferences.of(owner).fallbacks if place in offered]
+
+    def prefer_fallbacks(self, owner: UserId, choices: Sequence[ModelChoice]) -> None:
+        """Choose whom to ask where a model does not answer, in this order.
+
+        Raises:
+            InvalidInputError: one of them is not on offer to the owner, or no language model, or there are too many.
+        """
+        offered = self.choices(owner)
+        if any(choice not in offered or choice.ref == OFFLINE_MODEL for choice in choices):
+            raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
+        self._preferences.choose_fallbacks(owner, [(str(choice.ref), choice.connection_id) for choice in choices])
+
+    def line_up(self, owner: UserId, choice: ModelChoice) -> dict[str, object]:
+        """Return what a request says of the chosen model's connection, and of whom to ask after it."""
+        others = self.fallbacks(owner) if choice.ref != OFFLINE_MODEL else []
+        targets = [self._target(owner, other) for other in others if other != choice]
+        return {"connection_id": choice.connection_id, "title": choice.name, "fallbacks": tuple(targets)}
+
+    def is_resting(self, provider: str, connection_id: str | None) -> bool:
+        """Tell whether a provider failed so often over a connection that it is left alone for a moment."""
+        return any(each[:2] == (provider, connection_id) for each in self._models.breakers.resting())
+
     def newest(self, owner: UserId, provider: str) -> ModelChoice | None:
         """Return the first model of the connection to `provider` that was made last."""
         made = [c for c in self._accounts.connections(owner) if c.provider == provider]
@@ -215,7 +226,7 @@ class ConnectionService:
                 id=connection.id,
                 provider=connection.provider,
                 base_url=connection.base_url,
-                key_ending=_ending(connection.api_key),
+                key_ending=ending(connection.api_key),
                 has_key=connection.api_key is not None,
                 models=len(connection.models),
                 connected_at=connection.created_at,
@@ -236,6 +247,8 @@ class ConnectionService:
         result = self._models.test(
             connection.provider, Credentials(base_url=connection.base_url, api_key=connection.api_key)
         )
+        if result.ok:
+            self._models.breakers.note((connection.provider, connection.id), None)
         if result.ok and result.models != connection.models:
             self._accounts.save_connection(connection.model_copy(update={"models": result.models}))
         return result
@@ -259,6 +272,15 @@ class ConnectionService:
             )
         )
 
+    def _target(self, owner: UserId, choice: ModelChoice) -> ModelTarget:
+        return ModelTarget(
+            model=choice.ref,
+            credentials=self.credentials(owner, choice),
+            connection_id=choice.connection_id,
+            title=choice.name,
+            is_local=choice.is_local,
+        )
+
     def _infos(self, owner: UserId) -> list[ConnectionInfo]:
         return [
             ConnectionInfo(
@@ -270,8 +292,3 @@ class ConnectionService:
             )
             for c in self._accounts.connections(owner)
         ]
-
-
-def _ending(key: SecretStr | None) -> str:
-    text = key.get_secret_value() if key else ""
-    return text[-SHOWN_KEY_CHARS:] if len(text) >= _LEAST_KEY_CHARS else ""

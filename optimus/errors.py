@@ -204,6 +204,8 @@ class ProviderError(OptimusError):
     retryable = True
     retry_after_s: float | None = None
     """How long the provider asks to wait; None where it does not say."""
+    is_transient: bool = False
+    """Whether the same call may work in a moment."""
 
 
 class ProviderKeyError(ProviderError):
@@ -235,9 +237,7 @@ class ProviderTimeoutError(ProviderError):
 class ProviderRateLimitError(ProviderError):
     """Too many requests, or the quota is used up."""
 
-    user_message = (
-        "The provider says: too many requests, or the quota is used up. Wait a little or choose another model."
-    )
+    user_message = "The provider says: too many requests, or the quota is used up. Wait, or choose another model."
 
 
 class ProviderBusyError(ProviderError):

@@ -116,6 +116,13 @@ def _look_at_providers(opened: Services) -> Check:
     """Judge by the last answers, since asking the providers themselves every few seconds would cost."""
     shared = sorted({c.provider_title for c in opened.models.choices() if c.ref != OFFLINE_MODEL})
     known = f"for everybody: {', '.join(shared)}" if shared else "for everybody: the offline assistant only"
+    resting = opened.models.breakers.resting()
+    if resting:
+        named = ", ".join(sorted({_title(each.provider) for each in resting}))
+        own = sum(each.connection_id is not None for each in resting)
+        whose = f" ({own} of them over people's own connections)" if own else ""
+        detail = f"not answering, left alone for seconds at a time: {named}{whose}"
+        return _warning("providers", detail, "They are tried again by themselves. Look at key, quota and address.")
     total, failed = _recent_answers(opened)
     failing = [key for key in failed if failed[key] / total[key] >= FAILING_SHARE]
     if not failing:

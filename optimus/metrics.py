@@ -26,6 +26,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from optimus import errors
+from optimus.model_metrics import AttemptMetrics
 from optimus.models import MessageState, Usage, UserStatus
 
 OTHER = "other"
@@ -139,6 +140,7 @@ class Metrics:
         self._make_counters(registry)
         self._make_histograms(registry)
         self._make_gauges(registry)
+        self.attempts = AttemptMetrics(registry=registry, known=self._provider)
         for outcome in SignIn:
             self.sign_ins.labels(outcome)
 
@@ -225,10 +227,9 @@ class Metrics:
             self.tokens.labels(known, name, direction).inc(tokens)
         priced = self.unpriced.labels(known) if cost_usd is None else self.cost.labels(known, name)
         priced.inc(1 if cost_usd is None else cost_usd)
-        if usage.first_token_ms is not None:
-            self.first_token.labels(known).observe(usage.first_token_ms / 1000)
-        if usage.duration_ms is not None:
-            self.answer.labels(known).observe(usage.duration_ms / 1000)
+        for histogram, took_ms in ((self.first_token, usage.first_token_ms), (self.answer, usage.duration_ms)):
+            if took_ms is not None:
+                histogram.labels(known).observe(took_ms / 1000)
 
     @contextmanager
     def memory_stage(self, stage: MemoryStage) -> Iterator[None]:

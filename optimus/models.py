@@ -275,6 +275,8 @@ class Message(Value):
     usage: Usage | None = None
     error: str | None = None
     """What to tell the user where `state` is `FAILED`."""
+    instead: str | None = None
+    """Which model did not answer and why, where another than the chosen one wrote it."""
     version: int = 1
 
 

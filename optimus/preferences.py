@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optimus.errors import ConflictError, InvalidInputError
@@ -10,7 +10,7 @@ from optimus.models import Clock, MemoryType, UserId
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.audit_records import AuditAction
-from optimus.storage.records import MAX_DISPLAY_NAME, MAX_RECALLED, UserPreferences
+from optimus.storage.records import MAX_DISPLAY_NAME, MAX_FALLBACKS, MAX_RECALLED, UserPreferences
 
 _TRIES = 5
 
@@ -20,6 +20,8 @@ class PreferenceService:
 
     max_memories = MAX_RECALLED
     """The most memories that a user can let into one answer."""
+
+    max_fallbacks = MAX_FALLBACKS
 
     def __init__(self, *, accounts: AccountRepository, clock: Clock, audit: AuditLog) -> None:
         self._accounts = accounts
@@ -112,6 +114,17 @@ class PreferenceService:
             ConflictError: the preferences change too fast.
         """
         return self._change(owner, lambda _: {"extraction_model": model, "extraction_connection": connection_id})
+
+    def choose_fallbacks(self, owner: UserId, places: Sequence[tuple[str, str | None]]) -> UserPreferences:
+        """Choose whom to ask where a model does not answer: `provider:model` and connection, in this order.
+
+        Raises:
+            InvalidInputError: there are too many.
+            ConflictError: the preferences change too fast.
+        """
+        if len(places) > MAX_FALLBACKS:
+            raise InvalidInputError("too many fallbacks", user_message=f"At most {MAX_FALLBACKS} models.")
+        return self._change(owner, lambda _: {"fallbacks": tuple(places)})
 
     def _change(self, owner: UserId, chosen: Callable[[UserPreferences], dict[str, object]]) -> UserPreferences:
         for _ in range(_TRIES):

@@ -5,21 +5,17 @@ Nothing else in Optimus reads the environment.
 
 from __future__ import annotations
 
-import os
-import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from optimus.errors import ConfigurationError
+from optimus.settings_sources import PREFIX, FileVariables, SecretsFile
 
-PREFIX = "OPTIMUS_"
-SECRETS_FILE = Path(".streamlit/secrets.toml")
 MIN_SECRET_CHARS = 32
 MIN_SECRET_VARIETY = 8
 MIN_SETUP_CODE_CHARS = 8
@@ -135,7 +131,16 @@ class Settings(BaseSettings):
     max_memories: int | None = Field(
         None, ge=1, description="Memories that one user may have, messages not counted; else what admins choose."
     )
-    request_timeout_s: int = Field(120, ge=5, le=3600, description="Seconds that one answer may take.")
+    request_timeout_s: int = Field(
+        120, ge=5, le=3600, description="Seconds that one answer may take, waiting and trying again included."
+    )
+    first_token_timeout_s: int = Field(
+        60, ge=1, le=3600, description="Seconds until an answer must begin; more for a model that is slow to load."
+    )
+    connect_timeout_s: int = Field(5, ge=1, le=60, description="Seconds to connect to a model's server.")
+    request_retries: int = Field(
+        2, ge=0, le=10, description="Times that a request is sent again which failed before the answer began."
+    )
     openai_api_key: SecretStr | None = Field(None, description="Key of OpenAI.")
     openai_base_url: str | None = Field(None, description="Another address of OpenAI's interface.")
     anthropic_api_key: SecretStr | None = Field(None, description="Key of Anthropic.")
@@ -208,46 +213,10 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env file is read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by `_FileVariables`
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by `FileVariables`
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: arguments, environment, files named by the environment, secrets file."""
-        return (init_settings, env_settings, _FileVariables(settings_cls), _SecretsFile(settings_cls))
-
-
-class _FileVariables(PydanticBaseSettingsSource):
-    """`OPTIMUS_X_FILE` names a file whose text is the value of `OPTIMUS_X` (container secrets)."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        del field
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigurationError(
-                f"{PREFIX}{field_name.upper()}_FILE names {path}, which cannot be read: {type(exc).__name__}"
-            ) from exc
-
-    def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value not in (None, "")}
-
-
-class _SecretsFile(_FileVariables):
-    """The `[optimus]` table of `.streamlit/secrets.toml`."""
-
-    def __call__(self) -> dict[str, Any]:
-        if not SECRETS_FILE.is_file():
-            return {}
-        try:
-            table = tomllib.loads(SECRETS_FILE.read_text(encoding="utf-8")).get("optimus", {})
-        except (OSError, ValueError) as exc:
-            raise ConfigurationError(f"{SECRETS_FILE} cannot be read: {exc}") from exc
-        unknown = sorted(set(table) - set(self.settings_cls.model_fields))
-        if unknown:
-            raise ConfigurationError(f"{SECRETS_FILE}: unknown setting {', '.join(unknown)} in [optimus]")
-        return {name: value for name, value in table.items() if value != ""}
+        return (init_settings, env_settings, FileVariables(settings_cls), SecretsFile(settings_cls))
 
 
 def _is_open_to_listeners(url: str) -> bool:

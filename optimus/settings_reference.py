@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from optimus.settings import PREFIX, SECRETS_FILE, Settings
+from optimus.settings import Settings
+from optimus.settings_sources import PREFIX, SECRETS_FILE
 
 _INTRODUCTION = f"""\
 # Every setting of Optimus. Copy this file to {SECRETS_FILE} and remove the # before what you set.

@@ -18,7 +18,8 @@ from optimus.errors import ConfigurationError, ConflictError, InvalidInputError
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
 from optimus.models import Clock, Principal, Value
-from optimus.settings import PREFIX, Settings
+from optimus.settings import Settings
+from optimus.settings_sources import PREFIX
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.audit_records import AuditAction

@@ -9,11 +9,18 @@ from sys import intern
 from typing import Any
 
 from optimus.llm_handler.prices import cost_usd
-from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice
+from optimus.llm_handler.requests import (
+    OFFLINE_MODEL,
+    GenerationResult,
+    GivenUp,
+    ModelChoice,
+    ModelRef,
+    ModelTarget,
+)
 from optimus.metrics import Metrics
 from optimus.models import MemoryId, Message, MessageId, MessageState, RecalledMemory, Usage, UserId, new_id, stable_id
 from optimus.prompt import CHARS_PER_TOKEN, memory_block
-from optimus.storage.records import Event
+from optimus.storage.records import Event, EventData
 from optimus.storage.table import Row
 
 ANSWER = "answer"
@@ -73,22 +80,52 @@ def asked(choice: ModelChoice, prompt: str, earlier: Sequence[Message], recalled
     )
 
 
+def written_by(result: GenerationResult) -> dict[str, object]:
+    """Return what an answer is stored with that another model than the chosen one wrote: which one, and why."""
+    if result.target is None or (result.state is MessageState.FAILED and not result.text):
+        return {}
+    failed = " ".join(f"{each.target.title} did not answer: {_first(each.error)}" for each in result.given_up)
+    return {"model": str(result.target.model), "instead": f"Answered by {result.target.title}. {failed}"}
+
+
+def answer_events(reply: Message, given: Asked, result: GenerationResult, *, at: datetime) -> list[Event]:
+    """Return the records of an answer that ended: of the models that were given up, and its own.
+
+    Recorded twice they are recorded once.
+    """
+    given_up = [_given_up_event(reply, each, place, at) for place, each in enumerate(result.given_up)]
+    return [*given_up, answer_event(reply, given, result, at=at)]
+
+
+def _given_up_event(reply: Message, given_up: GivenUp, place: int, at: datetime) -> Event:
+    target, usage = given_up.target, given_up.usage
+    data: EventData = {
+        "model": str(target.model),
+        "state": MessageState.FAILED.value,
+        "message_id": reply.id,
+        "conversation_id": reply.conversation_id,
+        "cost_usd": _price(target.model, usage, is_local=target.is_local),
+        **usage.model_dump(),
+    }
+    event_id = stable_id("given up", reply.id, str(reply.version), str(place))
+    return Event(id=event_id, user_id=reply.user_id, kind=ANSWER, at=at, data=data)
+
+
 def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: datetime) -> Event:
-    """Return the record of an answer that ended, however it ended; recorded twice it is one."""
-    choice = given.choice
+    """Return the record of an answer by the model that was asked last; recorded twice it is one."""
     return Event(
         id=stable_id("answer", reply.id, str(reply.version)),
         user_id=reply.user_id,
         kind=ANSWER,
         at=at,
         data={
-            "model": reply.model,
+            "model": str(result.target.model) if result.target else reply.model,
             "state": result.state.value,
             "message_id": reply.id,
             "conversation_id": reply.conversation_id,
             "memories": len(reply.used),
             "memory_ids": ",".join(use.memory_id for use in reply.used),
-            "cost_usd": _cost(choice, result),
+            "cost_usd": _cost(given.choice, result),
             "memory_tokens": given.memory_tokens,
             "history_tokens": given.history_tokens,
             "said_tokens": given.prompt_tokens + estimated_tokens(result.text),
@@ -99,7 +136,11 @@ def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: 
 
 def note_answer(metrics: Metrics, given: Asked, result: GenerationResult) -> None:
     """Count an answer that ended, however it ended."""
-    ref, cost = given.choice.ref, _cost(given.choice, result)
+    for each in result.given_up:
+        model, cost = each.target.model, _price(each.target.model, each.usage, is_local=each.target.is_local)
+        metrics.note_call(model.provider, model.name, state=MessageState.FAILED, usage=each.usage, cost_usd=cost)
+    ref = result.target.model if result.target else given.choice.ref
+    cost = _cost(given.choice, result)
     metrics.note_call(ref.provider, ref.name, state=result.state, usage=result.usage, cost_usd=cost)
 
 
@@ -156,7 +197,18 @@ def read_answer(row: Row) -> Answer:
 
 def _cost(choice: ModelChoice, result: GenerationResult) -> float | None:
     """Return the price of an answer; one that failed before it began is not charged for."""
-    usage = result.usage
-    if result.state is MessageState.FAILED and not (result.text or usage.input_tokens or usage.output_tokens):
-        return 0.0
-    return cost_usd(choice.ref, usage, is_local=choice.is_local)
+    if result.state is MessageState.FAILED and not result.text:
+        return _price(choice.ref, result.usage, is_local=choice.is_local)
+    by = result.target or choice
+    return cost_usd(by.model if isinstance(by, ModelTarget) else by.ref, result.usage, is_local=by.is_local)
+
+
+def _price(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
+    """Return the price of a call that failed; one that took nothing costs nothing."""
+    took = usage.input_tokens + usage.output_tokens
+    return cost_usd(model, usage, is_local=is_local) if took else 0.0
+
+
+def _first(sentences: str) -> str:
+    """Return the first of some sentences; the others tell what to do, which was done."""
+    return sentences.partition(". ")[0].rstrip(".") + "."

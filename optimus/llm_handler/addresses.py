@@ -5,9 +5,9 @@ stored and called. A user may name a server on this machine, or an https server 
 also name a plain http server in the own network through the settings. Nobody may name link-local, metadata,
 multicast or unspecified addresses.
 
-Names are not resolved here: a public name that points into a private network is not caught. Redirects are off and
-keys go only to the address that they were entered with; resolving once and pinning the checked address belongs in
-the transport.
+Names are looked up when a connection is made, by `pinning`, which asks `check_resolved` about each address that it
+finds and connects to that one. Redirects are off, proxies of the environment are not used, and a key goes only to
+the address that it was entered with.
 """
 
 from __future__ import annotations
@@ -57,6 +57,25 @@ def check_base_url(text: str, *, is_trusted: bool = False) -> str:
     raise _refusal("A server that is not on this machine needs an address with https://.")
 
 
+def check_resolved(host: str, address: str, *, is_trusted: bool) -> None:
+    """Refuse an address that a host's name must not lead to, whoever answers for the name.
+
+    `is_trusted` is for hosts that the settings or the catalogue name: they may be private.
+
+    Raises:
+        InvalidInputError: the sentence says what is wrong.
+    """
+    _refuse_forbidden(address)
+    found = _address(address)
+    if found is None:
+        raise _refusal("That is not an address.")
+    if _is_loopback_host(host) or (is_trusted and found.is_loopback):
+        if not found.is_loopback:
+            raise _refusal("That name must lead to this machine, but it leads elsewhere.")
+    elif not is_trusted and not found.is_global:
+        raise _refusal("That name leads into a private network, which only the person who runs this server can allow.")
+
+
 def is_loopback(base_url: str) -> bool:
     """Tell whether an address is on this machine."""
     from httpx2 import URL, InvalidURL  # noqa: PLC0415
@@ -65,6 +84,17 @@ def is_loopback(base_url: str) -> bool:
         return _is_loopback_host(URL(base_url).host)
     except InvalidURL:
         return False
+
+
+def host_of(base_url: str) -> tuple[str, int]:
+    """Return the host and port that an address leads to; nothing where it is none."""
+    from httpx2 import URL, InvalidURL  # noqa: PLC0415
+
+    try:
+        url = URL(base_url)
+    except InvalidURL:
+        return "", 0
+    return url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
 
 
 def _is_permitted(scheme: str, host: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from optimus.errors import OptimusError, ProviderKeyError, ProviderRejectedError, ProviderUnreachableError
-from optimus.llm_handler.addresses import check_base_url, is_loopback
+from optimus.llm_handler.addresses import check_base_url, host_of, is_loopback
 from optimus.llm_handler.catalogue import Catalogue, ProviderEntry
 from optimus.llm_handler.requests import OFFLINE_MODEL, ConnectionInfo, Credentials, ModelChoice, ModelRef
 from optimus.models import Clock
@@ -112,6 +112,16 @@ class Endpoints:
         shared = self.shared(entry)
         is_trusted = shared is not None and shared.base_url == credentials.base_url
         return check_base_url(credentials.base_url, is_trusted=is_trusted)
+
+    def trusts(self, host: str, port: int) -> bool:
+        """Tell whether the settings or the catalogue name a server at this host and port."""
+        known = [entry.base_url for entry in self._catalogue.all()]
+        named = [
+            getattr(self._settings, f"{entry.settings_name}_base_url")
+            for entry in self._catalogue.all()
+            if entry.settings_name
+        ]
+        return any(url and host_of(url) == (host.lower(), port) for url in (*known, *named))
 
     def choices(self, connections: Sequence[ConnectionInfo], listed: Sequence[str]) -> list[ModelChoice]:
         """Return what can be picked: own connections, shared providers, and at the end the offline assistant.

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optimus.errors import ModelNotFoundError, OptimusError, ProviderPathError
-from optimus.llm_handler.agents import ChatAgent
+from optimus.llm_handler.agents import ChatAgent, Deadlines
+from optimus.llm_handler.attempts import Attempts, Persistence
+from optimus.llm_handler.breakers import Breakers
 from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, ProviderEntry
 from optimus.llm_handler.choices import DefaultFault, Endpoints, ListedModels, ModelRules
 from optimus.llm_handler.connections import (
@@ -36,7 +38,7 @@ from optimus.llm_handler.requests import (
     ModelRef,
 )
 from optimus.llm_handler.translate import translate
-from optimus.llm_handler.wire import HttpClients
+from optimus.llm_handler.wire import HttpClients, Outside
 from optimus.metrics import Metrics
 from optimus.models import Clock, ConversationId, UserId
 from optimus.settings import Settings
@@ -58,23 +60,32 @@ class ModelGateway:
         clock: Clock,
         catalogue: Catalogue = CATALOGUE,
         local_ports: Mapping[int, str] = LOCAL_PORTS,
-        retries: int = 1,
         rules: ModelRules | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        outside: Outside = Outside(),  # noqa: B008 - a frozen value
         metrics: Metrics | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.loop = LoopThread()
         self._local_ports = local_ports
         self._endpoints = Endpoints(settings=settings, catalogue=catalogue, rules=rules)
-        self._clients = HttpClients(read_s=float(settings.request_timeout_s))
+        whole_s = float(settings.request_timeout_s)
+        self._clients = HttpClients(
+            connect_s=settings.connect_timeout_s,
+            read_s=whole_s,
+            is_trusted=self._endpoints.trusts,
+            lookup=outside.lookup,
+        )
         self._built = BuiltModels()
-        self._agent = ChatAgent(timeout_s=float(settings.request_timeout_s), retries=retries, monotonic=monotonic)
+        deadlines = Deadlines(first_token_s=float(settings.first_token_timeout_s), whole_s=whole_s)
+        self._agent = ChatAgent(deadlines=deadlines, monotonic=outside.monotonic)
         self._listed = ListedModels(ask=self._ask_shared_server, clock=clock)
         self.generations = Generations()
         self._tasks: set[Future[None]] = set()
         self._settled: set[str] = set()
         self._metrics = metrics or Metrics()
+        self.breakers = Breakers(clock=outside.monotonic, metrics=self._metrics)
+        persistence = Persistence(retries=settings.request_retries, whole_s=whole_s, pause=outside.pause)
+        self._attempts = Attempts(ask=self._ask, breakers=self.breakers, persistence=persistence, metrics=self._metrics)
         self._metrics.generations.set_function(lambda: len(self.generations.running()))
 
     def start(self, request: GenerationRequest, on_end: EndCallback) -> Generation:
@@ -89,7 +100,7 @@ class ModelGateway:
         self.generations.admit(generation)
         try:
             task = self.loop.submit(
-                conduct(generation, lambda: self._measured(generation, request), on_end, self.generations)
+                conduct(generation, lambda: self._attempts.write(generation, request), on_end, self.generations)
             )
         except OptimusError:
             self.generations.release(generation)
@@ -144,9 +155,12 @@ class ModelGateway:
         return self.loop.submit(self._discover()).result()
 
     def warm(self) -> Future[None]:
-        """Import in the background what the first answer needs, which costs seconds; nobody has to wait for it."""
+        """Import in the background what the first answer needs, which costs seconds; nobody has to wait for it.
+
+        What fails to load says so again when it is needed.
+        """
         task = self.loop.submit(asyncio.to_thread(self._load))
-        task.add_done_callback(_ignore)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
     def close(self) -> None:
@@ -161,17 +175,13 @@ class ModelGateway:
             self.loop.submit(self._clients.close()).result(CLOSE_S)
         self.loop.close()
 
-    async def _measured(self, generation: Generation, request: GenerationRequest) -> None:
-        with self._metrics.provider_call(request.model.provider):
-            await self._write(generation, request)
-
-    async def _write(self, generation: Generation, request: GenerationRequest) -> None:
+    async def _ask(self, generation: Generation, request: GenerationRequest, ends_at: float) -> None:
         try:
             model = await asyncio.to_thread(self._model_for, request)
         except Exception as exc:
             raise translate(exc) from exc
         try:
-            await self._agent.write(generation, request, model)
+            await self._agent.write(generation, request, model, ends_at=ends_at)
         finally:
             self._settle(request.model.provider)
 
@@ -286,9 +296,3 @@ def _offline(request: GenerationRequest) -> Model:
     from optimus.llm_handler.offline.respond import respond  # noqa: PLC0415
 
     return OfflineModel(prompt=request.prompt, context=request.offline, respond=respond)
-
-
-def _ignore(task: Future[Any]) -> None:
-    """Take the result: what failed to load says so again when it is needed."""
-    if not task.cancelled():
-        task.exception()

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from optimus.errors import GenerationBusyError, OptimusError, ProviderError, ProviderResponseError
-from optimus.llm_handler.requests import GenerationRequest, GenerationResult, ModelRef
+from optimus.llm_handler.requests import GenerationRequest, GenerationResult, GivenUp, ModelRef, ModelTarget
 from optimus.models import ConversationId, MessageId, MessageState, Usage, UserId
 
 FOLLOW_INTERVAL_S = 0.25
@@ -38,7 +38,13 @@ class Generation:
         self.model: ModelRef = request.model
         self._parts: list[str] = []
         self._bytes = 0
-        self._usage = Usage()
+        self._usage = self._spent = Usage()
+        self._given_up: list[GivenUp] = []
+        self._target: ModelTarget | None = None
+        self.has_begun = False
+        """Whether anything of an answer has arrived: then it is never asked for once more."""
+        self.waits_for: str | None = None
+        """What it waits for before it is asked for again, as a sentence; None while it is not waiting."""
         self._result: GenerationResult | None = None
         self._changed = threading.Condition()
         self._stopped = False
@@ -117,18 +123,40 @@ class Generation:
             self._changed.notify_all()
 
     def measure(self, usage: Usage) -> None:
-        """Set what the call took so far."""
-        self._usage = usage
+        """Set what the call took so far; what calls before it took of the same model is added."""
+        self._usage = usage.model_copy(
+            update={
+                "input_tokens": usage.input_tokens + self._spent.input_tokens,
+                "output_tokens": usage.output_tokens + self._spent.output_tokens,
+            }
+        )
+
+    def ask_again(self) -> None:
+        """Keep what the call took that failed, before the same model is asked again."""
+        self._spent = self._usage
+
+    def hand_over(self, given_up: ModelTarget, error: ProviderError, to: ModelTarget) -> None:
+        """Note that a model was given up, and which one is asked in its place."""
+        self._given_up.append(GivenUp(target=given_up, error=error.user_message, usage=self._usage))
+        self._usage = self._spent = Usage()
+        self._target, self.model = to, to.model
 
     def outcome(self, failure: BaseException | None) -> GenerationResult:
         """Return the result for how the writing ended; `failure` is what it raised, a cancellation included."""
-        text, usage = self.text, self._usage
-        if failure is None:
-            return GenerationResult(text=text, state=MessageState.COMPLETE, usage=usage)
+        state, error = MessageState.COMPLETE, None
         if isinstance(failure, asyncio.CancelledError):
-            return GenerationResult(text=text, state=MessageState.STOPPED, usage=usage)
-        known = failure if isinstance(failure, OptimusError) else ProviderError(type(failure).__name__)
-        return GenerationResult(text=text, state=MessageState.FAILED, error=known.user_message, usage=usage)
+            state = MessageState.STOPPED
+        elif failure is not None:
+            known = failure if isinstance(failure, OptimusError) else ProviderError(type(failure).__name__)
+            state, error = MessageState.FAILED, known.user_message
+        return GenerationResult(
+            text=self.text,
+            state=state,
+            error=error,
+            usage=self._usage,
+            given_up=tuple(self._given_up),
+            target=self._target,
+        )
 
     def attach(self, cancel: Callable[[], None]) -> None:
         """Say how to cancel the writing; it is called at once where Stop came first."""

@@ -19,6 +19,10 @@ from optimus.models import (
     Value,
 )
 
+SHOWN_KEY_CHARS = 4
+_LEAST_KEY_CHARS = 12
+"""A shorter key would be given away by its ending."""
+
 
 class ModelRef(Value):
     """A model to talk to: the provider's key in the catalogue and the provider's own name of the model."""
@@ -90,6 +94,27 @@ class ConnectionInfo(Value):
     models: tuple[str, ...] = ()
 
 
+class ModelTarget(Value):
+    """A model with what it takes to call it."""
+
+    model: ModelRef
+    credentials: Credentials | None = None
+    connection_id: str | None = None
+    """The user's own connection that offers it; None where the settings do."""
+    title: str
+    """As the user reads it."""
+    is_local: bool = False
+
+
+class GivenUp(Value):
+    """A model that was asked for an answer before another one, and why it did not give it."""
+
+    target: ModelTarget
+    error: str
+    """The sentence for the screen."""
+    usage: Usage
+
+
 class GenerationRequest(Value):
     """Everything that one answer is written from."""
 
@@ -99,6 +124,11 @@ class GenerationRequest(Value):
     """The assistant message to be written."""
     model: ModelRef
     credentials: Credentials | None = None
+    connection_id: str | None = None
+    title: str = ""
+    """The model's name as the user reads it."""
+    fallbacks: tuple[ModelTarget, ...] = ()
+    """Whom to ask where the model does not begin to answer, in this order."""
     instructions: str
     memory_block: str | None = None
     """Memories as lines of data; `agents.frame_memories` delimits and escapes them before they are sent."""
@@ -116,6 +146,17 @@ class GenerationResult(Value):
     error: str | None = None
     """What to tell the user where the state is `FAILED`."""
     usage: Usage = Usage()
+    """Of the model that was asked last."""
+    given_up: tuple[GivenUp, ...] = ()
+    """The models that were asked before it."""
+    target: ModelTarget | None = None
+    """The model that was asked last, where it is another than the chosen one."""
+
+    @property
+    def tokens(self) -> int:
+        """The tokens that all models together took."""
+        taken = (self.usage, *(each.usage for each in self.given_up))
+        return sum(usage.input_tokens + usage.output_tokens for usage in taken)
 
 
 class ModelChoice(Value):
@@ -130,6 +171,32 @@ class ModelChoice(Value):
     """Runs on this machine: nothing leaves it."""
     connection_id: str | None = None
     """The user's own connection that offers it; None where the settings do."""
+
+    @property
+    def name(self) -> str:
+        """The model's name with who offers it."""
+        return self.title if self.ref == OFFLINE_MODEL else f"{self.title} · {self.provider_title}"
+
+
+class OwnConnection(Value):
+    """A connection as its owner sees it."""
+
+    id: str
+    provider: str
+    """The provider's key in the catalogue."""
+    base_url: str | None
+    """None means the provider's own address."""
+    key_ending: str
+    """The last 4 characters of the key; empty where there is none, or where it is too short to show any."""
+    has_key: bool
+    models: int
+    connected_at: datetime
+
+
+def ending(key: SecretStr | None) -> str:
+    """Return as much of a key as may be shown."""
+    text = key.get_secret_value() if key else ""
+    return text[-SHOWN_KEY_CHARS:] if len(text) >= _LEAST_KEY_CHARS else ""
 
 
 class ConnectionTest(Value):

@@ -6,10 +6,12 @@ The new error's text names the kind and the status only: a provider may quote th
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from functools import cache
 
 from optimus.errors import (
+    InvalidInputError,
     ModelNotFoundError,
     OptimusError,
     ProviderBusyError,
@@ -24,7 +26,10 @@ from optimus.errors import (
 
 _Make = Callable[[Exception, str, bool], ProviderError]
 
-_MAX_WAIT_SHOWN_S = 3600
+_MAX_WAIT_SHOWN_S = 31 * 86400
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
+_TOO_LONG_KINDS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+"""What llama.cpp, and servers that follow OpenAI, call a prompt that does not fit."""
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 _TOO_LONG = "This conversation is too long for the model. Start a new chat, or choose a larger model."
 _USED_UP = "The provider says that the quota or credit is used up. Top it up or choose another model."
@@ -54,6 +59,13 @@ def translate(error: Exception, *, has_text: bool = False) -> OptimusError:
     return _transport_error(error, detail, has_text)
 
 
+def in_words(seconds: float) -> str:
+    """Return a time to wait as a person says it, rounded up: "7 seconds", "3 minutes", "2 hours", "5 days"."""
+    unit, size = next(((unit, size) for unit, size in _UNITS if seconds >= 2 * size), ("second", 1))
+    count = max(1, math.ceil(seconds / size))
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 @cache
 def _rules() -> tuple[tuple[type[BaseException], _Make], ...]:
     from pydantic_ai import exceptions as agent  # noqa: PLC0415
@@ -67,10 +79,10 @@ def _rules() -> tuple[tuple[type[BaseException], _Make], ...]:
         (agent.ModelContextWindowExceededError, _always(ProviderRejectedError, _TOO_LONG)),
         (agent.ModelQuotaExceededError, _always(ProviderRateLimitError, _USED_UP)),
         (agent.ModelRateLimitError, _rate_limit_error),
-        (agent.ModelUnavailableError, _always(ProviderBusyError)),
-        (agent.ModelServerError, _always(ProviderBusyError)),
+        (agent.ModelUnavailableError, _busy_error),
+        (agent.ModelServerError, _busy_error),
         (agent.ModelHTTPError, _status_error),
-        (agent.ModelRequestRejectedError, _always(ProviderRejectedError)),
+        (agent.ModelRequestRejectedError, _rejected),
         (agent.ModelAPIError, _unreadable),
         (agent.ContentFilterError, _always(ProviderRejectedError, _FILTERED)),
         (agent.UnexpectedModelBehavior, _odd_answer),
@@ -89,14 +101,19 @@ def _status_error(error: Exception, detail: str, _has_text: bool) -> ProviderErr
     if status == 408:  # noqa: PLR2004 - HTTP: request timeout
         return ProviderTimeoutError(detail)
     if 400 <= status < 500:  # noqa: PLR2004 - HTTP: the request's fault
-        return ProviderRejectedError(detail)
-    return ProviderBusyError(detail)
+        return _rejected(error, detail, _has_text)
+    return _busy_error(error, detail, _has_text)
+
+
+def _rejected(error: Exception, detail: str, _has_text: bool) -> ProviderError:
+    kinds = {getattr(error, "provider_error_type", None), getattr(error, "provider_error_code", None)}
+    return ProviderRejectedError(detail, user_message=_TOO_LONG if kinds & _TOO_LONG_KINDS else None)
 
 
 def _connection_error(error: Exception, detail: str, has_text: bool) -> ProviderError:
     phase = getattr(error, "phase", None)
     if phase in {"connect", "pool"} or (phase is None and not has_text):
-        return ProviderUnreachableError(detail, user_message=_unreachable_sentence(error))
+        return _unreachable(error, detail)
     if "ModelTimeoutError" in _names(error):
         return ProviderTimeoutError(detail)
     return _cut_off(detail, has_text)
@@ -110,14 +127,28 @@ def _unreadable(error: Exception, detail: str, has_text: bool) -> ProviderError:
 
 
 def _rate_limit_error(error: Exception, detail: str, _has_text: bool) -> ProviderError:
-    return ProviderRateLimitError(detail, user_message=_wait_sentence(getattr(error, "retry_after", None)))
+    wait = _wait_words(error)
+    sentence = wait and f"The provider says: too many requests. Wait {wait}, or choose another model."
+    return _passing(ProviderRateLimitError(detail, user_message=sentence))
+
+
+def _busy_error(error: Exception, detail: str, _has_text: bool) -> ProviderError:
+    wait = _wait_words(error)
+    sentence = wait and f"The provider has a problem on its side. Wait {wait}, or choose another model."
+    return _passing(ProviderBusyError(detail, user_message=sentence))
+
+
+def _passing(error: ProviderError) -> ProviderError:
+    """Return an error that may be over in a moment."""
+    error.is_transient = True
+    return error
 
 
 def _transport_error(error: Exception, detail: str, has_text: bool) -> ProviderError:
     """Translate what the HTTP library itself raised; both of its generations use the same names."""
     names = _names(error)
     if names & {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL"}:
-        return ProviderUnreachableError(detail, user_message=_unreachable_sentence(error))
+        return _unreachable(error, detail)
     if "TimeoutException" in names:
         return ProviderTimeoutError(detail)
     if names & {"TransportError", "StreamError", "DecodingError"}:
@@ -132,16 +163,25 @@ def _odd_answer(_error: Exception, detail: str, has_text: bool) -> ProviderError
     return ProviderResponseError(detail, user_message=None if has_text else _EMPTY)
 
 
-def _cut_off(detail: str, has_text: bool) -> ProviderResponseError:
-    return ProviderResponseError(detail, user_message=None if has_text else _NO_ANSWER)
+def _cut_off(detail: str, has_text: bool) -> ProviderError:
+    return _passing(ProviderResponseError(detail, user_message=None if has_text else _NO_ANSWER))
+
+
+def _unreachable(error: Exception, detail: str) -> ProviderError:
+    """A server that is not there may be starting; a name or a certificate stays wrong."""
+    sentence = _unreachable_sentence(error)
+    found = ProviderUnreachableError(detail, user_message=sentence)
+    return found if sentence else _passing(found)
 
 
 def _unreachable_sentence(error: BaseException) -> str | None:
-    """Say more where the cause does: a certificate, or a name that does not exist. None keeps the usual sentence."""
+    """Say more where the cause does: a certificate, a name, an address of ours. None keeps the usual sentence."""
     seen: BaseException | None = error
-    for _ in range(8):
+    for _ in range(12):
         if seen is None:
             break
+        if isinstance(seen, InvalidInputError):
+            return seen.user_message
         kind, text = type(seen).__name__, str(seen)
         if kind.startswith("SSL") or "SSL" in text or "CERTIFICATE" in text:
             return "The server's certificate is not accepted, or it does not speak https. Check the address."
@@ -151,12 +191,9 @@ def _unreachable_sentence(error: BaseException) -> str | None:
     return None
 
 
-def _wait_sentence(retry_after: float | None) -> str | None:
-    if retry_after is None or not 0 < retry_after <= _MAX_WAIT_SHOWN_S:
-        return None
-    seconds = max(1, round(retry_after))
-    unit = "second" if seconds == 1 else "seconds"
-    return f"The provider says: too many requests. Wait {seconds} {unit}, or choose another model."
+def _wait_words(error: Exception) -> str | None:
+    retry_after = getattr(error, "retry_after", None)
+    return in_words(retry_after) if retry_after is not None and 0 < retry_after <= _MAX_WAIT_SHOWN_S else None
 
 
 def _detail(error: Exception) -> str:

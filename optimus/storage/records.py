@@ -132,6 +132,9 @@ class Connection(Value):
     created_at: datetime
 
 
+MAX_FALLBACKS = 5
+
+
 class UserPreferences(Value):
     """What a user chose about models and memory; `version` 0 means that nothing was chosen yet."""
 
@@ -147,6 +150,8 @@ class UserPreferences(Value):
     extraction_model: str | None = None
     """`provider:model` that looks for memories, or `NO_EXTRACTION`; None takes the cheapest of the chat's provider."""
     extraction_connection: str | None = None
+    fallbacks: tuple[tuple[str, str | None], ...] = Field(default=(), max_length=MAX_FALLBACKS)
+    """Whom to ask where a model does not answer: `provider:model` and connection, in this order."""
     remembers: bool = True
     """Whether what the user says in a chat is kept."""
     remembers_since: datetime | None = None

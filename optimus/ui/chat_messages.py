@@ -27,6 +27,8 @@ def draw_message(context: PageContext, message: Message, choice: ModelChoice, *,
             st.text(message.text)
         elif message.text:
             st.markdown(message.text)
+        if message.instead:
+            st.caption(plain(message.instead))
         _draw_ending(context, message, choice, is_last=is_last)
         _draw_used(message)
         for place, change in enumerate(message.saved):
@@ -43,6 +45,8 @@ def draw_running(context: PageContext, generation: Generation) -> None:
     if not is_still(context):
         return
     with st.chat_message("assistant", avatar=_AVATARS[MessageRole.ASSISTANT]):
+        if generation.waits_for:
+            st.caption(generation.waits_for)
         st.write_stream(_moment(generation), cursor=" ▌")
     st.rerun()
 

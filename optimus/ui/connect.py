@@ -30,7 +30,7 @@ def draw_model_picker(context: PageContext, last: str | None) -> ModelChoice:
         st.selectbox(
             "Model",
             list(choices),
-            format_func=lambda key: choice_title(choices[key]),
+            format_func=lambda key: _picked_title(context, choices[key]),
             key=_PICKER,
             on_change=_pick,
             label_visibility="collapsed",
@@ -41,6 +41,11 @@ def draw_model_picker(context: PageContext, last: str | None) -> ModelChoice:
         ):
             connect_dialog(context)
     return choices[state.model]
+
+
+def _picked_title(context: PageContext, choice: ModelChoice) -> str:
+    is_resting = context.services.connections.is_resting(choice.ref.provider, choice.connection_id)
+    return f"{choice.name} · does not answer at present" if is_resting else choice.name
 
 
 def _pick() -> None:
@@ -152,9 +157,7 @@ def _draw_connected(context: PageContext, place: str) -> None:
 
 def choice_title(choice: ModelChoice) -> str:
     """Return a model's name with who offers it."""
-    if choice.ref == OFFLINE_MODEL:
-        return choice.title
-    return f"{choice.title} · {choice.provider_title}"
+    return choice.name
 
 
 def _offer(entry: ProviderEntry) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from optimus.connections import OwnConnection
 from optimus.llm_handler.catalogue import CATALOGUE
-from optimus.llm_handler.requests import OFFLINE_MODEL
+from optimus.llm_handler.requests import OFFLINE_MODEL, OwnConnection
 from optimus.ui.connect import choice_key, choice_title, connect_dialog
 from optimus.ui.guard import PageContext, act, did
 from optimus.ui.text import count, day, plain
@@ -18,6 +17,7 @@ _RULES = "rules"
 def draw_models(context: PageContext) -> None:
     """Draw the default model and every own connection."""
     _draw_default(context)
+    _draw_fallbacks(context)
     _draw_extraction(context)
     st.subheader("Your connections", anchor=False)
     connections = context.services.connections.own(context.principal.user_id)
@@ -55,6 +55,30 @@ def _draw_default(context: PageContext) -> None:
         st.rerun()
 
 
+def _draw_fallbacks(context: PageContext) -> None:
+    service, owner = context.services.connections, context.principal.user_id
+    choices = {choice_key(choice): choice for choice in service.choices(owner) if choice.ref != OFFLINE_MODEL}
+    stored = [choice_key(choice) for choice in service.fallbacks(owner)]
+    version = context.services.preferences.of(owner).version
+    picked = st.multiselect(
+        "If a model does not answer, ask",
+        list(choices),
+        default=stored,
+        format_func=lambda key: choice_title(choices[key]),
+        key=f"fallbacks_{version}_{len(choices)}",
+        placeholder="Nobody: say what is wrong" if choices else "Connect a model first",
+        disabled=not choices,
+        max_selections=context.services.preferences.max_fallbacks,
+        help="In this order, when the chosen model does not begin to answer. What you write goes to them then, and "
+        "the answer says who wrote it.",
+    )
+    if picked == stored:
+        return
+    if did(service.prefer_fallbacks, owner, [choices[key] for key in picked]):
+        context.state.done = "Saved"
+        st.rerun()
+
+
 def _draw_extraction(context: PageContext) -> None:
     service, owner = context.services.connections, context.principal.user_id
     choices = {choice_key(choice): choice for choice in service.choices(owner) if choice.ref != OFFLINE_MODEL}
@@ -85,6 +109,8 @@ def _draw_connection(context: PageContext, connection: OwnConnection) -> None:
         with st.container(gap=None):
             st.markdown(f"**{plain(_title(connection.provider))}**")
             st.caption(_details(connection))
+            if context.services.connections.is_resting(connection.provider, connection.id):
+                st.caption(":orange[Does not answer at present. It is tried again within seconds, or test it now.]")
         with st.container(horizontal=True):
             wanted = st.button("Test again", icon=":material/refresh:", key=f"connection_test_{connection.id}")
             with st.popover("Disconnect", icon=":material/power_off:"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-BASE = {"pdf_text", "errors", "models", "values", "settings", "keys", "metrics"}
+BASE = {"pdf_text", "settings_sources", "errors", "models", "values", "settings", "keys", "metrics", "model_metrics"}
 ENGINES = {"auth", "memory_manager", "llm_handler"}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),
@@ -19,6 +19,7 @@ ALLOWED = {
     "downloads": BASE,
     "prompt": BASE | {"llm_handler"},
     **{name: BASE | {"storage", "embedding", name} for name in ENGINES},
+    "llm_handler": BASE | {"storage", "embedding", "breaker", "llm_handler"},
     "preferences": BASE | {"storage"},
     "chat_memory": BASE | {"memory_manager", "llm_handler", "preferences", "prompt", "storage"},
     "connections": BASE | {"storage", "auth", "llm_handler", "preferences"},
@@ -140,7 +141,7 @@ LIBRARIES = {
     "bcrypt": ("optimus/auth/hashing.py",),
     "pypdf": ("optimus/pdf_text.py",),
     "jwt": ("optimus/auth/tokens.py",),
-    "prometheus_client": ("optimus/metrics.py",),
+    "prometheus_client": ("optimus/metrics.py", "optimus/model_metrics.py"),
     "cryptography": ("optimus/storage/", "optimus/keys.py", "optimus/privacy/receipts.py"),
     "zxcvbn": ("optimus/auth/",),
     "tenacity": ("optimus/storage/link.py", "optimus/llm_handler/"),
@@ -149,7 +150,7 @@ LIBRARIES = {
 STORAGE_BENCHMARKS = ("scale.py", "versus.py", "durability.py", "durable_writer.py")
 BELOW_MEMORY = ("optimus.storage", "optimus.memory_manager")
 MEMORY_FACE = "optimus.memory_manager.manager"
-ENVIRONMENT = ("optimus/settings.py", "optimus/memory_manager/mem0.py")
+ENVIRONMENT = ("optimus/settings.py", "optimus/settings_sources.py", "optimus/memory_manager/mem0.py")
 CLOCK_CALLS = {"datetime.now", "datetime.utcnow", "time.time", "date.today"}
 CLOCK_OWNERS = ("optimus/values.py",)
 

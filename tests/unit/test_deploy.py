@@ -14,7 +14,8 @@ import pytest
 import yaml
 from streamlit import config
 
-from optimus.settings import PREFIX, Settings
+from optimus.settings import Settings
+from optimus.settings_sources import PREFIX
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,7 +7,7 @@ from qdrant_client import models
 
 from optimus import health
 from optimus.doctor import Verdict
-from optimus.errors import PermissionDeniedError, StoreUnavailableError
+from optimus.errors import PermissionDeniedError, ProviderBusyError, StoreUnavailableError
 from optimus.models import Role, new_id
 from optimus.services import wire
 from optimus.settings import Settings
@@ -202,3 +202,14 @@ def test_a_damaged_collection_is_a_problem_with_its_way_out(world, monkeypatch):
     check = next(c for c in health.look(world.services, world.principal) if c.name == "store")
     assert (check.verdict, check.detail) == (Verdict.PROBLEM, "damaged: optimus_memories")
     assert "doctor" in (check.fix or "")
+
+
+def test_a_provider_that_is_left_alone_is_named(world):
+    """Admins read which provider does not answer, and no address of anybody's connection."""
+    for _ in range(5):
+        world.services.models.breakers.note(("groq", None), ProviderBusyError("down"))
+    found = {check.name: check for check in health.look(world.services, world.principal)}["providers"]
+    assert found.verdict is Verdict.WARNING
+    assert "Groq" in found.detail
+    world.services.models.breakers.note(("groq", None), None)
+    assert states(world)["providers"] is Verdict.OK

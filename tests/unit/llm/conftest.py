@@ -16,7 +16,7 @@ def fake():
 @pytest.fixture(scope="session")
 def gateway():
     """One gateway for all tests: building the provider libraries takes seconds."""
-    shared = ModelGateway(settings=bare_settings(), clock=lambda: NOW, retries=0)
+    shared = ModelGateway(settings=bare_settings(), clock=lambda: NOW)
     yield shared
     shared.close()
 

@@ -20,7 +20,7 @@ KEY = "sk-canary-0123456789abcdef"
 
 def bare_settings(**values) -> Settings:
     """Return settings that no environment variable or file changes."""
-    return Settings.model_construct(**({"request_timeout_s": 20} | values))
+    return Settings.model_construct(**({"request_timeout_s": 20, "request_retries": 0} | values))
 
 
 def make_request(base_url: str | None = None, **values) -> GenerationRequest:
@@ -32,6 +32,7 @@ def make_request(base_url: str | None = None, **values) -> GenerationRequest:
         "message_id": MessageId(new_id()),
         "model": ModelRef(provider="compatible", name="gpt-6-luna"),
         "credentials": credentials,
+        "connection_id": new_id(),
         "instructions": "Be brief.",
         "prompt": "Hello?",
         "offline": OfflineContext(now=NOW),

@@ -60,9 +60,7 @@ def test_an_unknown_provider_is_an_error_of_ours():
 def test_a_provider_is_added_by_one_entry(fake):
     """An entry alone makes a provider that can be picked, listed, tested and talked to."""
     entry = replace(CATALOGUE.get("compatible"), key="eighth", title="Eighth", settings_name=None, models=("eighth-1",))
-    own = ModelGateway(
-        settings=bare_settings(), clock=lambda: NOW, retries=0, catalogue=Catalogue((*CATALOGUE.all(), entry))
-    )
+    own = ModelGateway(settings=bare_settings(), clock=lambda: NOW, catalogue=Catalogue((*CATALOGUE.all(), entry)))
     credentials = Credentials(base_url=fake.url + "/v1", api_key=SecretStr(KEY))
     assert own.test("eighth", credentials, None).ok
     generation = own.start(

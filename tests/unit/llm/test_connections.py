@@ -26,7 +26,7 @@ def connection(provider: str, base_url: str | None = None, **values) -> Connecti
 def make_gateway(**settings) -> ModelGateway:
     """Return a gateway with settings of its own."""
     ports = settings.pop("local_ports", {})
-    return ModelGateway(settings=bare_settings(**settings), clock=lambda: NOW, retries=0, local_ports=ports)
+    return ModelGateway(settings=bare_settings(**settings), clock=lambda: NOW, local_ports=ports)
 
 
 @pytest.mark.parametrize("provider", ENDPOINTS)

@@ -5,11 +5,10 @@ import pytest
 from pydantic import SecretStr
 
 from optimus.llm_handler import Credentials
-from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import ModelRef
 from optimus.models import MessageState
 from tests.fakes.providers import Fault, FaultKind, refused_url
-from tests.unit.llm.support import KEY, NOW, Ending, bare_settings, ended, make_request
+from tests.unit.llm.support import KEY, make_request
 
 ENDPOINTS = {
     "openai": ("gpt-6-luna", "/v1"),
@@ -122,23 +121,3 @@ def test_a_redirect_is_not_followed(provider, fake, answer):
     result = answer(request_for(provider, fake.url))
     assert result.state is MessageState.FAILED
     assert len(fake.requests) == 1
-
-
-def test_a_silent_server_ends_as_a_timeout(fake):
-    """A server that never answers ends the answer within the time that settings allow."""
-    own = ModelGateway(settings=bare_settings(request_timeout_s=0.2), clock=lambda: NOW, retries=0)
-    fake.faults.append(Fault(kind=FaultKind.HANG))
-    generation = own.start(request_for("compatible", fake.url), Ending())
-    assert "took too long" in (ended(generation).error or "")
-    own.close()
-
-
-def test_a_busy_provider_is_asked_once_more(fake):
-    """With one retry allowed, one failure is not seen by the user."""
-    own = ModelGateway(settings=bare_settings(), clock=lambda: NOW, retries=1)
-    fake.faults.append(status(500, retry_after_ms="1"))
-    generation = own.start(request_for("compatible", fake.url), Ending())
-    assert generation.wait(10)
-    assert generation.state is MessageState.COMPLETE
-    assert len(fake.bodies()) == 2
-    own.close()

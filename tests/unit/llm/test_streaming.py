@@ -129,7 +129,7 @@ def test_the_key_goes_into_the_header_only(fake, answer):
 
 def test_closing_stops_and_stores_what_runs(fake):
     """At the end of the process a running answer is stopped and stored with what had arrived."""
-    own = ModelGateway(settings=bare_settings(), clock=lambda: NOW, retries=0)
+    own = ModelGateway(settings=bare_settings(), clock=lambda: NOW)
     fake.hold_after = 3
     ending = Ending()
     generation = own.start(make_request(fake.url + "/v1"), ending)
