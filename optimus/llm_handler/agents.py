@@ -144,7 +144,7 @@ class ChatAgent:
             message_history=_history(request.history),
             instructions=request.instructions,
             model=model,
-            model_settings={"max_retries": 0, "timeout": self._deadlines.whole_s},
+            model_settings={"timeout": self._deadlines.whole_s},
         )
         async with run as events:
             watch.events = events

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from optimus.llm_handler.wire import HttpClients
 
 if TYPE_CHECKING:
+    from pydantic_ai import ModelSettings
     from pydantic_ai.models import Model
     from pydantic_ai.providers import Provider
 
 _NO_KEY = "none"
 """Sent where a local server wants no key: the libraries insist on a value."""
 _MAX_BUILT = 32
+_ONCE: ModelSettings = {"max_retries": 0}
+"""No library asks again by itself: `attempts` does. Said once where that can be: per request it copies the client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -92,13 +95,17 @@ def build_together(endpoint: Endpoint) -> Model:
 
 def build_anthropic(endpoint: Endpoint) -> Model:
     """Build an Anthropic model."""
+    from anthropic import AsyncAnthropic  # noqa: PLC0415
     from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415
     from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 
-    provider = AnthropicProvider(
-        api_key=endpoint.api_key or _NO_KEY, base_url=endpoint.base_url, http_client=endpoint.clients.modern()
+    client = AsyncAnthropic(
+        api_key=endpoint.api_key or _NO_KEY,
+        base_url=endpoint.base_url,
+        http_client=endpoint.clients.modern(),
+        max_retries=0,
     )
-    return AnthropicModel(endpoint.name, provider=provider)
+    return AnthropicModel(endpoint.name, provider=AnthropicProvider(anthropic_client=client))
 
 
 def build_google(endpoint: Endpoint) -> Model:
@@ -109,18 +116,22 @@ def build_google(endpoint: Endpoint) -> Model:
     provider = GoogleProvider(
         api_key=endpoint.api_key or _NO_KEY, base_url=endpoint.base_url, http_client=endpoint.clients.modern()
     )
-    return GoogleModel(endpoint.name, provider=provider)
+    return GoogleModel(endpoint.name, provider=provider, settings=_ONCE)
 
 
 def build_groq(endpoint: Endpoint) -> Model:
     """Build a Groq model."""
+    from groq import AsyncGroq  # noqa: PLC0415
     from pydantic_ai.models.groq import GroqModel  # noqa: PLC0415
     from pydantic_ai.providers.groq import GroqProvider  # noqa: PLC0415
 
-    provider = GroqProvider(
-        api_key=endpoint.api_key or _NO_KEY, base_url=endpoint.base_url, http_client=endpoint.clients.legacy()
+    client = AsyncGroq(
+        api_key=endpoint.api_key or _NO_KEY,
+        base_url=endpoint.base_url,
+        http_client=endpoint.clients.legacy(),
+        max_retries=0,
     )
-    return GroqModel(endpoint.name, provider=provider)
+    return GroqModel(endpoint.name, provider=GroqProvider(groq_client=client))
 
 
 def build_mistral(endpoint: Endpoint) -> Model:
@@ -131,7 +142,7 @@ def build_mistral(endpoint: Endpoint) -> Model:
     provider = MistralProvider(
         api_key=endpoint.api_key or _NO_KEY, base_url=endpoint.base_url, http_client=endpoint.clients.modern()
     )
-    return MistralModel(endpoint.name, provider=provider)
+    return MistralModel(endpoint.name, provider=provider, settings=_ONCE)
 
 
 def _chat_model(endpoint: Endpoint, provider: Provider[Any]) -> Model:
@@ -147,5 +158,8 @@ def _openai_client(endpoint: Endpoint) -> Any:
     from openai import AsyncOpenAI  # noqa: PLC0415
 
     return AsyncOpenAI(
-        base_url=endpoint.base_url, api_key=endpoint.api_key or _NO_KEY, http_client=endpoint.clients.modern()
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key or _NO_KEY,
+        http_client=endpoint.clients.modern(),
+        max_retries=0,
     )

@@ -15,6 +15,7 @@ from tests.fakes import wire_formats
 
 MODELS = ("gpt-6-luna", "gpt-6.1-terra", "text-embedding-3-small")
 _LONGEST_WAIT_S = 20.0
+_EVENTS = {"Content-Type": "text/event-stream"}
 
 
 class FaultKind(StrEnum):
@@ -28,6 +29,10 @@ class FaultKind(StrEnum):
     BAD_JSON = "bad_json"
     HTML = "html"
     EMPTY = "empty"
+    LONG_LINE = "long_line"
+    BAD_TEXT = "bad_text"
+    DRIP = "drip"
+    WRONG_FORM = "wrong_form"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +104,10 @@ class FakeProvider:
     def release(self) -> None:
         """Let held and hanging requests go on."""
         self._released.set()
+
+    def is_released(self, within_s: float) -> bool:
+        """Wait shortly for `release`; tell whether it was called."""
+        return self._released.wait(within_s)
 
     def wait_released(self) -> None:
         """Wait for `release`, with a limit for the case that a test fails."""
@@ -221,6 +230,25 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, b"data: {broken\n\n", {"Content-Type": "text/event-stream"})
             case FaultKind.HTML:
                 self._send(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
+            case FaultKind.LONG_LINE:
+                self._send(200, b"data: " + b"x" * 10_000_000 + b"\n\n", _EVENTS)
+            case FaultKind.BAD_TEXT:
+                self._send(200, b'data: {"text": "\xff\xfe\xc3"}\n\n', _EVENTS)
+            case FaultKind.WRONG_FORM:
+                self._send(200, b'data: {"choices": 7, "candidates": "x", "type": 3}\n\n', _EVENTS)
+            case FaultKind.DRIP:
+                self._drip()
+
+    def _drip(self) -> None:
+        """Send a line that never ends, a byte now and then: the connection lives, and nothing is said."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self._chunk(b'data: {"')
+        while self._chunk(b"x") and not self.fake.is_released(0.05):
+            pass
+        self.close_connection = True
 
     def _stream_fault(self) -> Fault | None:
         return self.fake.faults.popleft() if self.fake.faults else None
