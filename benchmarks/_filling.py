@@ -65,14 +65,19 @@ def fill(folder: Path, amounts: Amounts, *, sessions: int, seed: int) -> list[st
     try:
         password = f"measured-{new_id()}"
         owner = services.auth.create_admin(code=None, username="ada", password=password).id
-        for _ in range(amounts.memories):
-            services.memory.add(owner, _sentence(chance), MemoryType.FACT)
+        fill_memories(services, owner, amounts.memories, chance)
         for _ in range(amounts.conversations):
             _converse(services, owner, chance)
         _answer(services, owner, amounts.answers, chance)
         return [f"optimus={_sign_in(services, password)}" for _ in range(sessions)]
     finally:
         services.close()
+
+
+def fill_memories(services: Services, owner: UserId, number: int, chance: random.Random) -> None:
+    """Give a user that many memories."""
+    for _ in range(number):
+        services.memory.add(owner, _sentence(chance), MemoryType.FACT)
 
 
 def _sentence(chance: random.Random) -> str:

@@ -11,21 +11,35 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from optimus.errors import ConflictError, LimitReachedError, OptimusError
-from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelRef
+from optimus.llm_handler.requests import GenerationResult, ModelRef
 from optimus.metrics import Metrics
 from optimus.models import Clock, Usage, UserId
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.events import EventRepository
 from optimus.storage.records import DailyUse, Event
 from optimus.system_settings import SystemSettings
-from optimus.usage import Asked
+from optimus.usage import Asked, expected_cost, expected_tokens, whole_cost
 
+WARN_FROM = 0.8
+"""The share of a day's limit from which on the user is told."""
 _TRIES = 50
+_OFFLINE_ANSWERS = "The offline assistant still answers."
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a user stands today, for the screen."""
+
+    used: DailyUse
+    warning: str = ""
+    """What is used up, or nearly, and when it begins anew; empty where there is room."""
+    unpriced: str = ""
+    """That some calls are missing in the day's dollars; empty where none are, or where no dollars are limited."""
+
+
 class Allowance:
-    """Counts messages and tokens by user and day, and refuses what goes beyond the system's limits."""
+    """Counts messages, tokens and dollars by user and day, and refuses what goes beyond the system's limits."""
 
     def __init__(self, *, accounts: AccountRepository, limits: Callable[[], SystemSettings], clock: Clock) -> None:
         self._accounts = accounts
@@ -33,62 +47,91 @@ class Allowance:
         self._clock = clock
 
     def take(self, owner: UserId, given: Asked) -> None:
-        """Count a message, and the tokens that its model is given, before anything of it is stored.
+        """Count a message, and what its model is expected to take, before anything of it is stored.
 
         Of any number of parallel calls no more get through than the limits allow. The offline assistant takes no
-        tokens, so it answers on when they are used up.
+        tokens, so it answers on when they are used up. A model whose price is not known is refused only once the
+        day's dollars are used up: what it costs cannot be told.
 
         Raises:
             LimitReachedError: a limit of the day is used up; the message says until when.
             StoreError: the store does not answer.
         """
-        limits, tokens = self._limits(), _estimate(given)
+        limits, tokens, cost = self._limits(), expected_tokens(given), expected_cost(given)
 
         def counted(use: DailyUse) -> DailyUse:
             if limits.messages_per_day is not None and use.messages >= limits.messages_per_day:
-                raise LimitReachedError("messages", user_message=self._used_up(limits.messages_per_day, "message"))
+                raise self._refusal("messages", self._used_up(_number(limits.messages_per_day, "message")))
             if tokens and limits.tokens_per_day is not None and use.tokens + tokens > limits.tokens_per_day:
-                sentence = self._used_up(limits.tokens_per_day, "token")
-                raise LimitReachedError("tokens", user_message=f"{sentence} The offline assistant still answers.")
-            return use.model_copy(update={"messages": use.messages + 1, "tokens": use.tokens + tokens})
+                raise self._refusal("tokens", self._used_up(_number(limits.tokens_per_day, "token")), _OFFLINE_ANSWERS)
+            if limits.usd_per_day is not None and _exceeds(use.cost_usd, cost, limits.usd_per_day):
+                raise self._refusal("dollars", self._used_up(f"${limits.usd_per_day:,.2f}"), _OFFLINE_ANSWERS)
+            return _more(use, messages=1, tokens=tokens, cost=cost)
 
         self._change(owner, counted)
 
     def settle(self, owner: UserId, given: Asked, result: GenerationResult) -> None:
-        """Replace the estimate of an answer by what it took; a failure of the store leaves the estimate."""
-        estimate = _estimate(given)
-        if not estimate:
+        """Replace what was expected of an answer by what it took; a failure of the store leaves the expectation.
+
+        It also stays where the provider did not say what an answer took that has a text.
+        """
+        tokens, cost = expected_tokens(given), expected_cost(given)
+        took, price = result.tokens, whole_cost(given.choice, result)
+        if not tokens:
             return
-        more = result.tokens - estimate
+        more_tokens = 0 if result.text and not took else took - tokens
+        more_cost = 0.0 if price is None or cost is None else price - cost
+        unpriced = int(price is None and cost is None)
         try:
-            self._change(owner, lambda use: use.model_copy(update={"tokens": max(0, use.tokens + more)}))
+            self._change(owner, lambda use: _more(use, tokens=more_tokens, cost=more_cost, unpriced=unpriced))
         except OptimusError:
-            _log.exception("the tokens of an answer could not be counted")
+            _log.exception("what an answer took could not be counted")
 
     def require(self, owner: UserId) -> None:
-        """Refuse what takes tokens beside the answers, once those of the day are used up.
+        """Refuse what takes tokens beside the answers, once those of the day, or its dollars, are used up.
 
         Raises:
             LimitReachedError: they are; `until` is when the next day begins.
             StoreError: the store does not answer.
         """
-        limit = self._limits().tokens_per_day
-        if limit is not None and self.used(owner).tokens >= limit:
-            error = LimitReachedError("tokens", user_message=self._used_up(limit, "token"))
-            error.until = self._midnight()
-            raise error
+        limits, use = self._limits(), self.used(owner)
+        if limits.tokens_per_day is not None and use.tokens >= limits.tokens_per_day:
+            raise self._refusal("tokens", self._used_up(_number(limits.tokens_per_day, "token")))
+        if limits.usd_per_day is not None and use.cost_usd >= limits.usd_per_day:
+            raise self._refusal("dollars", self._used_up(f"${limits.usd_per_day:,.2f}"))
 
-    def add(self, owner: UserId, tokens: int) -> None:
-        """Count tokens that were taken beside the answers.
+    def add(self, owner: UserId, tokens: int, cost: float | None) -> None:
+        """Count what was taken beside the answers; `cost` None: the price is not known.
 
         Raises:
             StoreError: the store does not answer.
         """
-        self._change(owner, lambda use: use.model_copy(update={"tokens": use.tokens + tokens}))
+        self._change(owner, lambda use: _more(use, tokens=tokens, cost=cost, unpriced=int(cost is None)))
 
     def used(self, owner: UserId) -> DailyUse:
         """Return what a user has used today."""
         return self._accounts.daily_use(owner, self._clock().astimezone(UTC).date())
+
+    def standing(self, owner: UserId) -> Standing:
+        """Return how a user stands today.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        limits, use = self._limits(), self.used(owner)
+        counts = (
+            (use.cost_usd, limits.usd_per_day, f"${limits.usd_per_day or 0:,.2f}"),
+            (use.tokens, limits.tokens_per_day, _number(limits.tokens_per_day or 0, "token")),
+            (use.messages, limits.messages_per_day, _number(limits.messages_per_day or 0, "message")),
+        )
+        shares = [(used / most, words) for used, most, words in counts if most]
+        share, words = max(shares, default=(0.0, ""), key=lambda each: each[0])
+        unpriced = ""
+        if limits.usd_per_day and use.unpriced:
+            calls = "1 call" if use.unpriced == 1 else f"{use.unpriced} calls"
+            unpriced = f"The price of {calls} today is not known, so the day's dollars do not include it."
+        warning = "" if share < WARN_FROM else self._used_up(words) if share >= 1 else self._nearly(share, words)
+        return Standing(used=use, warning=warning, unpriced=unpriced)
 
     def _change(self, owner: UserId, change: Callable[[DailyUse], DailyUse]) -> None:
         for _ in range(_TRIES):
@@ -96,10 +139,19 @@ class Allowance:
                 return
         raise ConflictError("a count of use changes too fast")
 
-    def _used_up(self, limit: int, noun: str) -> str:
-        number = f"{limit:,} {noun}" if limit == 1 else f"{limit:,} {noun}s"
-        left = self._midnight() - self._clock()
-        return f"Today's limit of {number} is used up. It begins anew {_in(left)}, at midnight UTC."
+    def _refusal(self, what: str, *sentences: str) -> LimitReachedError:
+        error = LimitReachedError(what, user_message=" ".join(sentences))
+        error.until = self._midnight()
+        return error
+
+    def _nearly(self, share: float, words: str) -> str:
+        return f"{share:.0%} of today's limit of {words} is used. It begins anew {self._in()}, at midnight UTC."
+
+    def _used_up(self, words: str) -> str:
+        return f"Today's limit of {words} is used up. It begins anew {self._in()}, at midnight UTC."
+
+    def _in(self) -> str:
+        return _in(self._midnight() - self._clock())
 
     def _midnight(self) -> datetime:
         now = self._clock().astimezone(UTC)
@@ -122,13 +174,28 @@ class ExtractionLedger:
         """
         taken = Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
         self.metrics.note_call(model.provider, model.name, state=None, usage=taken, cost_usd=cost_usd)
-        self.allowance.add(owner, taken.input_tokens + taken.output_tokens)
+        self.allowance.add(owner, taken.input_tokens + taken.output_tokens, cost_usd)
         self.events.append(event)
 
 
-def _estimate(given: Asked) -> int:
-    is_free = given.choice.ref == OFFLINE_MODEL
-    return 0 if is_free else given.prompt_tokens + given.memory_tokens + given.history_tokens
+def _more(use: DailyUse, *, tokens: int, cost: float | None, messages: int = 0, unpriced: int = 0) -> DailyUse:
+    return use.model_copy(
+        update={
+            "messages": use.messages + messages,
+            "tokens": max(0, use.tokens + tokens),
+            "cost_usd": max(0.0, use.cost_usd + (cost or 0.0)),
+            "unpriced": use.unpriced + unpriced,
+        }
+    )
+
+
+def _exceeds(used: float, cost: float | None, limit: float) -> bool:
+    """Tell whether a call may not be made; one that costs nothing always may."""
+    return used >= limit if cost is None else cost > 0 and used + cost > limit
+
+
+def _number(limit: int, noun: str) -> str:
+    return f"{limit:,} {noun}" if limit == 1 else f"{limit:,} {noun}s"
 
 
 def _in(time: timedelta) -> str:

@@ -7,25 +7,26 @@ message. An answer is stored before it is shown as ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from optimus.allowance import Allowance
+from optimus.branches import path
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
-from optimus.drafts import check_message, new_message, title_of
+from optimus.conversations import ALL_MESSAGES, ConversationService
+from optimus.drafts import NEW_CHAT, check_message, new_message, title_of
 from optimus.endings import Endings
 from optimus.errors import ConflictError, GenerationBusyError, InvalidInputError, ProviderError
 from optimus.llm_handler.gateway import ModelGateway
-from optimus.llm_handler.generations import Generation
-from optimus.llm_handler.requests import GenerationResult, ModelChoice, OfflineContext
+from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice, OfflineContext
+from optimus.memory_tools import AnswerTools
 from optimus.metrics import Metrics
 from optimus.models import (
-    MAX_TITLE_CHARS,
+    ROOT,
     Clock,
     Conversation,
     ConversationId,
-    MemoryId,
     Message,
     MessageId,
     MessageRole,
@@ -34,14 +35,15 @@ from optimus.models import (
     new_id,
     stable_id,
 )
-from optimus.prompt import generation_request, unwritten
+from optimus.prompt import generation_request, guided, history_budget, trimmed, unwritten
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
-from optimus.usage import Asked, answer_events, asked, note_answer, written_by
+from optimus.usage import Asked, answer_events, asked, note_answer, parts_of, written_by
 
 ENDING_S = 0.5
 """An answer is stored before it counts as ended; somebody quick may write again in between."""
-HISTORY_MESSAGES = 40
+HISTORY_MESSAGES = 150
+"""Messages that are looked at; how many of them go along is decided by their tokens."""
 CONTEXT_MESSAGES = 4
 
 _UNFINISHED = (MessageState.STOPPED, MessageState.FAILED)
@@ -58,7 +60,7 @@ class Turn:
     """What could not be done and is worth saying, such as memory that was out of reach."""
 
 
-class ChatService:
+class ChatService(ConversationService):
     """Conversations and their turns; every call names the owner and reaches nobody else's."""
 
     def __init__(
@@ -73,72 +75,12 @@ class ChatService:
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        self._conversations = conversations
+        super().__init__(conversations=conversations, memory=memory, models=models, clock=clock)
         self._events = events
-        self._memory = memory
-        self._models = models
         self._connections = connections
         self._allowance = allowance
-        self._clock = clock
         self._metrics = metrics
         self._endings: Endings[GenerationResult] = Endings()
-
-    def conversations(self, owner: UserId, *, limit: int = 50) -> list[Conversation]:
-        """Return the owner's conversations, last used first."""
-        return self._conversations.page(owner, limit=limit)
-
-    def conversation(self, owner: UserId, conversation_id: ConversationId) -> Conversation:
-        """Return one conversation.
-
-        Raises:
-            NotFoundError: it is missing or not the owner's.
-        """
-        return self._conversations.get(owner, conversation_id)
-
-    def messages(self, owner: UserId, conversation_id: ConversationId) -> list[Message]:
-        """Return the newest messages of a conversation, oldest first."""
-        return self._conversations.messages(owner, conversation_id)
-
-    def rename(self, owner: UserId, conversation_id: ConversationId, title: str) -> str:
-        """Give a conversation another title; return it as it was stored.
-
-        Raises:
-            InvalidInputError: the title is empty.
-            NotFoundError: it is missing or not the owner's.
-        """
-        cleaned = " ".join(title.split())[:MAX_TITLE_CHARS]
-        if not cleaned:
-            raise InvalidInputError(user_message="Please give the chat a name.")
-        self._conversations.rename(owner, conversation_id, cleaned)
-        return cleaned
-
-    def delete(self, owner: UserId, conversation_id: ConversationId, *, forget: bool) -> None:
-        """Delete a conversation with its messages.
-
-        Args:
-            owner: Whose it is.
-            conversation_id: Which one.
-            forget: Whether to forget the facts that came only from it, too.
-
-        Raises:
-            NotFoundError: it is missing or not the owner's.
-        """
-        self._conversations.get(owner, conversation_id)
-        self.stop(owner, conversation_id)
-        ids = [message.id for message in self._conversations.messages(owner, conversation_id, limit=10_000)]
-        self._memory.withdraw(owner, ids, derived=forget)
-        self._conversations.delete(owner, conversation_id)
-
-    def generation(self, owner: UserId, conversation_id: ConversationId) -> Generation | None:
-        """Return the answer that is being written in a conversation, if one is."""
-        return self._models.current(owner, conversation_id)
-
-    def stop(self, owner: UserId, conversation_id: ConversationId) -> None:
-        """Stop the answer that is being written; what was written stays."""
-        running = self._models.current(owner, conversation_id)
-        if running:
-            running.stop()
-            running.wait(5.0)
 
     def send(
         self,
@@ -170,18 +112,56 @@ class ChatService:
         """
         cleaned, attempt = check_message(text), attempt or new_id()
         sent = MessageId(stable_id("message", owner, attempt, cleaned))
-        earlier = [each for each in self._before(owner, conversation_id) if each.id != sent]
-        self._allowance.take(owner, asked(choice, cleaned, earlier, ()))
+        earlier = [each for each in self._before(owner, conversation_id) if each.id not in (sent, _reply_to(sent))]
+        self._allowance.take(owner, asked(choice, cleaned, self._along(earlier, choice), ()))
         conversation = self._open(owner, conversation_id, cleaned, attempt)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
-        message = message.model_copy(update={"id": sent, "zone": zone})
+        parent = earlier[-1].id if earlier else ROOT
+        return self._take_turn(message.model_copy(update={"id": sent, "zone": zone, "parent": parent}), earlier, choice)
+
+    def edit(
+        self, owner: UserId, message_id: MessageId, text: str, *, choice: ModelChoice, zone: str | None = None
+    ) -> Turn:
+        """Say one of one's own messages otherwise: a branch of the conversation begins there.
+
+        The old message keeps its branch, which can be shown again; what was learned only from it is withdrawn.
+
+        Raises:
+            NotFoundError: the message is missing or not the owner's.
+            InvalidInputError: it is an answer, or the text cannot be sent.
+            GenerationBusyError, LimitReachedError, StoreError: as for `send`.
+        """
+        cleaned, old = check_message(text), self._conversations.message(owner, message_id)
+        if old.role is not MessageRole.USER:
+            raise InvalidInputError(user_message="Only your own messages can be changed.")
+        self._before(owner, old.conversation_id)
+        everything = self._conversations.messages(owner, old.conversation_id, limit=ALL_MESSAGES)
+        earlier = path(everything, old.id)[:-1][-HISTORY_MESSAGES:]
+        self._allowance.take(owner, asked(choice, cleaned, self._along(earlier, choice), ()))
+        conversation = self._conversations.get(owner, old.conversation_id)
+        message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
+        parent = earlier[-1].id if earlier else ROOT
+        sent = MessageId(stable_id("edit", old.id, cleaned))
+        message = message.model_copy(update={"id": sent, "zone": zone, "parent": parent})
+        message = self._conversations.add_message(message)
+        self._memory.withdraw(owner, [old.id])
+        undone = tuple(change.model_copy(update={"undone": True}) for change in old.saved)
+        self._conversations.update_message(old.model_copy(update={"saved": undone}))
+        return self._take_turn(message, earlier, choice)
+
+    def _take_turn(self, message: Message, earlier: Sequence[Message], choice: ModelChoice) -> Turn:
+        """Store a message, unless it is there already, and start its answer; see `send`."""
+        owner = message.user_id
         message = self._conversations.add_message(message)
         self._metrics.messages.inc()
         message, unsaved = self._remember(message, earlier)
+        conversation = self._conversations.get(owner, message.conversation_id)
+        if conversation.head:
+            self._conversations.change(owner, conversation.id, head=None)
         recalled, unread = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         reply = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
-        answer = {"id": MessageId(stable_id("reply", sent)), **unwritten(choice, message.text, offline)}
+        answer = {"id": _reply_to(message.id), "parent": message.id, **unwritten(choice, message.text, offline)}
         reply = reply.model_copy(update=answer)
         self._conversations.touch(owner, conversation.id)
         reply = self._conversations.add_message(reply)
@@ -189,43 +169,44 @@ class ChatService:
             self._answer(reply, message, earlier, offline, choice)
         return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or unread)
 
+    def estimate(self, owner: UserId, conversation_id: ConversationId | None, *, choice: ModelChoice) -> Asked:
+        """Return what would go along with a next message, whose own tokens and memories come on top.
+
+        Raises:
+            NotFoundError: the conversation is missing or not the owner's.
+        """
+        earlier = self.messages(owner, conversation_id)[-HISTORY_MESSAGES:] if conversation_id else []
+        return asked(choice, "", self._along(earlier, choice), ())
+
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
-        """Write an answer again that was stopped or failed; the message before it is neither lost nor doubled.
+        """Write the last answer again; the message before it is neither lost nor doubled.
+
+        One that was stopped or failed is written anew; a whole one stays as an earlier version of the answer.
 
         Raises:
             NotFoundError: the answer is missing or not the owner's.
-            InvalidInputError: it is not an unfinished answer at the end of its conversation.
+            InvalidInputError: it is not an answer at the end of what is shown.
             GenerationBusyError, LimitReachedError: as for `send`.
         """
         reply = self._conversations.message(owner, reply_id)
         messages = self._before(owner, reply.conversation_id)
-        if len(messages) < 2 or messages[-1].id != reply.id or reply.state not in _UNFINISHED:  # noqa: PLR2004 - a pair
-            raise InvalidInputError(user_message="Only the last, unfinished answer can be written again.")
+        if len(messages) < 2 or messages[-1].id != reply.id or reply.role is MessageRole.USER:  # noqa: PLR2004 - a pair
+            raise InvalidInputError(user_message="Only the last answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
-        self._allowance.take(owner, asked(choice, message.text, earlier, ()))
+        self._allowance.take(owner, asked(choice, message.text, self._along(earlier, choice), ()))
         recalled, _ = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
-        reply = self._conversations.update_message(reply.model_copy(update=unwritten(choice, message.text, offline)))
+        anew = unwritten(choice, message.text, offline)
+        if reply.state in _UNFINISHED:
+            reply = self._conversations.update_message(reply.model_copy(update=anew))
+        else:
+            conversation = self._conversations.get(owner, reply.conversation_id)
+            fresh = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
+            fresh = fresh.model_copy(update={"parent": message.id, **anew})
+            reply = self._conversations.add_message(fresh)
+            self._conversations.change(owner, conversation.id, head=None)
         self._answer(reply, message, earlier, offline, choice)
         return reply
-
-    def undo(self, owner: UserId, message_id: MessageId, memory_id: MemoryId) -> None:
-        """Take back one change that a message made in memory; doing it twice does nothing.
-
-        Raises:
-            NotFoundError: the message or the change is missing, or not the owner's.
-        """
-        message = self._conversations.message(owner, message_id)
-        change = next((c for c in message.saved if c.memory_id == memory_id and not c.undone), None)
-        if change is None:
-            return
-        self._memory.undo(owner, change)
-        saved = tuple(c.model_copy(update={"undone": True}) if c is change else c for c in message.saved)
-        self._conversations.update_message(message.model_copy(update={"saved": saved}))
-
-    def mark_interrupted(self) -> int:
-        """Mark answers that a stop of the process cut off; called once at start. Return how many."""
-        return self._conversations.mark_interrupted()
 
     def catch_up(self) -> int:
         """Store the answers that ended while the store was away; return how many there were.
@@ -246,15 +227,21 @@ class ChatService:
         running = self._models.current(owner, conversation_id)
         if running and not running.wait(ENDING_S):
             raise GenerationBusyError
-        return self._conversations.messages(owner, conversation_id, limit=HISTORY_MESSAGES)
+        return self.messages(owner, conversation_id)[-HISTORY_MESSAGES:]
 
     def _open(self, owner: UserId, conversation_id: ConversationId | None, text: str, attempt: str) -> Conversation:
         if conversation_id:
-            return self._conversations.get(owner, conversation_id)
+            found = self._conversations.get(owner, conversation_id)
+            if found.title == NEW_CHAT:
+                self._conversations.change(owner, found.id, title=title_of(text))
+            return found
         now, fresh = self._clock(), ConversationId(stable_id("conversation", owner, attempt))
         conversation = Conversation(id=fresh, user_id=owner, title=title_of(text), created_at=now, updated_at=now)
         self._conversations.create(conversation)
         return conversation
+
+    def _along(self, earlier: Sequence[Message], choice: ModelChoice) -> list[Message]:
+        return trimmed(earlier, history_budget(choice, self._models.history_tokens))
 
     def _remember(self, message: Message, earlier: Sequence[Message]) -> tuple[Message, str | None]:
         changes, notice = self._memory.try_to_remember(message, before=earlier[-CONTEXT_MESSAGES:])
@@ -270,22 +257,30 @@ class ChatService:
         offline: OfflineContext,
         choice: ModelChoice,
     ) -> None:
-        given = asked(choice, message.text, earlier, offline.recalled)
+        conversation = self._conversations.get(reply.user_id, reply.conversation_id)
+        along, tools = self._along(earlier, choice), self._memory.tools(message, choice)
+        given = asked(choice, message.text, along, offline.recalled, own=conversation.instructions)
+        given = replace(given, left_out=len(earlier) - len(along))
+        finish = partial(self._finish, reply, message, given, tools)
         try:
             credentials = self._connections.credentials(reply.user_id, choice)
-            request = generation_request(reply, message.text, earlier, offline, credentials)
-            request = request.model_copy(update=self._connections.line_up(reply.user_id, choice))
-            self._models.start(request, partial(self._endings.store, partial(self._finish, reply, message, given)))
+            request = generation_request(reply, message.text, along, offline, credentials)
+            line_up = self._connections.line_up(reply.user_id, choice)
+            request = guided(request, conversation).model_copy(update={"tools": tools, **line_up})
+            self._models.start(request, partial(self._endings.store, finish))
         except ProviderError as error:
-            failed = GenerationResult(text="", state=MessageState.FAILED, error=error.user_message)
-            self._finish(reply, message, given, failed)
+            finish(GenerationResult(text="", state=MessageState.FAILED, error=error.user_message))
 
-    def _finish(self, reply: Message, message: Message, given: Asked, result: GenerationResult) -> None:
+    def _finish(
+        self, reply: Message, message: Message, given: Asked, tools: AnswerTools | None, result: GenerationResult
+    ) -> None:
         """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""
         ended = written_by(result)
         ended |= {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
+        ended["parts"] = None if given.choice.ref == OFFLINE_MODEL else parts_of(given)
+        done = {"tools": tuple(tools.calls), "saved": tuple(tools.changes)} if tools else {}
         try:
-            self._conversations.update_message(reply.model_copy(update=ended))
+            self._conversations.update_message(reply.model_copy(update=ended | done))
         except ConflictError:
             if self._conversations.message(reply.user_id, reply.id).text != result.text:
                 raise
@@ -297,3 +292,7 @@ class ChatService:
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)
         self._memory.look_further(message, given.choice)
+
+
+def _reply_to(sent: MessageId) -> MessageId:
+    return MessageId(stable_id("reply", sent))

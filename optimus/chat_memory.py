@@ -12,7 +12,8 @@ from optimus.llm_handler.offline.question import search_text
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, OfflineContext
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.wording import is_small_talk
-from optimus.models import MemoryChange, Message, MessageId, RecalledMemory, UserId
+from optimus.memory_tools import AnswerTools
+from optimus.models import ChangeKind, MemoryChange, MemoryId, Message, MessageId, RecalledMemory, UserId
 from optimus.preferences import PreferenceService
 from optimus.prompt import CHARS_PER_TOKEN, MAX_MEMORIES, WHOLE_TOKENS, offline_context, within_budget
 from optimus.storage.records import MAX_RECALLED
@@ -109,6 +110,18 @@ class ChatMemory:
                 "looks_up": chosen.recalls and chosen.max_memories > 0,
             }
         )
+
+    def tools(self, message: Message, choice: ModelChoice) -> AnswerTools | None:
+        """Return what a model may do to memory while it answers a message; None where its writer lets it do nothing."""
+        chosen = self._preferences.of(message.user_id)
+        if choice.ref == OFFLINE_MODEL or not chosen.uses_tools or not (chosen.recalls or chosen.remembers):
+            return None
+        return AnswerTools(memory=self._memory, message=message, chosen=chosen)
+
+    def forget(self, owner: UserId, memory_id: MemoryId) -> MemoryChange:
+        """Forget a memory because its owner said so under an answer; return what Undo takes back."""
+        memory = self._memory.forget(owner, memory_id)
+        return MemoryChange(kind=ChangeKind.FORGET, memory_id=memory_id, text=memory.text, version=memory.version)
 
     def note_use(self, answer: Message, *, at: datetime) -> None:
         """Count which memories an answer was given; an answer is never lost for it."""

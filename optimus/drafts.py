@@ -15,6 +15,9 @@ from optimus.models import (
     new_id,
 )
 
+NEW_CHAT = "New chat"
+"""The title of a conversation in which nothing was said yet."""
+
 
 def check_message(text: str) -> str:
     """Return a message without invisible control characters and outer space.
@@ -22,7 +25,7 @@ def check_message(text: str) -> str:
     Raises:
         InvalidInputError: nothing is left, it is too long, or it is not valid text.
     """
-    cleaned = "".join(c for c in text if c in "\n\t" or not _is_control(c)).strip()
+    cleaned = without_controls(text).strip()
     if not cleaned:
         raise InvalidInputError(user_message="There is nothing to send yet. Type a message first.")
     if len(cleaned) > MAX_MESSAGE_CHARS:
@@ -31,6 +34,11 @@ def check_message(text: str) -> str:
             "at once. It is still in the box: shorten it or send it in parts."
         )
     return cleaned
+
+
+def without_controls(text: str) -> str:
+    """Return a text without invisible control characters; line breaks and tabs stay."""
+    return "".join(c for c in text if c in "\n\t" or not _is_control(c))
 
 
 def _is_control(char: str) -> bool:

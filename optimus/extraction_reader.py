@@ -10,6 +10,7 @@ from threading import Event
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optimus.allowance import ExtractionLedger
+from optimus.branches import path
 from optimus.connections import ConnectionService
 from optimus.errors import ConflictError, NotFoundError, ProviderUnreachableError
 from optimus.llm_handler.extraction import ExtractionRequest, Finding, KnownMemory, MemoryExtractor, SourceMessage
@@ -139,9 +140,10 @@ class ExtractionReader:
     def _batch(self, job: ExtractionJob, messages: Sequence[Message], chosen: UserPreferences) -> _Batch:
         """Gather what the call is made from; memories that may not go into answers are not sent here either."""
         first, since = min(message.created_at for message in messages), chosen.remembers_since
+        last = max(messages, key=lambda message: message.created_at)
         earlier = [
             message
-            for message in self._conversations.messages(job.user_id, job.conversation_id)
+            for message in path(self._conversations.messages(job.user_id, job.conversation_id), last.id)
             if message.created_at < first and (since is None or message.created_at >= since)
         ]
         texts = [message.text for message in messages]

@@ -8,16 +8,21 @@ from enum import StrEnum
 from pydantic import Field
 
 from optimus.values import (
+    MAX_INSTRUCTIONS_CHARS,
     MAX_MEMORY_CHARS,
     MAX_MESSAGE_CHARS,
     MAX_TITLE_CHARS,
+    ROOT,
     Clock,
     ConversationId,
     MemoryId,
     MessageId,
     Principal,
+    PromptParts,
     Role,
     SessionId,
+    ToolCall,
+    Usage,
     User,
     UserId,
     UserStatus,
@@ -29,9 +34,11 @@ from optimus.values import (
 )
 
 __all__ = [
+    "MAX_INSTRUCTIONS_CHARS",
     "MAX_MEMORY_CHARS",
     "MAX_MESSAGE_CHARS",
     "MAX_TITLE_CHARS",
+    "ROOT",
     "ChangeKind",
     "Clock",
     "Conversation",
@@ -48,12 +55,14 @@ __all__ = [
     "MessageRole",
     "MessageState",
     "Principal",
+    "PromptParts",
     "Provenance",
     "RecalledMemory",
     "Role",
     "ScorePart",
     "SessionId",
     "SourceKind",
+    "ToolCall",
     "Usage",
     "User",
     "UserId",
@@ -247,15 +256,6 @@ class MessageState(StrEnum):
     FAILED = "failed"
 
 
-class Usage(Value):
-    """What one model call took."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    first_token_ms: float | None = None
-    duration_ms: float | None = None
-
-
 class Message(Value):
     """One message of a conversation."""
 
@@ -272,11 +272,15 @@ class Message(Value):
     """`provider:model` that wrote it; None for the user's own."""
     saved: tuple[MemoryChange, ...] = ()
     used: tuple[MemoryUse, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
+    parts: PromptParts | None = None
     usage: Usage | None = None
     error: str | None = None
     """What to tell the user where `state` is `FAILED`."""
     instead: str | None = None
     """Which model did not answer and why, where another than the chosen one wrote it."""
+    parent: MessageId | None = None
+    """The message that it follows, or `ROOT`; None, as of old: the one before it in time."""
     version: int = 1
 
 
@@ -288,4 +292,9 @@ class Conversation(Value):
     title: str
     created_at: datetime
     updated_at: datetime
+    instructions: str = Field(default="", max_length=MAX_INSTRUCTIONS_CHARS)
+    """What the user wants models to know or heed in this conversation."""
+    temperature: float | None = Field(default=None, ge=0, le=1)
+    head: MessageId | None = None
+    """The last message of the branch that is shown; None means the newest message."""
     version: int = 1

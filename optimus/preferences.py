@@ -70,6 +70,7 @@ class PreferenceService:
         recalls: bool,
         max_memories: int,
         never_store: Collection[MemoryType],
+        uses_tools: bool = True,
     ) -> UserPreferences:
         """Choose what a chat keeps and what answers are made from.
 
@@ -79,6 +80,7 @@ class PreferenceService:
             recalls: Whether answers are made from memories.
             max_memories: How many memories an answer is given at most, 0 to 20.
             never_store: Kinds that are never kept of what they say in a chat.
+            uses_tools: Whether models may search and change memories while they answer.
 
         Raises:
             InvalidInputError: the number is out of range; nothing is changed.
@@ -95,6 +97,7 @@ class PreferenceService:
                 "recalls": recalls,
                 "max_memories": max_memories,
                 "never_store": frozenset(never_store),
+                "uses_tools": uses_tools,
             }
 
         return self._change(owner, chosen)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from optimus.llm_handler.agents import MEMORY_RULE
 from optimus.llm_handler.offline.respond import reply as offline_reply
+from optimus.llm_handler.prices import context_tokens
 from optimus.llm_handler.requests import (
     OFFLINE_MODEL,
     Credentials,
@@ -16,7 +17,16 @@ from optimus.llm_handler.requests import (
     OfflineContext,
     PromptTurn,
 )
-from optimus.models import ChangeKind, MemoryType, MemoryUse, Message, MessageRole, MessageState, RecalledMemory
+from optimus.models import (
+    ChangeKind,
+    Conversation,
+    MemoryType,
+    MemoryUse,
+    Message,
+    MessageRole,
+    MessageState,
+    RecalledMemory,
+)
 
 INSTRUCTIONS = """You are Optimus, an assistant with a memory. Answer in the user's language, to the point and \
 warmly. Use what you know about the user where it helps, without listing it unasked. If the notes do not answer a \
@@ -130,6 +140,34 @@ def generation_request(
         prompt=prompt,
         offline=offline,
     )
+
+
+def trimmed(earlier: Sequence[Message], budget: int) -> list[Message]:
+    """Return the newest messages that fit a budget of tokens, from one of the user's on, the oldest first."""
+    kept: list[Message] = []
+    room = budget * CHARS_PER_TOKEN
+    for message in reversed(earlier):
+        room -= len(message.text)
+        if room < 0:
+            break
+        kept.insert(0, message)
+    while kept and len(kept) < len(earlier) and kept[0].role is not MessageRole.USER:
+        kept.pop(0)
+    return kept
+
+
+def history_budget(choice: ModelChoice, most: int) -> int:
+    """Return how many tokens of earlier messages a model gets: `most`, or half of what it can read."""
+    window = context_tokens(choice.ref)
+    return most if window is None else min(most, window // 2)
+
+
+def guided(request: GenerationRequest, conversation: Conversation) -> GenerationRequest:
+    """Return a request that heeds what the user chose for this conversation."""
+    own = conversation.instructions
+    more = f"\n\nThe user's own instructions for this conversation:\n{own}" if own else ""
+    changes = {"instructions": f"{request.instructions}{more}", "temperature": conversation.temperature}
+    return request.model_copy(update=changes)
 
 
 def unwritten(choice: ModelChoice, prompt: str, offline: OfflineContext) -> dict[str, object]:

@@ -75,6 +75,7 @@ class Services:
     preferences: PreferenceService
     connections: ConnectionService
     chat: ChatService
+    allowance: Allowance
     extraction: ExtractionService
     analytics: AnalyticsService
     overview: OverviewService
@@ -198,6 +199,7 @@ def wire(
         preferences=engines.preferences,
         connections=engines.connections,
         chat=chat,
+        allowance=engines.allowance,
         extraction=extraction,
         analytics=analytics,
         overview=OverviewService(store=store, people=auth.people, clock=clock),

@@ -128,8 +128,14 @@ class Settings(BaseSettings):
     tokens_per_day: int | None = Field(
         None, ge=1, description="Tokens that one user's answers may take in a day (UTC); else what admins choose."
     )
+    usd_per_day: float | None = Field(
+        None, gt=0, le=100_000, description="US dollars of one user's models in a day (UTC); else what admins choose."
+    )
     max_memories: int | None = Field(
         None, ge=1, description="Memories that one user may have, messages not counted; else what admins choose."
+    )
+    history_tokens: int = Field(
+        8_000, ge=200, le=1_000_000, description="Tokens of earlier messages that go along with a message at most."
     )
     request_timeout_s: int = Field(
         120, ge=5, le=3600, description="Seconds that one answer may take, waiting and trying again included."

@@ -27,7 +27,7 @@ from optimus.storage.records import EventData
 from optimus.storage.work import WorkRepository
 
 MAX_AGE = timedelta(seconds=2)
-MOST_MESSAGES, MOST_TOKENS, MOST_MEMORIES = 100_000, 1_000_000_000, 1_000_000
+MOST_MESSAGES, MOST_TOKENS, MOST_MEMORIES, MOST_USD = 100_000, 1_000_000_000, 1_000_000, 100_000.0
 _NAME = "system"
 _TRIES = 5
 _ENVIRONMENT = {
@@ -36,6 +36,7 @@ _ENVIRONMENT = {
     "allowed_providers": "allowed_providers",
     "messages_per_day": "messages_per_day",
     "tokens_per_day": "tokens_per_day",
+    "usd_per_day": "usd_per_day",
     "max_memories": "max_memories",
 }
 """Which setting of the environment fixes which field."""
@@ -51,6 +52,8 @@ class SystemSettings(Value):
     """Keys of the catalogue; None means all. The offline assistant is always allowed and never listed."""
     messages_per_day: int | None = Field(default=None, ge=1, le=MOST_MESSAGES)
     tokens_per_day: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    usd_per_day: float | None = Field(default=None, gt=0, le=MOST_USD, allow_inf_nan=False)
+    """US dollars of one user's calls, by list prices."""
     max_memories: int | None = Field(default=None, ge=1, le=MOST_MEMORIES)
     """Derived and written ones; messages are not counted."""
 
@@ -206,8 +209,8 @@ def _check_model(model: str, allowed: frozenset[str] | None) -> None:
         raise InvalidInputError(user_message=f"{title} is not among the allowed providers. Allow it first.")
 
 
-def _words(value: object) -> str | int | bool | None:
+def _words(value: object) -> str | float | bool | None:
     """Return a setting's value as the log keeps it."""
     if isinstance(value, frozenset):
         return ", ".join(sorted(value)) or "none"
-    return value if isinstance(value, str | int | bool) else None
+    return value if isinstance(value, str | int | float | bool) else None

@@ -18,8 +18,19 @@ from optimus.llm_handler.requests import (
     ModelTarget,
 )
 from optimus.metrics import Metrics
-from optimus.models import MemoryId, Message, MessageId, MessageState, RecalledMemory, Usage, UserId, new_id, stable_id
-from optimus.prompt import CHARS_PER_TOKEN, memory_block
+from optimus.models import (
+    MemoryId,
+    Message,
+    MessageId,
+    MessageState,
+    PromptParts,
+    RecalledMemory,
+    Usage,
+    UserId,
+    new_id,
+    stable_id,
+)
+from optimus.prompt import CHARS_PER_TOKEN, INSTRUCTIONS, memory_block
 from optimus.storage.records import Event, EventData
 from optimus.storage.table import Row
 
@@ -27,6 +38,8 @@ ANSWER = "answer"
 """The kind of event that an ended answer leaves."""
 EXTRACTION = "extraction"
 """The kind of event that a model leaves which looked for memories."""
+EXPECTED_ANSWER = 500
+"""Tokens of an answer, for prices that are told before it is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +51,9 @@ class Asked:
     memory_tokens: int
     history_tokens: int
     """Of the earlier messages of the conversation that went along."""
+    instruction_tokens: int = 0
+    left_out: int = 0
+    """Earlier messages that did not go along, because they were too much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +86,16 @@ def estimated_tokens(text: str | None) -> int:
     return -(-len(text or "") // CHARS_PER_TOKEN)
 
 
-def asked(choice: ModelChoice, prompt: str, earlier: Sequence[Message], recalled: Sequence[RecalledMemory]) -> Asked:
-    """Measure what a model is given."""
+def asked(
+    choice: ModelChoice, prompt: str, earlier: Sequence[Message], recalled: Sequence[RecalledMemory], *, own: str = ""
+) -> Asked:
+    """Measure what a model is given; `own` are the user's instructions, Optimus's are as long as they usually are."""
     return Asked(
         choice=choice,
         prompt_tokens=estimated_tokens(prompt),
         memory_tokens=estimated_tokens(memory_block(recalled)),
         history_tokens=sum(estimated_tokens(message.text) for message in earlier),
+        instruction_tokens=estimated_tokens(INSTRUCTIONS + own),
     )
 
 
@@ -111,6 +130,33 @@ def _given_up_event(reply: Message, given_up: GivenUp, place: int, at: datetime)
     return Event(id=event_id, user_id=reply.user_id, kind=ANSWER, at=at, data=data)
 
 
+def parts_of(given: Asked) -> PromptParts:
+    """Return what is kept with an answer about what its model was given."""
+    return PromptParts(
+        instructions=given.instruction_tokens,
+        memories=given.memory_tokens,
+        history=given.history_tokens,
+        message=given.prompt_tokens,
+        left_out=given.left_out,
+    )
+
+
+def expected_tokens(given: Asked) -> int:
+    """Return about how many tokens a call reads; none where no language model is asked."""
+    is_free = given.choice.ref == OFFLINE_MODEL
+    return (
+        0
+        if is_free
+        else sum((given.prompt_tokens, given.memory_tokens, given.history_tokens, given.instruction_tokens))
+    )
+
+
+def expected_cost(given: Asked) -> float | None:
+    """Return about what a call will cost in US dollars, with an answer of `EXPECTED_ANSWER` tokens; None: not known."""
+    usage = Usage(input_tokens=expected_tokens(given), output_tokens=EXPECTED_ANSWER)
+    return cost_usd(given.choice.ref, usage, is_local=given.choice.is_local)
+
+
 def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: datetime) -> Event:
     """Return the record of an answer by the model that was asked last; recorded twice it is one."""
     return Event(
@@ -125,7 +171,8 @@ def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: 
             "conversation_id": reply.conversation_id,
             "memories": len(reply.used),
             "memory_ids": ",".join(use.memory_id for use in reply.used),
-            "cost_usd": _cost(given.choice, result),
+            "cost_usd": answer_cost(given.choice, result),
+            "expected_usd": expected_cost(given),
             "memory_tokens": given.memory_tokens,
             "history_tokens": given.history_tokens,
             "said_tokens": given.prompt_tokens + estimated_tokens(result.text),
@@ -140,7 +187,7 @@ def note_answer(metrics: Metrics, given: Asked, result: GenerationResult) -> Non
         model, cost = each.target.model, _price(each.target.model, each.usage, is_local=each.target.is_local)
         metrics.note_call(model.provider, model.name, state=MessageState.FAILED, usage=each.usage, cost_usd=cost)
     ref = result.target.model if result.target else given.choice.ref
-    cost = _cost(given.choice, result)
+    cost = answer_cost(given.choice, result)
     metrics.note_call(ref.provider, ref.name, state=result.state, usage=result.usage, cost_usd=cost)
 
 
@@ -195,12 +242,19 @@ def read_answer(row: Row) -> Answer:
     )
 
 
-def _cost(choice: ModelChoice, result: GenerationResult) -> float | None:
+def answer_cost(choice: ModelChoice, result: GenerationResult) -> float | None:
     """Return the price of an answer; one that failed before it began is not charged for."""
     if result.state is MessageState.FAILED and not result.text:
         return _price(choice.ref, result.usage, is_local=choice.is_local)
     by = result.target or choice
     return cost_usd(by.model if isinstance(by, ModelTarget) else by.ref, result.usage, is_local=by.is_local)
+
+
+def whole_cost(choice: ModelChoice, result: GenerationResult) -> float | None:
+    """Return the price of an answer and of the models that were given up before it; None: not known."""
+    prices = [_price(each.target.model, each.usage, is_local=each.target.is_local) for each in result.given_up]
+    known = [price for price in (*prices, answer_cost(choice, result)) if price is not None]
+    return sum(known) if len(known) > len(prices) else None
 
 
 def _price(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:

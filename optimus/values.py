@@ -19,10 +19,14 @@ ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 MemoryId = NewType("MemoryId", str)
 
+ROOT = MessageId("")
+"""Stands for what comes before the first message of a conversation."""
+
 Clock = Callable[[], datetime]
 
 MAX_MESSAGE_CHARS = 32_000
 MAX_TITLE_CHARS = 120
+MAX_INSTRUCTIONS_CHARS = 4_000
 MAX_MEMORY_CHARS = 4_000
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "optimus")
@@ -92,3 +96,35 @@ class Principal(Value):
     session_id: SessionId
     must_change_password: bool = False
     """Signed in with a one-time code: nothing but choosing an own password is allowed."""
+
+
+class ToolCall(Value):
+    """What a model did with a tool while it wrote an answer."""
+
+    name: str
+    """`search_memory`, `save_memory`, `correct_memory` or `forget_memory`."""
+    text: str
+    """What it was called with; to forget, the memory's text."""
+    memory_id: MemoryId | None = None
+    asks: bool = False
+    """Whether it waits for the user's word."""
+
+
+class PromptParts(Value):
+    """What a model was given for an answer, in estimated tokens."""
+
+    instructions: int
+    memories: int
+    history: int
+    message: int
+    left_out: int = 0
+    """Earlier messages that were too much for the model, or for what may go along."""
+
+
+class Usage(Value):
+    """What one model call took."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    first_token_ms: float | None = None
+    duration_ms: float | None = None

@@ -6,9 +6,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from optimus.auth.permissions import Action
+from optimus.conversations import Thread
 from optimus.llm_handler.requests import ModelChoice
-from optimus.models import Conversation, ConversationId, Message, MessageRole, MessageState, is_uuid, new_id
+from optimus.models import Conversation, ConversationId, MessageRole, MessageState, is_uuid, new_id
 from optimus.ui.chat_messages import draw_look, draw_looking, draw_message, draw_running
+from optimus.ui.chat_options import draw_allowance_note, draw_options
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
 from optimus.ui.guard import PageContext, act, act_and_note, did, run_page
@@ -30,14 +32,17 @@ def render(context: PageContext) -> None:
     owner = context.principal.user_id
     chat = context.services.chat
     running = chat.generation(owner, conversation.id) if conversation else None
-    messages = chat.messages(owner, conversation.id) if conversation else []
+    messages, versions = chat.thread(owner, conversation.id) if conversation else Thread()
     if messages and messages[-1].state is not MessageState.WRITING:
         running = None
-    choice = draw_model_picker(context, messages[-1].model if messages else None)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"):
+        choice = draw_model_picker(context, messages[-1].model if messages else None)
+        if begun := draw_options(context, conversation, choice):
+            open_conversation(begun)
     body = _body(context, conversation)
     with body:
         suggested = None if messages else _draw_empty(context, choice)
-        _draw_messages(context, messages, choice)
+        _draw_messages(context, Thread(messages, versions), choice)
     text = _draw_input(context, running=running is not None) or suggested
     if text:
         _send(context, conversation, text, choice)
@@ -72,12 +77,14 @@ def _open(context: PageContext) -> Conversation | None:
     return None
 
 
-def _draw_messages(context: PageContext, messages: list[Message], choice: ModelChoice) -> None:
+def _draw_messages(context: PageContext, thread: Thread, choice: ModelChoice) -> None:
+    messages = thread.messages
     said = [message.id for message in messages if message.role is MessageRole.USER]
     looks = context.services.extraction.looks(context.principal.user_id, said)
     for message in messages:
         if message.state is not MessageState.WRITING:
-            draw_message(context, message, choice, is_last=message is messages[-1])
+            others = thread.versions.get(message.id, ())
+            draw_message(context, message, choice, is_last=message is messages[-1], versions=others)
             draw_look(context, looks.get(message.id))
     if pending := [key for key, look in looks.items() if look.is_under_way]:
         draw_looking(context, pending)
@@ -107,6 +114,7 @@ def _draw_input(context: PageContext, *, running: bool) -> str | None:
             _stop(context)
     text = st.chat_input("Message Optimus", key=_DRAFT, disabled=running)
     draw_memory_note(context)
+    draw_allowance_note(context)
     return text
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from optimus.errors import OptimusError, ProviderResponseError, ProviderTimeoutError
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import GenerationRequest, PromptTurn
+from optimus.llm_handler.tools import TOOL_RULE, AgentDependencies, add_tools
 from optimus.llm_handler.translate import translate
 from optimus.models import MessageRole, Usage
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic_ai.agent import AgentRunEvents
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import Model
+    from pydantic_ai.settings import ModelSettings
 
 MEMORY_OPEN = "<memories>"
 MEMORY_CLOSE = "</memories>"
@@ -36,6 +38,7 @@ _MEMORY_NOTE = "Notes about the user that may help with the message below. They 
 PING_TIMEOUT_S = 20.0
 _TOO_SLOW = "The model did not begin to answer in time. Your message is kept; try again or choose another model."
 _TOO_LONG = "The model took too long to answer. What arrived is kept; try again for a whole answer."
+_REFUSES_TOOLS = {400, 404, 422, 500, 501}
 
 _ESCAPES = {ord("&"): "&amp;"} | {
     ord(sign): name for name, signs in (("&lt;", "<＜﹤‹〈⟨❮"), ("&gt;", ">＞﹥›〉⟩❯")) for sign in signs
@@ -82,6 +85,8 @@ class ChatAgent:
         self._deadlines = deadlines
         self._monotonic = monotonic
         self._agent: Agent[None, str] | None = None
+        self._with_tools: Agent[AgentDependencies, str] | None = None
+        self._without: set[str] = set()
 
     def load(self) -> Agent[None, str]:
         """Import the agent library, which takes seconds the first time, and return the agent."""
@@ -89,7 +94,9 @@ class ChatAgent:
             import pydantic_ai  # noqa: PLC0415
 
             pydantic_ai.BANNER_ENABLED = False
-            self._agent = pydantic_ai.Agent(output_type=str, name="chat", retries={"output": 0, "tools": 1})
+            make = partial(pydantic_ai.Agent, output_type=str, name="chat", retries={"output": 0, "tools": 1})
+            self._with_tools = add_tools(make)
+            self._agent = make()
         return self._agent
 
     async def write(
@@ -139,18 +146,53 @@ class ChatAgent:
             raise translate(exc) from exc
 
     async def _stream(self, request: GenerationRequest, model: Model, watch: _Watch) -> None:
-        run = self.load().run_stream_events(
+        """Stream an answer, with tools where the model takes them; a server that refuses them is asked without."""
+        from pydantic_ai.exceptions import ModelHTTPError  # noqa: PLC0415
+
+        key = f"{request.model}@{model.base_url}"
+        if request.tools is None or key in self._without or not model.profile.get("supports_tools", True):
+            await self._run(request, model, watch, None)
+            return
+        try:
+            await self._run(request, model, watch, AgentDependencies(memory=request.tools))
+        except ModelHTTPError as exc:
+            if watch.has_begun or not _refuses_tools(exc.status_code, exc.body):
+                raise
+            await self._run(request, model, watch, None)
+            self._without.add(key)
+
+    async def _run(
+        self, request: GenerationRequest, model: Model, watch: _Watch, deps: AgentDependencies | None
+    ) -> None:
+        agent: Any = self.load() if deps is None else self._with_tools
+        rule = "" if deps is None else f"\n{TOOL_RULE}"
+        run = agent.run_stream_events(
             user_turn(request),
             message_history=_history(request.history),
-            instructions=request.instructions,
+            instructions=f"{request.instructions}{rule}",
+            deps=deps,
             model=model,
-            model_settings={"timeout": self._deadlines.whole_s},
+            model_settings={"timeout": self._deadlines.whole_s} | _freedom(request, model),
         )
         async with run as events:
             watch.events = events
             async for event in events:
                 watch.see(event)
             _refuse_cut_answer(events)
+
+
+def _freedom(request: GenerationRequest, model: Model) -> ModelSettings:
+    """Return how freely to answer; nothing for models that refuse or ignore it, as those that think first do."""
+    fixed = ("openai_supports_reasoning", "anthropic_disallows_sampling_settings")
+    if request.temperature is None or any(model.profile.get(flag) for flag in fixed):
+        return {}
+    return {"temperature": request.temperature}
+
+
+def _refuses_tools(status: int, body: object) -> bool:
+    """Tell whether an error says that a model cannot call tools (`... does not support tools`)."""
+    said = str(body).lower()
+    return status in _REFUSES_TOOLS and ("tool" in said or "function call" in said)
 
 
 class _Watch:
@@ -163,12 +205,23 @@ class _Watch:
         self._started = started
         self._monotonic = monotonic
         self._first_ms: float | None = None
+        self._called = self._is_next_apart = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the model answered or called anything."""
+        return self._first_ms is not None or self._called
 
     def see(self, event: Any) -> None:
         if not self._generation.has_begun and _begins_answer(event):
             self._generation.has_begun = True
             self.on_begin()
         text = _text_of(event)
+        if _is_tool_result(event):
+            self._called = self._is_next_apart = True
+        if text and self._is_next_apart:
+            text = f"\n\n{text}" if self._generation.text else text
+            self._is_next_apart = False
         if text and self._first_ms is None:
             self._first_ms = self._elapsed_ms()
         self._generation.push(text)
@@ -205,6 +258,12 @@ def _text_of(event: Any) -> str:
     if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
         return event.delta.content_delta
     return ""
+
+
+def _is_tool_result(event: Any) -> bool:
+    from pydantic_ai.messages import FunctionToolResultEvent  # noqa: PLC0415
+
+    return isinstance(event, FunctionToolResultEvent)
 
 
 def _run_usage(events: AgentRunEvents[str] | None) -> tuple[int, int]:

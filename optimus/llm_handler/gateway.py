@@ -66,6 +66,7 @@ class ModelGateway:
     ) -> None:
         self.catalogue = catalogue
         self.loop = LoopThread()
+        self.history_tokens = settings.history_tokens
         self._local_ports = local_ports
         self._endpoints = Endpoints(settings=settings, catalogue=catalogue, rules=rules)
         whole_s = float(settings.request_timeout_s)

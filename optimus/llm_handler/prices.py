@@ -49,5 +49,19 @@ def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
         return None
 
 
+def context_tokens(model: ModelRef) -> int | None:
+    """Return how many tokens a model can read at once; None where the price list does not say."""
+    provider = _PRICED_AS.get(model.provider)
+    if provider is None:
+        return None
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as above
+
+    try:
+        _, found = get_snapshot().find_provider_model(model.name, None, provider, None)
+    except LookupError:
+        return None
+    return found.context_window
+
+
 def _or_most(price: float | None) -> float:
     return float("inf") if price is None else price

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from optimus.models import (
     ConversationId,
@@ -134,7 +135,11 @@ class GenerationRequest(Value):
     """Memories as lines of data; `agents.frame_memories` delimits and escapes them before they are sent."""
     history: tuple[PromptTurn, ...] = ()
     prompt: str
+    temperature: float | None = None
+    """How freely to answer, 0 to 1; None leaves it to the model."""
     offline: OfflineContext
+    tools: Any = Field(default=None, exclude=True, repr=False)
+    """The `MemoryTools` that the model may call; None where it has none."""
 
 
 class GenerationResult(Value):

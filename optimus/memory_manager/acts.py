@@ -24,6 +24,8 @@ class Way(StrEnum):
     """By what is said there, or by Undo under it."""
     HAND = "hand"
     """On the memory page."""
+    ASSISTANT = "assistant"
+    """By the model that wrote an answer, in the user's name."""
     FILE = "file"
     """With a file."""
 

@@ -111,8 +111,18 @@ class MemoryManager(MemoryReads):
         return changes
 
     @timed(MemoryStage.ADD)
-    def add(self, owner: UserId, text: str, type: MemoryType = MemoryType.NOTE) -> Memory:  # noqa: A002 - the field's name
-        """Store a memory written by hand; a note that the rules understand takes their kind and replaces what it ends.
+    def add(
+        self,
+        owner: UserId,
+        text: str,
+        type: MemoryType = MemoryType.NOTE,  # noqa: A002 - the field's name
+        *,
+        way: Way = Way.HAND,
+        provenance: Provenance = Provenance(),  # noqa: B008 - frozen
+    ) -> Memory:
+        """Store a memory written by hand, or by an assistant.
+
+        A note that the rules understand takes their kind and replaces what it ends.
 
         Returns the memory that holds it: an older one where it says the same.
 
@@ -124,7 +134,7 @@ class MemoryManager(MemoryReads):
         with self.changing(owner):
             now = self._clock()
             stems = self._shelf.stems()
-            plan = Plan(shelf=self._shelf, owner=owner, provenance=Provenance(), said_at=now, now=now, stems=stems)
+            plan = Plan(shelf=self._shelf, owner=owner, provenance=provenance, said_at=now, now=now, stems=stems)
             plan.take(candidate)
             self._shelf.refuse_beyond_limit(owner, plan.growth)
             memory = plan.memories[plan.changes[0].memory_id]
@@ -135,12 +145,19 @@ class MemoryManager(MemoryReads):
                 self._shelf.index.put(owner, points_of(self._shelf, owner, plan))
             for ended, successor in plan.ended:
                 hide(self._shelf, owner, ended, by=successor, now=now, stems=stems)
-        self.acts.changed(owner, plan.changes, Way.HAND)
+        self.acts.changed(owner, plan.changes, way)
         return memory
 
     @timed(MemoryStage.EDIT)
     def edit(
-        self, owner: UserId, memory_id: MemoryId, text: str, *, expected_version: int, reason: str = "edit"
+        self,
+        owner: UserId,
+        memory_id: MemoryId,
+        text: str,
+        *,
+        expected_version: int,
+        reason: str = "edit",
+        way: Way = Way.HAND,
     ) -> Memory:
         """Give a memory another text; the old one stays in its history, with the reason.
 
@@ -164,7 +181,7 @@ class MemoryManager(MemoryReads):
             self._crud.update(owner, edited, expected_version=expected_version)
             self._search.touch(owner, [memory_id])
             hide(self._shelf, owner, stored, by=stored.id, now=edited.updated_at, stems=self._shelf.stems())
-        self.acts.did(AuditAction.MEMORY_EDITED, owner, memory_id, Way.HAND)
+        self.acts.did(AuditAction.MEMORY_EDITED, owner, memory_id, way)
         return edited
 
     @timed(MemoryStage.FORGET)

@@ -35,6 +35,7 @@ class ExportedPreferences(Value):
     recalls: bool
     max_memories: int = Field(ge=0, le=MAX_RECALLED)
     never_store: tuple[MemoryType, ...] = ()
+    uses_tools: bool = True
 
 
 class ExportedConnection(Value):

@@ -46,7 +46,9 @@ class Mapping:
 
     def conversation(self, conversation: Conversation) -> Conversation:
         """Return the conversation as the owner's."""
-        return conversation.model_copy(update={"id": self._conversation_id(conversation.id), "user_id": self._owner})
+        update = {"id": self._conversation_id(conversation.id), "user_id": self._owner}
+        head = conversation.head and self._message_id(conversation.head)
+        return conversation.model_copy(update=update | {"head": head})
 
     def message(self, message: Message) -> Message:
         """Return the message as the owner's; nobody writes on it any more."""
@@ -67,7 +69,9 @@ class Mapping:
                 "conversation_id": self._conversation_id(message.conversation_id),
                 "user_id": self._owner,
                 "state": MessageState.STOPPED if is_written else message.state,
+                "parent": message.parent and self._message_id(message.parent),
                 "saved": tuple(saved),
+                "tools": tuple(each.model_copy(update={"asks": False}) for each in message.tools),
                 "used": tuple(used),
             }
         )

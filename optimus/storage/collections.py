@@ -75,7 +75,7 @@ class CollectionNames:
     def sealed(self) -> dict[str, SealedFields]:
         """Which payload fields are sealed, by collection."""
         memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities", "slot", "title", "heading"})
-        message = frozenset({"title", "text", "zone", "saved", "used", "error"})
+        message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
         return {
             self.memories: SealedFields("memories", memory),
             self.memories_entities: SealedFields("memories_entities", memory),

@@ -89,15 +89,20 @@ class ConversationRepository:
                     found.update(row.id for row in table.each(*mine))
         return found
 
-    def rename(self, owner: UserId, conversation_id: ConversationId, title: str) -> None:
-        """Give a conversation another title.
+    def change(self, owner: UserId, conversation_id: ConversationId, **fields: str | float | None) -> None:
+        """Give a conversation other values of some of its fields, such as its title.
 
         Raises:
             NotFoundError: it is missing or somebody else's.
         """
         self.get(owner, conversation_id)
         with acting_as(owner):
-            self._conversations.patch({"title": title}, owned_by(owner), has_ids(conversation_id))
+            self._conversations.patch(dict(fields), owned_by(owner), has_ids(conversation_id))
+
+    def delete_messages(self, owner: UserId, ids: Sequence[MessageId]) -> None:
+        """Delete messages; those that are gone already, or somebody else's, are passed over."""
+        with acting_as(owner):
+            self._messages.delete(owned_by(owner), has_ids(*ids))
 
     def touch(self, owner: UserId, conversation_id: ConversationId) -> None:
         """Move a conversation to the top of the list; a deleted one stays deleted."""

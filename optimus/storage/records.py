@@ -106,6 +106,10 @@ class DailyUse(Value):
     messages: int = 0
     tokens: int = 0
     """Of ended answers, and estimates of those that are being written."""
+    cost_usd: float = 0.0
+    """The same in US dollars, where the price is known."""
+    unpriced: int = 0
+    """Calls whose price is not known: they are in `tokens`, not in `cost_usd`."""
     version: int = 0
 
 
@@ -162,6 +166,8 @@ class UserPreferences(Value):
     """How many memories an answer is given at most."""
     never_store: frozenset[MemoryType] = frozenset()
     """Kinds that are never kept of what is said in a chat."""
+    uses_tools: bool = True
+    """Whether models may search and change memories while they answer."""
     version: int = 0
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL
-from optimus.system_settings import MOST_MEMORIES, MOST_MESSAGES, MOST_TOKENS, SystemSettings
+from optimus.system_settings import MOST_MEMORIES, MOST_MESSAGES, MOST_TOKENS, MOST_USD, SystemSettings
 from optimus.ui.connect import choice_title
 from optimus.ui.guard import PageContext, act
 
@@ -84,7 +84,7 @@ def _draw_models(context: PageContext, current: SystemSettings) -> dict[str, Any
 
 
 def _draw_limits(context: PageContext, current: SystemSettings) -> dict[str, Any]:
-    chosen = {}
+    chosen: dict[str, float] = {}
     with st.container(border=True):
         st.markdown("**Limits**")
         st.caption("Days are those of UTC. 0 means no limit.")
@@ -101,7 +101,25 @@ def _draw_limits(context: PageContext, current: SystemSettings) -> dict[str, Any
                         disabled=_is_fixed(context, field),
                     )
                     _say_fixed(context, field)
+            with st.container(width=220, gap="small"):
+                chosen["usd_per_day"] = _draw_dollars(context, current)
     return {field: value or None for field, value in chosen.items() if not _is_fixed(context, field)}
+
+
+def _draw_dollars(context: PageContext, current: SystemSettings) -> float:
+    dollars = st.number_input(
+        "US dollars per user and day",
+        min_value=0.0,
+        max_value=MOST_USD,
+        value=current.usd_per_day or 0.0,
+        step=0.5,
+        format="%.2f",
+        help="By the providers' list prices. What costs nothing answers on. A call whose price is not known is not "
+        "in the sum, which its user is told; it counts in the tokens.",
+        disabled=_is_fixed(context, "usd_per_day"),
+    )
+    _say_fixed(context, "usd_per_day")
+    return dollars
 
 
 def _is_fixed(context: PageContext, field: str) -> bool:

@@ -60,7 +60,7 @@ TITLES = {
 }
 _WORDS = {
     "path": {"set-up": "in the set-up", "terminal": "at the terminal"},
-    "way": {"chat": "in a chat", "hand": "on the memory page"},
+    "way": {"chat": "in a chat", "hand": "on the memory page", "assistant": "by a model, in an answer"},
 }
 _NOUNS = {"count": "session", "sessions_ended": "session", "messages": "message", "memories": "memory"}
 _MARK_CHARS = 6

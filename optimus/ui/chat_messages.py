@@ -9,8 +9,9 @@ import streamlit as st
 from optimus.extraction import Look
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
-from optimus.models import ChangeKind, MemoryChange, Message, MessageId, MessageRole, MessageState
+from optimus.models import ChangeKind, MemoryChange, Message, MessageId, MessageRole, MessageState, PromptParts
 from optimus.ui.chat_sidebar import MEMORY_PAGE
+from optimus.ui.chat_versions import draw_again, draw_tools, draw_versions
 from optimus.ui.guard import PageContext, did, is_still
 from optimus.ui.text import TYPE_NAMES, count, day, plain, why
 
@@ -20,7 +21,9 @@ LOOK_EVERY_S = 1.0
 _AVATARS = {MessageRole.USER: ":material/person:", MessageRole.ASSISTANT: ":material/neurology:"}
 
 
-def draw_message(context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool) -> None:
+def draw_message(
+    context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool, versions: tuple[MessageId, ...] = ()
+) -> None:
     """Draw a message that is complete, stopped or failed."""
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
         if message.role is MessageRole.USER:
@@ -33,6 +36,8 @@ def draw_message(context: PageContext, message: Message, choice: ModelChoice, *,
         _draw_used(message)
         for place, change in enumerate(message.saved):
             _draw_saved(context, message, change, place)
+        draw_tools(context, message)
+        draw_versions(context, message, choice, versions, is_last=is_last)
 
 
 @st.fragment(run_every=FOLLOW_EVERY_S)
@@ -99,21 +104,35 @@ def _draw_ending(context: PageContext, message: Message, choice: ModelChoice, *,
         st.error(message.error or "The answer could not be written.")
     else:
         return
-    wanted = is_last and st.button("Try again", icon=":material/refresh:", key=f"retry_{message.id}")
-    if wanted and did(context.services.chat.retry, context.principal.user_id, message.id, choice=choice):
-        st.rerun()
+    if is_last:
+        draw_again(context, message, choice)
 
 
 def _draw_used(message: Message) -> None:
-    if not message.used:
+    if not (message.used or message.parts):
         return
-    with st.expander(f"Why this answer? {count(len(message.used), 'memory')} used", type="compact"):
+    used = f" {count(len(message.used), 'memory')} used" if message.used else ""
+    with st.expander(f"Why this answer?{used}", type="compact"):
         for use in message.used:
             origin = plain(use.citation) or TYPE_NAMES[use.type]
             facts = f"{origin} · {day(use.recorded_at)} · {why(use)}"
             st.markdown(f"{plain(use.text)}  \n:small[:gray[{facts}]]")
         if message.model and message.model != str(OFFLINE_MODEL):
             st.caption(f"Answered by {plain(message.model)}")
+        if message.parts:
+            st.caption(_parts_text(message.parts))
+
+
+def _parts_text(parts: PromptParts) -> str:
+    """Say what the model was given."""
+    given = (
+        (parts.instructions, "instructions"),
+        (parts.memories, "memories"),
+        (parts.history, "earlier messages"),
+        (parts.message, "your message"),
+    )
+    left_out = f" {count(parts.left_out, 'earlier message')} did not fit." if parts.left_out else ""
+    return f"About {', '.join(f'{tokens:,} tokens of {what}' for tokens, what in given if tokens)}.{left_out}"
 
 
 def _draw_saved(context: PageContext, message: Message, change: MemoryChange, place: int) -> None:

@@ -26,7 +26,7 @@ def draw_model_picker(context: PageContext, last: str | None) -> ModelChoice:
         usual = context.services.connections.preferred(context.principal.user_id)
         state.model = choice_key(next((c for c in choices.values() if str(c.ref) == last), usual))
     st.session_state[_PICKER] = state.model
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right", width="content"):
         st.selectbox(
             "Model",
             list(choices),

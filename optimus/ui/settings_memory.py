@@ -32,6 +32,9 @@ def draw_memory(context: PageContext) -> None:
         with st.container(gap="xxsmall"):
             recalls = st.toggle("Use memories in answers", value=chosen.recalls)
             st.caption("Off: an answer is made from its own chat only.")
+        with st.container(gap="xxsmall"):
+            tools = st.toggle("Let models search and change memories", value=chosen.uses_tools)
+            st.caption("What a model did is shown under its answer, with Undo. It never forgets anything unasked.")
         at_most = st.number_input(
             "How many memories an answer may use", 0, preferences.max_memories, chosen.max_memories, step=1
         )
@@ -54,6 +57,7 @@ def draw_memory(context: PageContext) -> None:
         recalls=recalls,
         max_memories=at_most,
         never_store=never,
+        uses_tools=tools,
     ):
         context.state.done = "Saved"
         st.rerun()

@@ -41,6 +41,7 @@ class Fault:
 
     kind: FaultKind
     status: int = 500
+    message: str = wire_formats.DETAIL
     headers: dict[str, str] = field(default_factory=dict)
     after: int = 3
 
@@ -66,13 +67,20 @@ class Dialect:
 
     events: Callable[[str, list[str]], list[bytes]]
     document: Callable[[str, str], wire_formats.Row]
+    call: Callable[[str, str, wire_formats.Row], list[bytes]] | None = None
 
 
 _DIALECTS = {
-    "/chat/completions": Dialect(events=wire_formats.chat_events, document=wire_formats.chat_json),
+    "/chat/completions": Dialect(
+        events=wire_formats.chat_events, document=wire_formats.chat_json, call=wire_formats.chat_call
+    ),
     "/responses": Dialect(events=wire_formats.responses_events, document=wire_formats.responses_json),
-    "/messages": Dialect(events=wire_formats.messages_events, document=wire_formats.messages_json),
-    "GenerateContent": Dialect(events=wire_formats.gemini_events, document=wire_formats.gemini_json),
+    "/messages": Dialect(
+        events=wire_formats.messages_events, document=wire_formats.messages_json, call=wire_formats.messages_call
+    ),
+    "GenerateContent": Dialect(
+        events=wire_formats.gemini_events, document=wire_formats.gemini_json, call=wire_formats.gemini_call
+    ),
     ":generateContent": Dialect(events=wire_formats.gemini_events, document=wire_formats.gemini_json),
 }
 
@@ -86,6 +94,8 @@ class FakeProvider:
         self.requests: list[Request] = []
         self.faults: deque[Fault] = deque()
         self.answer: Callable[[Request], str] = lambda _request: "Hello from the fake."
+        self.calls: deque[tuple[str, wire_formats.Row]] = deque()
+        """Tools that the next streamed answers call, each with its arguments, instead of writing."""
         self.key: str | None = None
         self.prefix = ""
         """A path under which alone the server answers."""
@@ -182,6 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         if dialect is None or model in self.fake.unknown_models:
             self._send_json(404, wire_formats.error_body(request.path, 404))
         elif request.body.get("stream") or "streamGenerate" in request.path:
+            if self.fake.calls and dialect.call:
+                self._stream(dialect.call(model, *self.fake.calls.popleft()), None)
+                return
             words = [f"{word} " for word in self.fake.answer(request).split(" ")]
             self._stream(dialect.events(model, [*words[:-1], words[-1].rstrip()]), self._stream_fault())
         else:
@@ -220,7 +233,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _fail(self, request: Request, fault: Fault) -> None:
         match fault.kind:
             case FaultKind.STATUS:
-                self._send_json(fault.status, wire_formats.error_body(request.path, fault.status), fault.headers)
+                self._send_json(
+                    fault.status, wire_formats.error_body(request.path, fault.status, fault.message), fault.headers
+                )
             case FaultKind.HANG:
                 self.fake.wait_released()
                 self.close_connection = True

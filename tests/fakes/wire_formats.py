@@ -131,14 +131,49 @@ def gemini_json(model: str, text: str) -> Row:
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model, "responseId": "g1"}
 
 
-def error_body(path: str, status: int) -> Row:
+def chat_call(model: str, name: str, arguments: Row) -> Events:
+    """Write an OpenAI Chat Completions stream that calls a tool."""
+    base: Row = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
+    call = {"index": 0, "id": "t1", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+    delta = {"role": "assistant", "content": None, "tool_calls": [call]}
+    rows = [base | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}]
+    rows.append(base | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    rows.append(base | {"choices": [], "usage": _chat_usage()})
+    return [*map(_data, rows), b"data: [DONE]\n\n"]
+
+
+def messages_call(model: str, name: str, arguments: Row) -> Events:
+    """Write an Anthropic Messages stream that calls a tool."""
+    begun = messages_json(model, "") | {"content": [], "stop_reason": None}
+    block = {"type": "tool_use", "id": "t1", "name": name, "input": {}}
+    part = {"type": "input_json_delta", "partial_json": json.dumps(arguments)}
+    ended = {"stop_reason": "tool_use", "stop_sequence": None}
+    rows: list[Row] = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": part},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": ended, "usage": {"output_tokens": OUTPUT_TOKENS}},
+        {"type": "message_stop"},
+    ]
+    return [_named(row["type"], row) for row in rows]
+
+
+def gemini_call(model: str, name: str, arguments: Row) -> Events:
+    """Write a Gemini stream that calls a tool."""
+    row = gemini_json(model, "")
+    row["candidates"][0]["content"]["parts"] = [{"functionCall": {"name": name, "args": arguments}}]
+    return [_data(row)]
+
+
+def error_body(path: str, status: int, message: str = DETAIL) -> Row:
     """Write an error the way the interface behind `path` does."""
     if path.endswith("/messages"):
         kinds = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
-        return {"type": "error", "error": {"type": kinds.get(status, "api_error"), "message": DETAIL}}
+        return {"type": "error", "error": {"type": kinds.get(status, "api_error"), "message": message}}
     if "/v1beta/" in path:
-        return {"error": {"code": status, "message": DETAIL, "status": _GOOGLE_STATUS.get(status, "INTERNAL")}}
-    return {"error": {"message": DETAIL, "type": "error", "code": None, "param": None}}
+        return {"error": {"code": status, "message": message, "status": _GOOGLE_STATUS.get(status, "INTERNAL")}}
+    return {"error": {"message": message, "type": "error", "code": None, "param": None}}
 
 
 def cut_short(row: Row) -> Row:

@@ -6,18 +6,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from optimus.allowance import Allowance
-from optimus.errors import LimitReachedError
+from optimus.errors import LimitReachedError, NotFoundError
 from optimus.llm_handler.requests import GenerationResult, ModelChoice, ModelRef
 from optimus.models import MessageState, Usage
-from optimus.usage import Asked
+from optimus.usage import Asked, estimated_tokens, expected_cost, expected_tokens
 from tests.world import World, stranger
 
 PAID = ModelChoice(
     ref=ModelRef(provider="openai", name="m"), title="m", provider_title="OpenAI", free=False, is_local=False
 )
+PRICED = PAID.model_copy(update={"ref": ModelRef(provider="openai", name="gpt-4o")})
+PRICE = 0.0075
+"""Dollars for 1,000 tokens read and 500 written, by the list price of 2.50 and 10 dollars a million."""
 
 
-def limit(world, **limits: int | None) -> None:
+def limit(world, **limits: float | None) -> None:
     """Set limits as an admin."""
     world.services.system.change(world.principal, **limits)
 
@@ -28,9 +31,9 @@ def allowance_of(world: World) -> Allowance:
     return found
 
 
-def given(tokens: int) -> Asked:
+def given(tokens: int, choice: ModelChoice = PAID) -> Asked:
     """Return what a paid model is given."""
-    return Asked(choice=PAID, prompt_tokens=tokens, memory_tokens=0, history_tokens=0)
+    return Asked(choice=choice, prompt_tokens=tokens, memory_tokens=0, history_tokens=0)
 
 
 def ended(tokens: int) -> GenerationResult:
@@ -138,3 +141,79 @@ def test_memories_beyond_the_limit_are_refused_and_room_can_be_made(world):
         with pytest.raises(LimitReachedError):
             memory.restore(world.owner, gone.id)
     assert memory.list(world.owner).total == 2
+
+
+def test_dollars_are_expected_before_and_corrected_after(world):
+    """What an answer is expected to cost is counted at once, replaced by its price, and refused beyond the limit."""
+    limit(world, usd_per_day=0.018)
+    counter = allowance_of(world)
+    counter.take(world.owner, given(1000, PRICED))
+    assert counter.used(world.owner).cost_usd == pytest.approx(PRICE)
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    counter.settle(
+        world.owner, given(1000, PRICED), GenerationResult(text="x", state=MessageState.COMPLETE, usage=usage)
+    )
+    assert counter.used(world.owner).cost_usd == pytest.approx(0.0125)
+    with pytest.raises(LimitReachedError) as caught:
+        counter.take(world.owner, given(1000, PRICED))
+    assert "$0.02" in caught.value.user_message
+    assert "midnight UTC. The offline assistant still answers." in caught.value.user_message
+    assert caught.value.until == datetime(2026, 3, 2, tzinfo=UTC)
+    world.say("still answered")
+    local = PAID.model_copy(update={"is_local": True})
+    counter.take(world.owner, given(1000, local))
+
+
+def test_an_unknown_price_is_told_and_never_counted_as_nothing(world):
+    """Such a call is missing in the sum, which is said; once the dollars are used up, its model is refused, too."""
+    limit(world, usd_per_day=0.01)
+    counter = allowance_of(world)
+    counter.take(world.owner, given(1000))
+    counter.settle(world.owner, given(1000), ended(1000))
+    standing = counter.standing(world.owner)
+    assert standing.used.cost_usd == 0
+    assert standing.unpriced == "The price of 1 call today is not known, so the day's dollars do not include it."
+    counter.add(world.owner, 10, 0.01)
+    with pytest.raises(LimitReachedError):
+        counter.take(world.owner, given(1000))
+    with pytest.raises(LimitReachedError):
+        counter.require(world.owner)
+    counter.add(world.owner, 10, None)
+    assert counter.used(world.owner).unpriced == 2
+
+
+def test_what_is_nearly_used_up_is_told(world):
+    """From four fifths on there is a sentence with the share and the end, from the whole on another; before, none."""
+    limit(world, usd_per_day=1.0, tokens_per_day=1000)
+    counter = allowance_of(world)
+    counter.add(world.owner, 100, 0.79)
+    assert counter.standing(world.owner).warning == ""
+    counter.add(world.owner, 0, 0.06)
+    begins = "It begins anew in about 12 hours, at midnight UTC."
+    assert counter.standing(world.owner).warning == f"85% of today's limit of $1.00 is used. {begins}"
+    counter.add(world.owner, 900, 0.0)
+    assert counter.standing(world.owner).warning == f"Today's limit of 1,000 tokens is used up. {begins}"
+
+
+def test_an_answer_whose_tokens_nobody_told_keeps_its_expectation(world):
+    """A text without a count of tokens, as one that was stopped, is not free of charge."""
+    counter = allowance_of(world)
+    counter.take(world.owner, given(1000, PRICED))
+    counter.settle(world.owner, given(1000, PRICED), GenerationResult(text="x", state=MessageState.STOPPED))
+    assert counter.used(world.owner).tokens == 1000
+    assert counter.used(world.owner).cost_usd == pytest.approx(PRICE)
+
+
+def test_a_next_message_has_an_estimate(world):
+    """Before anything is sent, the instructions and earlier messages are counted, and priced where that is known."""
+    conversation, message, reply = world.say("I live in Lisbon")
+    chat = world.services.chat
+    estimate = chat.estimate(world.owner, conversation.id, choice=PRICED)
+    assert estimate.history_tokens == estimated_tokens(message.text) + estimated_tokens(reply.text)
+    assert estimate.instruction_tokens > 50
+    cost = expected_cost(estimate)
+    assert cost == pytest.approx(expected_tokens(estimate) * 2.5e-6 + 500 * 10e-6)
+    assert expected_cost(chat.estimate(world.owner, None, choice=PAID)) is None
+    assert expected_cost(chat.estimate(world.owner, None, choice=world.offline())) == 0
+    with pytest.raises(NotFoundError):
+        chat.estimate(stranger().user_id, conversation.id, choice=PRICED)

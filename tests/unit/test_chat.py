@@ -141,11 +141,13 @@ def test_an_unreachable_provider_says_so(world: World):
     assert "cannot be reached" in (reply.error or "")
 
 
-def test_only_an_unfinished_last_answer_can_be_written_again(world: World):
-    """A whole answer is not written over."""
-    _, _, reply = world.say("I live in Faro")
-    with pytest.raises(InvalidInputError):
-        world.services.chat.retry(world.owner, reply.id, choice=world.offline())
+def test_only_the_last_answer_can_be_written_again(world: World):
+    """Neither a message nor an answer that was followed by more is written over."""
+    conversation, message, reply = world.say("I live in Faro")
+    world.say("And now?", conversation=conversation)
+    for wrong in (message, reply):
+        with pytest.raises(InvalidInputError):
+            world.services.chat.retry(world.owner, wrong.id, choice=world.offline())
 
 
 def test_stop_keeps_what_was_written_and_a_second_message_waits(world: World, provider: FakeProvider):

@@ -256,12 +256,21 @@ def test_browsers_get_short_names(header, name):
     assert browser_name(header) == name
 
 
-@pytest.mark.parametrize("method", ["session", "user", "touch_session"])
+@pytest.mark.parametrize("method", ["session", "user"])
 def test_a_silent_store_lets_nobody_in(auth, world, token, method):
-    """Fails closed: where the session, the account or the note of its use fails, the check raises."""
+    """Fails closed: where the session or the account cannot be read, the check raises."""
     world.clock.pass_(minutes=2)
     silent = Mock(spec_set=AccountRepository, wraps=world.accounts)
     getattr(silent, method).side_effect = StoreUnavailableError
     world.accounts = silent
     with pytest.raises(StoreError):
         world.service().principal(token)
+
+
+def test_a_use_that_cannot_be_noted_ends_no_session(auth, world, token):
+    """Where the store reads and does not write, as on a full disk, whoever is signed in stays so."""
+    world.clock.pass_(minutes=2)
+    silent = Mock(spec_set=AccountRepository, wraps=world.accounts)
+    silent.touch_session.side_effect = StoreUnavailableError
+    world.accounts = silent
+    assert world.service().principal(token)

@@ -21,6 +21,19 @@ def test_the_output_is_one_json_object_and_nothing_else(capsys, monkeypatch, tmp
     assert all(set(each) == {"name", "value", "unit"} for each in printed["results"])
 
 
+def test_a_turn_is_measured_whole_and_by_stage(capsys):
+    """Every stage has a median and a 95th percentile, in the agreed form."""
+    assert main(["turn", "--memories", "2", "--turns", "2", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["parameters"] == {"memories": 2, "turns": 2, "seed": 1}
+    stages = ("allowance", "store", "remember", "recall", "dispatch", "other")
+    wanted = ["overhead_p50_ms", "overhead_p95_ms", *(f"{p}_ms/{stage}" for p in ("p50", "p95") for stage in stages)]
+    assert [each["name"] for each in printed["results"]] == wanted
+    values = {each["name"]: each["value"] for each in printed["results"]}
+    assert values["overhead_p95_ms"] >= values["overhead_p50_ms"] > 0
+    assert values["p50_ms/remember"] > 0
+
+
 def test_helpers_are_not_benchmarks():
     """Only modules that measure something can be named."""
     assert "concurrent" in names()

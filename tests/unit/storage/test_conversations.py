@@ -93,7 +93,7 @@ def test_pages_come_newest_updated_first(store, alice, bob, clock):
 
 def test_rename_keeps_the_rest(store, talk, alice):
     """A new title changes nothing else."""
-    store.conversations.rename(alice, talk.id, "Nuts")
+    store.conversations.change(alice, talk.id, title="Nuts")
 
     assert store.conversations.get(alice, talk.id) == talk.model_copy(update={"title": "Nuts"})
 
@@ -173,7 +173,7 @@ def test_update_cannot_move_or_make_a_message(store, talk, alice):
     "call",
     [
         lambda repository, owner, talk, message: repository.get(owner, talk.id),
-        lambda repository, owner, talk, message: repository.rename(owner, talk.id, "stolen"),
+        lambda repository, owner, talk, message: repository.change(owner, talk.id, title="stolen"),
         lambda repository, owner, talk, message: repository.delete(owner, talk.id),
         lambda repository, owner, talk, message: repository.message(owner, message.id),
         lambda repository, owner, talk, message: repository.messages(owner, talk.id),

@@ -80,7 +80,7 @@ def write_canaries(store: Store, owner: UserId) -> list[str]:
     put(store, memory_of(owner, words[0], old=words[1], entity=words[2]))
     talk = Conversation(id=ConversationId(new_id()), user_id=owner, title=words[3], created_at=START, updated_at=START)
     store.conversations.create(talk)
-    store.conversations.rename(owner, talk.id, words[4])
+    store.conversations.change(owner, talk.id, title=words[4])
     change = MemoryChange(kind=ChangeKind.ADD, memory_id=MemoryId(new_id()), text=words[5])
     message = Message(
         id=MessageId(new_id()),

@@ -1,0 +1,60 @@
+"""What the chat page offers beside its messages."""
+
+from optimus.models import ToolCall
+from tests.pages.conftest import SignIn, run_alone, texts
+from tests.world import World
+
+
+def test_the_chat_tells_what_is_nearly_used_up_and_what_a_message_takes(world: World, sign_in: SignIn):
+    """The note stands under the input only once it matters; the options tell what a next message takes."""
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    assert not app.exception
+    assert "today's limit" not in texts(app)
+    assert "costs nothing" in texts(app)
+    world.services.system.change(world.principal, messages_per_day=5)
+    for _ in range(4):
+        world.say("hello")
+    app.run()
+    assert not app.exception
+    assert "80% of today's limit of 5 messages is used" in texts(app).replace("\\", "")
+
+
+def test_versions_of_an_answer_are_walked_through(world: World, sign_in: SignIn):
+    """Another answer makes a second version; the arrows lead from one to the other and no further."""
+    conversation, _, first = world.say("I live in Lisbon")
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    app.query_params["chat"] = conversation.id
+    app.run()
+    app.button(key=f"retry_{first.id}").click().run()
+    running = world.services.chat.generation(world.owner, conversation.id)
+    assert running is None or running.wait(20)
+    app.run()
+    second = world.services.chat.messages(world.owner, conversation.id)[-1]
+    assert not app.exception
+    assert "2/2" in texts(app)
+    assert app.button(key=f"later_{second.id}").disabled
+    app.button(key=f"earlier_{second.id}").click().run()
+    assert "1/2" in texts(app)
+    assert app.button(key=f"earlier_{first.id}").disabled
+
+
+def test_a_model_that_wants_to_forget_waits_for_the_click(world: World, sign_in: SignIn):
+    """The question stands under the answer with the memory's words; "Forget it" does it, and Undo is offered."""
+    memory = world.services.memory.add(world.owner, "I play the violin")
+    conversation, _, reply = world.say("Tidy up")
+    asks = ToolCall(name="forget_memory", text=memory.text, memory_id=memory.id, asks=True)
+    searched = ToolCall(name="search_memory", text="music")
+    world.services.store.conversations.update_message(reply.model_copy(update={"tools": (searched, asks)}))
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    app.query_params["chat"] = conversation.id
+    app.run()
+    assert "Forget this? I play the violin" in texts(app)
+    assert "Looked in your memories for: music" in texts(app)
+    app.button(key=f"forget_{reply.id}_{memory.id}").click().run()
+    assert not app.exception
+    assert "Forget this?" not in texts(app)
+    assert "Forgotten:] I play the violin" in texts(app)
+    assert world.services.memory.list(world.owner).total == 0

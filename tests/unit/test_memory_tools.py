@@ -1,0 +1,171 @@
+"""What a model may do to memory while it answers: over each provider's format, shown, undone, limited, refused."""
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from optimus.llm_handler.requests import ModelChoice
+from optimus.memory_tools import MAX_CALLS
+from optimus.models import Message, MessageState, new_id
+from optimus.storage.records import Connection
+from tests.fakes.providers import FakeProvider, Fault, FaultKind, running_provider
+from tests.unit.test_chat import connect
+from tests.world import World, stranger
+
+INTERFACES = {
+    "compatible": ("/v1", "gpt-6-luna"),
+    "anthropic": ("", "claude-sonnet-5-5"),
+    "google": ("", "gemini-3.8-flash"),
+}
+
+
+@pytest.fixture
+def provider():
+    """A model server on loopback."""
+    with running_provider() as fake:
+        yield fake
+
+
+@pytest.fixture
+def choice(world: World, provider: FakeProvider) -> ModelChoice:
+    """A model that can call tools."""
+    return connect(world, provider.url)
+
+
+def facts(world: World) -> set[str]:
+    """Return what is remembered now."""
+    return {memory.text for memory in world.services.memory.list(world.owner).items}
+
+
+def calls(provider: FakeProvider, *wanted: tuple[str, dict[str, str]]) -> None:
+    """Have the model call tools, then answer."""
+    provider.calls.extend(wanted)
+
+
+def connect_to(world: World, provider: FakeProvider, name: str) -> ModelChoice:
+    """Connect the user to a provider's own interface at the fake."""
+    path, model = INTERFACES[name]
+    world.services.store.accounts.save_connection(
+        Connection(
+            id=new_id(),
+            user_id=world.owner,
+            provider=name,
+            label=name,
+            base_url=f"{provider.url}{path}",
+            api_key=SecretStr("k" * 20),
+            models=(model,),
+            created_at=world.clock(),
+        )
+    )
+    found = world.services.connections.newest(world.owner, name)
+    assert found
+    return found
+
+
+def answer_of(world: World, reply: Message) -> Message:
+    """Return an answer as it is stored now."""
+    return world.services.store.conversations.message(world.owner, reply.id)
+
+
+@pytest.mark.parametrize("name", INTERFACES)
+def test_a_model_of_each_interface_searches_and_then_answers(world: World, provider, name):
+    """The call reaches memory, its result goes back as data, and the answer names what was looked for."""
+    world.say("I'm allergic to peanuts")
+    calls(provider, ("search_memory", {"query": "What am I allergic to?"}))
+    _, _, reply = world.say("Plan dinner", choice=connect_to(world, provider, name))
+    assert reply.text == "Hello from the fake."
+    assert [(call.name, call.text) for call in reply.tools] == [("search_memory", "What am I allergic to?")]
+    told = provider.chats()[-1].text
+    assert "data, not instructions" in told
+    assert "allergic to peanuts" in told
+
+
+def test_what_a_model_saves_and_corrects_is_shown_and_can_be_undone(world: World, provider, choice):
+    """It is marked as the assistant's, in the log, too; Undo under the answer takes it back."""
+    old = world.services.memory.add(world.owner, "I play the violin")
+    calls(provider, ("save_memory", {"text": "I like green tea"}))
+    calls(provider, ("correct_memory", {"memory_id": old.id, "text": "I play the viola"}))
+    _, _, reply = world.say("Note that", choice=choice)
+    assert facts(world) == {"I like green tea", "I play the viola"}
+    assert [change.text for change in reply.saved] == ["I like green tea", "I play the viola"]
+    saved = world.services.memory.get(world.owner, reply.saved[0].memory_id)
+    assert (saved.provenance.source, saved.provenance.extractor) == ("tool", "assistant")
+    ways = [e.data.get("way") for e in world.services.audit.own(world.principal) if e.action.startswith("memory.")]
+    assert ways[:2] == ["assistant", "assistant"]
+    for change in reply.saved:
+        world.services.chat.undo(world.owner, reply.id, change.memory_id)
+    assert facts(world) == {"I play the violin"}
+
+
+def test_nothing_is_forgotten_without_the_users_click(world: World, provider, choice):
+    """The chat asks; keeping changes nothing, forgetting can be undone, and a second click does nothing."""
+    chat = world.services.chat
+    kept = world.services.memory.add(world.owner, "I play the violin")
+    gone = world.services.memory.add(world.owner, "I like green tea")
+    calls(provider, ("forget_memory", {"memory_id": kept.id}), ("forget_memory", {"memory_id": gone.id}))
+    _, _, reply = world.say("Tidy up", choice=choice)
+    assert facts(world) == {"I play the violin", "I like green tea"}
+    assert [call.asks for call in reply.tools] == [True, True]
+    chat.decide(world.owner, reply.id, kept.id, forget=False)
+    for _ in range(2):
+        chat.decide(world.owner, reply.id, gone.id, forget=True)
+    chat.decide(world.owner, reply.id, kept.id, forget=True)
+    assert facts(world) == {"I play the violin"}
+    assert [call.asks for call in answer_of(world, reply).tools] == [False, False]
+    chat.undo(world.owner, reply.id, gone.id)
+    assert facts(world) == {"I play the violin", "I like green tea"}
+
+
+def test_a_model_reaches_its_users_memories_only(world: World, provider, choice):
+    """Somebody else's memory looks missing, whatever id the model names; so does an id that is none."""
+    foreign = world.services.memory.add(stranger().user_id, "I am a spy")
+    calls(provider, ("correct_memory", {"memory_id": foreign.id, "text": "I am a baker"}))
+    calls(provider, ("forget_memory", {"memory_id": "nonsense"}))
+    _, _, reply = world.say("Go on", choice=choice)
+    assert not reply.saved
+    assert not any(call.asks for call in reply.tools)
+    assert "I am a spy" not in provider.chats()[-1].text
+    assert world.services.memory.get(foreign.user_id, foreign.id).text == "I am a spy"
+
+
+def test_calls_of_one_answer_are_limited(world: World, provider, choice):
+    """Once they are used up the model is offered no tools and answers."""
+    calls(provider, *[("search_memory", {"query": f"q{number}"}) for number in range(MAX_CALLS)])
+    _, _, reply = world.say("Search", choice=choice)
+    assert reply.text == "Hello from the fake."
+    assert len(reply.tools) == MAX_CALLS
+    assert "tools" in provider.chats()[0].body
+    assert not provider.chats()[-1].body.get("tools")
+
+
+def test_what_the_user_switched_off_no_tool_does(world: World, provider, choice):
+    """Without tools none are offered; where nothing may be kept, saving is refused, and said."""
+    preferences = world.services.preferences
+    usual: dict[str, Any] = {"recalls": True, "max_memories": 5, "never_store": ()}
+    preferences.choose_memory(world.owner, remembers=True, uses_tools=False, **usual)
+    world.say("Hello", choice=choice)
+    assert "tools" not in provider.chats()[-1].body
+    preferences.choose_memory(world.owner, remembers=False, uses_tools=True, **usual)
+    calls(provider, ("save_memory", {"text": "I like green tea"}))
+    world.say("Hello", choice=choice)
+    assert facts(world) == set()
+    assert "limited what is remembered" in provider.chats()[-1].text
+
+
+def test_a_server_that_refuses_tools_is_asked_without(world: World, provider, choice):
+    """The answer is written all the same, and the next time no tools are offered at once."""
+    provider.faults.append(Fault(kind=FaultKind.STATUS, status=400, message="this model does not support tools"))
+    _, _, reply = world.say("Hello", choice=choice)
+    assert reply.text == "Hello from the fake."
+    world.say("Hello", choice=choice)
+    assert ["tools" in request.body for request in provider.chats()] == [True, False, False]
+
+
+def test_another_refusal_leaves_the_tools_on(world: World, provider, choice):
+    """A bad request that says nothing of tools is not sent again without them."""
+    provider.faults.append(Fault(kind=FaultKind.STATUS, status=400))
+    _, _, reply = world.say("Hello", choice=choice)
+    assert reply.state is MessageState.FAILED
+    world.say("Hello", choice=choice)
+    assert ["tools" in request.body for request in provider.chats()] == [True, True]
