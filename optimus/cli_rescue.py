@@ -9,8 +9,8 @@ from typing import Any
 from optimus.errors import ConfigurationError, OptimusError, StoreLockedError
 from optimus.ops_client import ask_running, why_not_asked
 from optimus.ops_rescue import COMMAND, run_damaged, run_whole
-from optimus.rescue import open_desk
 from optimus.rescue_words import DamagedPart, sentence_of
+from optimus.restoring import open_desk
 from optimus.settings import Settings, load_settings
 from optimus.storage.rescue import Repair, RepairNote
 

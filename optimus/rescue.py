@@ -41,6 +41,13 @@ class Backups(Protocol):
     def newest(self) -> Backup | None:
         """Return the newest whole backup, if there is one."""
 
+    def check(self, backup: Backup) -> None:
+        """Make sure that a backup is whole and fits the keys, before anything is set aside for it.
+
+        Raises:
+            BackupError: it will not do.
+        """
+
     def restore(self, backup: Backup) -> None:
         """Make the store anew from a backup; there is none at present.
 
@@ -56,9 +63,13 @@ class NoBackups:
         """Return that there is none."""
         return None
 
-    def restore(self, backup: Backup) -> None:
+    def check(self, backup: Backup) -> None:
         """Refuse."""
         raise StoreUnavailableError(f"no backup {backup.name}")
+
+    def restore(self, backup: Backup) -> None:
+        """Refuse."""
+        self.check(backup)
 
 
 class RescueDesk:
@@ -163,6 +174,7 @@ class RescueDesk:
         backup = self._backups.newest()
         if backup is None:
             raise InvalidInputError("no backup", user_message="There is no backup to restore.")
+        self._backups.check(backup)
         note = self._shop.set_store_aside()
         self._backups.restore(backup)
         return note
@@ -186,11 +198,6 @@ class RescueDesk:
             raise SetupError(
                 "wrong rescue code", user_message="That rescue code is not right. The server's terminal shows it."
             )
-
-
-def open_desk(settings: Settings) -> RescueDesk:
-    """Return a desk for the embedded store of the settings."""
-    return RescueDesk(settings)
 
 
 def unsettled(settings: Settings) -> tuple[RepairNote, ...]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from optimus.embedding import MiniLmEmbedder
 from optimus.errors import BackupError
 from optimus.keys import Keys, load_keys
 from optimus.models import Clock, utc_now
+from optimus.rescue import RescueDesk
+from optimus.rescue_words import Backup
 from optimus.services import new_metrics, wire
 from optimus.settings import Settings
 from optimus.storage.audit_chain import Link
-from optimus.storage.backup import Restored, restore_records
-from optimus.storage.backup_file import Manifest, Progress
+from optimus.storage.backup import Restored, check, restore_records
+from optimus.storage.backup_file import BackupReader, Manifest, Progress
 from optimus.storage.migrations import RESTORING
 from optimus.storage.store import open_store
+
+BACKUP_FILES = "optimus-*.backup"
 
 
 def restore(settings: Settings, path: Path, *, progress: Progress, clock: Clock = utc_now) -> Manifest:
@@ -55,3 +59,43 @@ def finish(settings: Settings, keys: Keys, done: Restored, *, clock: Clock = utc
         opened.privacy.eraser.sweep()
         store.sync()
         store.work.drop_setting(RESTORING)
+
+
+class FolderBackups:
+    """The backups that were made by themselves, for the rescue mode."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def newest(self) -> Backup | None:
+        """Return the newest backup of the folder, if there is one."""
+        folder = self._settings.backup_dir
+        for path in sorted(folder.glob(BACKUP_FILES) if folder else (), reverse=True):
+            with suppress(BackupError), BackupReader(path) as reader:
+                return Backup(name=path.name, at=reader.manifest.made_at)
+        return None
+
+    def check(self, backup: Backup) -> None:
+        """Make sure that a backup is whole and fits the keys.
+
+        Raises:
+            BackupError: it will not do.
+        """
+        with BackupReader(self._path(backup)) as reader:
+            check(reader, load_keys(self._settings), MiniLmEmbedder.dimensions)
+
+    def restore(self, backup: Backup) -> None:
+        """Make the store anew from a backup; there is none at present.
+
+        Raises:
+            OptimusError: it could not be done.
+        """
+        restore(self._settings, self._path(backup), progress=lambda _done, _total: None)
+
+    def _path(self, backup: Backup) -> Path:
+        return (self._settings.backup_dir or Path()) / backup.name
+
+
+def open_desk(settings: Settings) -> RescueDesk:
+    """Return a desk for the embedded store of the settings."""
+    return RescueDesk(settings, backups=FolderBackups(settings))

@@ -46,7 +46,7 @@ def _opened(desk: RescueDesk | None, stopping: Event) -> Services | None:
 
 
 def _wait(desk: RescueDesk | None, error: Exception, stopping: Event) -> RescueDesk:
-    from optimus.rescue import open_desk  # noqa: PLC0415 - hardly ever needed
+    from optimus.restoring import open_desk  # noqa: PLC0415 - hardly ever needed
     from optimus.settings import load_settings  # noqa: PLC0415 - imported when opening began
 
     settings = load_settings()

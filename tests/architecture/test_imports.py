@@ -32,7 +32,7 @@ ALLOWED = {
     "spreadsheets": BASE,
     "audit": BASE | {"storage", "auth"},
     "backups": BASE | {"storage", "auth"},
-    "restoring": BASE | {"services", "storage", "embedding"},
+    "restoring": BASE | {"rescue", "rescue_words", "services", "storage", "embedding"},
     "cli_store": BASE | {"services", "restoring", "storage", "ops_client"},
     "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "branches": BASE,
@@ -95,7 +95,7 @@ ALLOWED = {
     "rescue_words": BASE | {"storage"},
     "rescue": BASE | {"storage", "auth", "audit", "rescue_words"},
     "ops_rescue": BASE | {"storage", "rescue"},
-    "cli_rescue": BASE | {"storage", "rescue_words", "rescue", "ops_rescue", "ops_client"},
+    "cli_rescue": BASE | {"restoring", "storage", "rescue_words", "rescue", "ops_rescue", "ops_client"},
     "doctor": BASE | {"rescue", "rescue_words", "services", "llm_handler", "embedding"},
     "health": BASE | {"services", "doctor", "storage", "auth", "llm_handler", "usage"},
     "process": BASE | {"services", "rescue"},
@@ -124,7 +124,8 @@ ALLOWED = {
         "usage",
         "conversations",
     },
-    "web": BASE | {"web", "ui", "services", "process", "ops", "ops_access", "ops_rescue", "rescue", "storage"},
+    "web": BASE
+    | {"web", "ui", "services", "process", "ops", "ops_access", "ops_rescue", "rescue", "restoring", "storage"},
     "settings_reference": BASE,
     "cli_keys": BASE | {"services", "ops", "ops_client"},
     "cli": BASE

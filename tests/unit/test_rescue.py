@@ -11,8 +11,9 @@ from streamlit.testing.v1 import AppTest
 from optimus import doctor, process
 from optimus.audit import AuditAction
 from optimus.cli import main
-from optimus.errors import InvalidInputError, SetupError, StoreUnavailableError, TooManyAttemptsError
+from optimus.errors import InvalidInputError, OptimusError, SetupError, StoreUnavailableError, TooManyAttemptsError
 from optimus.rescue import CODE_FILE, RescueDesk, record_repairs, unsettled
+from optimus.restoring import open_desk
 from optimus.services import Services, build_services
 from optimus.settings import Settings, load_settings
 from optimus.storage.filters import has_ids
@@ -251,3 +252,26 @@ def test_a_deleted_record_leaves_the_tally_right(settings):
             (folder / SEALED).unlink()
     with closing(opened(settings)):
         assert not unsettled(settings)
+
+
+def test_the_newest_backup_takes_the_stores_place(settings, tmp_path):
+    """It is named with its time, checked before anything is moved, and brings back everything that was in it."""
+    settings = settings.model_copy(update={"backup_dir": tmp_path / "backups"})
+    with closing(opened(settings)) as services:
+        assert services.backups.run_due()
+    lose_records(settings, MEMORIES)
+    desk = open_desk(settings)
+    (part,) = desk.look()
+    assert Repair.RESTORE in {offer.repair for offer in part.offers}
+    (file,) = (tmp_path / "backups").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:2_000] + bytes([whole[2_000] ^ 1]) + whole[2_001:])
+    with pytest.raises(OptimusError):
+        desk.repair(MEMORIES, Repair.RESTORE)
+    assert (settings.data_dir / "store" / MEMORIES).is_dir()
+    file.write_bytes(whole)
+    note = desk.repair(MEMORIES, Repair.RESTORE)
+    assert (settings.data_dir / note.kept).exists()
+    desk.end()
+    with closing(opened(settings)) as services:
+        assert memories(services) == 3
