@@ -1,4 +1,4 @@
-"""Commands that look after the store as a whole: `backup`, `restore`, `verify`."""
+"""Commands that look after the store as a whole: `backup`, `restore`, `verify`, `optimize`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ from optimus.restoring import restore
 from optimus.services import build_services
 from optimus.settings import Settings, load_settings
 from optimus.storage.backup_file import BackupReader
+from optimus.storage.optimizing import SERVER_OPTIMIZES, Step, optimize_in_child, order_for
 
 ASK_EVERY_S = 0.3
+_AT_NEXT_START = (
+    "Optimus is running: the search indexes are built before the store opens the next time. Restart it when it suits."
+)
+_STEPS = {"copying": "copying", "building": "building the index", "saving": "saving", "done": "done"}
 _STOP_FIRST = "Optimus runs on this data folder: stop it first. A backup is put back while it does not run."
 
 
@@ -30,15 +35,21 @@ def add_store_commands(commands: Any) -> None:
     ):
         parser = commands.add_parser(name, help=words)
         parser.add_argument("file", type=Path, help=argument)
-        parser.set_defaults(run=_told(run))
+        parser.set_defaults(run=_told(_on_file(run)))
+    parser = commands.add_parser("optimize", help="build the search indexes as the settings choose, or at next start")
+    parser.set_defaults(run=_told(lambda _: _optimize()))
 
 
-def _told(run: Callable[[Path], str]) -> Callable[[argparse.Namespace], int]:
+def _on_file(run: Callable[[Path], str]) -> Callable[[argparse.Namespace], str]:
+    return lambda parsed: run(parsed.file.absolute())
+
+
+def _told(run: Callable[[argparse.Namespace], str]) -> Callable[[argparse.Namespace], int]:
     """Return a command that prints what `run` returns, or why it failed."""
 
     def command(parsed: argparse.Namespace) -> int:
         try:
-            sentence = run(parsed.file.absolute())
+            sentence = run(parsed)
         except OptimusError as error:
             _end_line()
             print(error.user_message, file=sys.stderr)
@@ -106,6 +117,25 @@ def _verify(path: Path) -> str:
         f"The backup is whole: made {manifest.made_at:%Y-%m-%d %H:%M} UTC, {manifest.records:,} records ({counts}). "
         "Whether the master key fits is checked when it is put back."
     )
+
+
+def _optimize() -> str:
+    settings = load_settings()
+    if settings.qdrant_url:
+        return SERVER_OPTIMIZES
+    if ask_running(settings.data_dir, "optimize", {}) is not None:
+        return _AT_NEXT_START
+    try:
+        optimize_in_child(order_for(settings), _show_step)
+    except StoreLockedError as error:
+        raise StoreLockedError(str(error), user_message=why_not_asked(settings.data_dir)) from error
+    return "The search indexes are built."
+
+
+def _show_step(step: Step) -> None:
+    points = f" of {step.points:,} records" if step.points else ""
+    name = step.collection.replace("_", " ")
+    print(f"{step.share:4.0%}  {name} ({step.number} of {step.of}): {_STEPS[step.step]}{points}", file=sys.stderr)
 
 
 def _show(done: int, total: int) -> None:

@@ -12,6 +12,7 @@ from optimus.errors import InvalidInputError
 from optimus.key_rotation import KeyRotation
 from optimus.models import is_uuid
 from optimus.services import Services
+from optimus.storage.optimizing import SERVER_OPTIMIZES, wish
 
 
 def run(opened: Services, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -23,8 +24,8 @@ def run(opened: Services, command: str, arguments: dict[str, Any]) -> dict[str, 
     """
     if command == "doctor":
         return doctor.examine(opened).model_dump(mode="json")
-    if command == "create-admin":
-        return _create_admin(opened, arguments)
+    if command in _OWN_COMMANDS:
+        return _OWN_COMMANDS[command](opened, arguments)
     if command == "verify-audit":
         return opened.audit.verify().model_dump(mode="json")
     if command == ops_rescue.COMMAND:
@@ -41,6 +42,17 @@ def _create_admin(opened: Services, arguments: dict[str, Any]) -> dict[str, Any]
     if not isinstance(username, str) or not isinstance(password, str):
         raise InvalidInputError(user_message="A username and a password are needed.")
     return {"username": opened.auth.create_admin(code=None, username=username, password=password).username}
+
+
+def _wish_to_optimize(opened: Services, arguments: dict[str, Any]) -> dict[str, Any]:
+    del arguments
+    if opened.store.folder is None:
+        raise InvalidInputError(user_message=SERVER_OPTIMIZES)
+    wish(opened.store.folder)
+    return {"at_next_start": True}
+
+
+_OWN_COMMANDS = {"create-admin": _create_admin, "optimize": _wish_to_optimize}
 
 
 def _backup(backups: BackupService, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,11 @@ the store opens.
 from __future__ import annotations
 
 import gc
+import logging
 import sys
+from dataclasses import dataclass, field, replace
 from threading import Condition, Event
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from optimus.errors import OptimusError, StoreUnavailableError
@@ -16,6 +19,9 @@ from optimus.errors import OptimusError, StoreUnavailableError
 if TYPE_CHECKING:
     from optimus.rescue import RescueDesk
     from optimus.services import Services
+    from optimus.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 120.0
 """How long a page or a route waits for the store before it says that Optimus is still starting."""
@@ -25,7 +31,18 @@ DAMAGED = "Part of the store is damaged. Optimus waits for its admin to decide h
 STARTING = "Optimus is starting. Please reload the page in a moment."
 WAITING = "Optimus is starting and waits for its memory store, which does not answer at the moment."
 
+_BUILDING = "Optimus is building its search index."
 SHORT_TURN_S = 0.0005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Building:
+    """The search index that is being built before the store opens: how far it has come, and since when."""
+
+    share: float = 0.0
+    """0-1, by collections and steps; building one large collection is one long step."""
+    started: float = field(default_factory=monotonic)
+    """By the monotonic clock."""
 
 
 class _Process:
@@ -40,6 +57,7 @@ class _Process:
     """What takes time before Optimus can be used, in a sentence."""
     changed = Condition()
     first_page = Event()
+    building: Building | None = None
 
 
 def open_services() -> Services:
@@ -59,7 +77,9 @@ def open_services() -> Services:
         from optimus.services import build_services  # noqa: PLC0415 - these imports take most of the start
         from optimus.settings import load_settings  # noqa: PLC0415
 
-        opened = build_services(load_settings(), report=note_opening)
+        settings = load_settings()
+        _build_index(settings)
+        opened = build_services(settings, report=note_opening)
         gc.freeze()
     finally:
         sys.setswitchinterval(turn_s)
@@ -85,6 +105,45 @@ def open_patiently(stopping: Event) -> Services | None:
             _note_waiting(error)
         stopping.wait(RETRY_S)
     return None
+
+
+def _build_index(settings: Settings) -> None:
+    """Let a child process build the search index where it is due; the store works without it as well, only slower.
+
+    Raises:
+        StoreLockedError: another process has the store open.
+    """
+    from optimus.storage.optimizing import Step, due_order, optimize_in_child  # noqa: PLC0415 - it brings the engine
+
+    order = due_order(settings)
+    if order is None:
+        return
+    begun = Building()
+
+    def follow(step: Step) -> None:
+        _note_building(replace(begun, share=step.share))
+
+    _note_building(begun)
+    try:
+        optimize_in_child(order, follow)
+    except StoreUnavailableError as error:
+        _log.warning("%s", error.user_message)
+    finally:
+        _note_building(None)
+
+
+def _note_building(building: Building | None) -> None:
+    with _Process.changed:
+        _Process.building = building
+        _Process.doing = _BUILDING if building else ""
+        _Process.changed.notify_all()
+
+
+def building(timeout_s: float = 0.0) -> Building | None:
+    """Return the search index that is being built now; waits until it is known whether any is."""
+    with _Process.changed:
+        _Process.changed.wait_for(lambda: _Process.doing or _Process.is_waiting or not _Process.is_opening, timeout_s)
+        return _Process.building
 
 
 def begin_opening() -> None:

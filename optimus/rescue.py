@@ -23,7 +23,7 @@ from optimus.models import Clock, utc_now
 from optimus.rescue_words import Backup, DamagedPart, part_of, sentence_of
 from optimus.settings import Settings
 from optimus.storage.audit import AuditLog
-from optimus.storage.edge import STORE_FOLDER
+from optimus.storage.folder import STORE_FOLDER
 from optimus.storage.inspection import Damage
 from optimus.storage.rescue import Repair, RepairJournal, RepairNote, Workshop, repairs_for
 

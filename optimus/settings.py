@@ -107,6 +107,19 @@ class Settings(BaseSettings):
     )
     backup_every_hours: int = Field(24, ge=1, le=720, description="Hours between two backups that make themselves.")
     backup_keep: int = Field(7, ge=1, le=1000, description="Backups that are kept there; older ones are deleted.")
+    quantization: Literal["two-bit", "one-bit", "off"] = Field(
+        "two-bit",
+        description="Vectors in RAM: a 16th, a 32nd (finds fewer), or whole. For new stores or by `optimize`.",
+    )
+    oversampling: float = Field(4, ge=1, le=16, description="Candidates scored again with whole vectors, per result.")
+    hnsw_m: int = Field(16, ge=4, le=64, description="Links in a user's search graph. For new stores or by `optimize`.")
+    search_ef: int = Field(128, ge=10, le=1_000, description="How widely a search walks that graph; more finds more.")
+    vectors_on_disk: bool = Field(
+        True, description="Leave whole vectors on disk: a store may outgrow RAM. For new stores or by `optimize`."
+    )
+    optimize_after: int = Field(
+        20_000, ge=0, description="Records written or deleted until a start builds indexes first; `0`: on demand only."
+    )
 
     embedding_dir: Path | None = Field(None, description="Folder with another copy of the embedding model.")
 

@@ -5,19 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from qdrant_client import QdrantClient, models
 
 from optimus.errors import AlreadyExistsError, ConfigurationError
+from optimus.models import Value
+from optimus.settings import Settings
 from optimus.storage.filters import OWNER_FIELD
 from optimus.storage.sealing import SealedFields
 
 DENSE, CTX, BM25, BM25_CTX = "", "ctx", "bm25", "bm25_ctx"
 NO_VECTOR = "none"
 """The sparse vector that no record uses: a collection needs at least one vector."""
-TENANT_M = 16
-"""Links of a point in its tenant's own graph; there is no graph over all tenants."""
+
+
+class IndexChoice(Value):
+    """How dense vectors are indexed and searched; see the settings of the same names."""
+
+    quantization: Literal["two-bit", "one-bit", "off"] = "two-bit"
+    hnsw_m: int = 16
+    """Links of a point in its tenant's own graph; there is no graph over all tenants."""
+    vectors_on_disk: bool = True
+    oversampling: float = 4.0
+    """Candidates of the quantized vectors that are scored again with the originals, per wanted result."""
+    search_ef: int = 128
+
+    def search_params(self) -> models.SearchParams:
+        """Return how a dense search runs: over quantized vectors, the best again over the originals."""
+        quantization = models.QuantizationSearchParams(rescore=True, oversampling=self.oversampling)
+        return models.SearchParams(hnsw_ef=self.search_ef, quantization=quantization)
+
+
+DEFAULTS = IndexChoice()
+
+
+def index_choice(settings: Settings) -> IndexChoice:
+    """Return what the settings say about indexes."""
+    return IndexChoice.model_validate({name: getattr(settings, name) for name in IndexChoice.model_fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +174,11 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
 
 
 def create_collections(
-    client: QdrantClient, names: CollectionNames, vector_size: int, spread: Spread | None = None
+    client: QdrantClient,
+    names: CollectionNames,
+    vector_size: int,
+    spread: Spread | None = None,
+    choice: IndexChoice = DEFAULTS,
 ) -> None:
     """Create what is missing of the collections and their indexes; what exists is kept.
 
@@ -164,17 +193,19 @@ def create_collections(
             _check_size(client, spec, vector_size)
         else:
             with suppress(AlreadyExistsError):
-                _create(client, spec, vector_size, spread or Spread())
+                _create(client, spec, vector_size, spread or Spread(), choice)
         _create_indexes(client, spec)
 
 
-def _create(client: QdrantClient, spec: CollectionSpec, vector_size: int, spread: Spread) -> None:
+def _create(
+    client: QdrantClient, spec: CollectionSpec, vector_size: int, spread: Spread, choice: IndexChoice = DEFAULTS
+) -> None:
     client.create_collection(
         spec.name,
-        vectors_config={name: _dense(vector_size) for name in spec.dense},
+        vectors_config={name: _dense(vector_size, choice) for name in spec.dense},
         sparse_vectors_config={name: _sparse(name) for name in spec.sparse},
-        hnsw_config=models.HnswConfigDiff(m=0, payload_m=TENANT_M),
-        quantization_config=_quantization() if spec.quantized else None,
+        hnsw_config=_links(choice),
+        quantization_config=_quantization(choice) if spec.quantized else None,
         on_disk_payload=True,
         shard_number=spread.shards,
         replication_factor=spread.copies,
@@ -182,18 +213,40 @@ def _create(client: QdrantClient, spec: CollectionSpec, vector_size: int, spread
     )
 
 
-def _dense(size: int) -> models.VectorParams:
-    return models.VectorParams(size=size, distance=models.Distance.COSINE, on_disk=True)
+def chosen_config(
+    config: models.CreateCollection, name: str, names: CollectionNames, choice: IndexChoice
+) -> models.CreateCollection:
+    """Return a stored configuration with what the settings choose now; collections of others stay as they are."""
+    spec = next((spec for spec in collection_specs(names) if spec.name == name), None)
+    if spec is None:
+        return config
+    vectors: Any = config.vectors
+    if isinstance(vectors, dict):
+        on_disk = {"on_disk": choice.vectors_on_disk}
+        vectors = {key: value.model_copy(update=on_disk) for key, value in vectors.items()}
+    quantization = _quantization(choice) if spec.quantized else None
+    update = {"vectors": vectors, "hnsw_config": _links(choice), "quantization_config": quantization}
+    return config.model_copy(update=update)
+
+
+def _links(choice: IndexChoice) -> models.HnswConfigDiff:
+    return models.HnswConfigDiff(m=0, payload_m=choice.hnsw_m)
+
+
+def _dense(size: int, choice: IndexChoice) -> models.VectorParams:
+    return models.VectorParams(size=size, distance=models.Distance.COSINE, on_disk=choice.vectors_on_disk)
 
 
 def _sparse(name: str) -> models.SparseVectorParams:
     return models.SparseVectorParams(modifier=None if name == NO_VECTOR else models.Modifier.IDF)
 
 
-def _quantization() -> models.BinaryQuantization:
-    return models.BinaryQuantization(
-        binary=models.BinaryQuantizationConfig(always_ram=True, encoding=models.BinaryQuantizationEncoding.TWO_BITS)
-    )
+def _quantization(choice: IndexChoice) -> models.BinaryQuantization | None:
+    if choice.quantization == "off":
+        return None
+    bits = models.BinaryQuantizationEncoding
+    encoding = bits.TWO_BITS if choice.quantization == "two-bit" else bits.ONE_BIT
+    return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True, encoding=encoding))
 
 
 def _create_indexes(client: QdrantClient, spec: CollectionSpec) -> None:

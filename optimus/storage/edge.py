@@ -30,11 +30,9 @@ from optimus.storage.edge_schema import (
 )
 from optimus.storage.edge_shard import EdgeCollection, engine_errors
 from optimus.storage.edge_write import EdgeWrites
-from optimus.storage.folder import prepare_data_folder, unusable
+from optimus.storage.folder import STORE_FOLDER, prepare_data_folder, unusable
 from optimus.storage.validation import known_vector_names
 
-STORE_FOLDER = "store"
-"""Where the collections are in the data folder."""
 _DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
 
@@ -218,6 +216,7 @@ def open_embedded(data_dir: Path) -> EdgeBackend:
     Raises:
         ConfigurationError: the folder cannot be used.
         StoreLockedError: another process holds it.
+        StoreDamagedError: a collection needs rescue.
     """
     prepare_data_folder(data_dir)
     try:

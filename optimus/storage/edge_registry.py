@@ -48,6 +48,8 @@ else:
 FORMAT = 1
 _CONFIG = "collection.json"
 _SHARD = "shard"
+COPYING, OPTIMIZED, REPLACED = ".copying-", ".optimized-", ".replaced-"
+"""What an optimization has on the way; see `optimizing`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
@@ -149,7 +151,7 @@ class EdgeRegistry:
 
     def save_config(self, collection: EdgeCollection, config: models.CreateCollection) -> None:
         """Replace a collection's configuration, in memory and on disk."""
-        _write_config(collection.folder, config, self._search_threads)
+        write_config(collection.folder, config, self._search_threads)
         collection.config = config
 
     def close(self) -> None:
@@ -170,7 +172,7 @@ class EdgeRegistry:
         try:
             with engine_errors(folder.name):
                 edge.EdgeShard.create(str(making / _SHARD), engine_config).close()
-            _write_config(making, config, self._search_threads)
+            write_config(making, config, self._search_threads)
             sync_tree(making)
             making.rename(folder)
         except BaseException:
@@ -192,7 +194,7 @@ class EdgeRegistry:
                 if threads != self._search_threads:
                     shard.close()
                     shard = edge.EdgeShard.load(str(path), to_edge_config(config, search_threads=self._search_threads))
-                    _write_config(folder, config, self._search_threads)
+                    write_config(folder, config, self._search_threads)
         except StoreLockedError:
             raise
         except StoreError as exc:
@@ -206,7 +208,12 @@ class EdgeRegistry:
 
 
 def lock_folder(root: Path) -> int:
-    """Make the folder and take its lock, which the system releases when the process ends, however it ends."""
+    """Make the folder and take its lock, which the system releases when the process ends, however it ends.
+
+    Raises:
+        StoreLockedError: another process has it.
+        StoreUnavailableError: the folder cannot be used.
+    """
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -224,12 +231,26 @@ def lock_folder(root: Path) -> int:
 
 
 def clear_leftovers(root: Path) -> None:
-    """Remove what was being made or deleted when the last process ended."""
+    """Remove what was being made or deleted when the last process ended, and settle what it was exchanging.
+
+    The caller holds the folder's lock.
+    """
     for path in root.glob(f"{PASSING}*"):
+        shutil.rmtree(path)
+    for prefix in (OPTIMIZED, REPLACED):
+        for path in root.glob(f"{prefix}*"):
+            original = root / path.name.removeprefix(prefix)
+            if original.exists():
+                shutil.rmtree(path)
+            else:
+                path.rename(original)
+                sync_path(root)
+    for path in root.glob(f"{COPYING}*"):
         shutil.rmtree(path)
 
 
-def _write_config(folder: Path, config: models.CreateCollection, search_threads: int) -> None:
+def write_config(folder: Path, config: models.CreateCollection, search_threads: int) -> None:
+    """Replace a collection's configuration on the disk in one step."""
     kept = config.model_dump(mode="json", exclude_none=True, by_alias=True)
     stored = {"format": FORMAT, "search_threads": search_threads, "config": kept, "checksum": _checksum(kept)}
     text = json.dumps(stored, indent=1)

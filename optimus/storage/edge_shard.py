@@ -22,7 +22,7 @@ from optimus.errors import (
     StoreRejectedError,
     StoreUnavailableError,
 )
-from optimus.storage.integrity import STATE, Ledger, Tally, record_sum, seal
+from optimus.storage.integrity import STATE, Changes, Ledger, Tally, record_sum, seal
 from optimus.storage.validation import VectorLayout
 
 Result = TypeVar("Result")
@@ -116,6 +116,7 @@ class EdgeCollection:
         self._writes = 0
         self._synced_writes = 0
         self._flushed_writes = 0
+        self._changes = Changes(folder)
         self._synced_wal: frozenset[Path] | None = frozenset() if is_synced else None
 
     @property
@@ -235,6 +236,7 @@ class EdgeCollection:
             self._flushed_writes = self._writes
         with self._syncing:
             self._synced_wal = None
+            self._changes.save()
 
     def close(self) -> None:
         """Sync, flush, release and seal the shard; a second call does nothing."""
@@ -247,8 +249,13 @@ class EdgeCollection:
             self._is_closed = True
             self._ledger.close()
             self.read(lambda shard: shard.close())
+            self._changes.save()
             if not self.is_broken:
                 seal(self.folder, self._ledger.tally)
+
+    def count_changes(self, points: int) -> None:
+        """Note that so many points were written or deleted, which the search index does not know yet."""
+        self._changes.count += points
 
     def _sync_files(self) -> None:
         wal = self.folder / "shard" / "wal"

@@ -5,7 +5,7 @@ Each function returns a `Writer`, which `EdgeWrites` runs under the collection's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import qdrant_edge as edge
@@ -51,6 +51,7 @@ def upsert(points: Any, guard: models.Filter | None, mode: models.UpdateMode | N
         checked = validate_points(points, collection.layout)
         edge_points = [edge.Point(point.id, to_edge_vectors(point.vector), point.payload) for point in checked]  # type: ignore[arg-type]
         edge_mode = edge_enum(edge.UpdateMode, mode) if mode else None
+        collection.count_changes(len(edge_points))
         for start in range(0, len(edge_points), CHUNK):
             part = edge_points[start : start + CHUNK]
             ids: list[Any] = [point.id for point in checked[start : start + CHUNK]]
@@ -66,6 +67,7 @@ def update_vectors(points: Sequence[models.PointVectors], guard: models.Filter |
         checked = validate_vectors(points, collection.layout)
         vectors = {point.id: to_edge_vectors(point.vector) for point in checked}  # type: ignore[arg-type]
         condition = to_filter(guard)
+        collection.count_changes(len(checked))
 
         def build(ids: list[Any]) -> edge.UpdateOperation:
             return _Update.update_vectors([edge.PointVectors(value, vectors[value]) for value in ids], condition)
@@ -91,18 +93,28 @@ def delete_vectors(names: Sequence[str], points: object) -> Writer:
 
 
 def delete(points: object) -> Writer:
-    """Delete points, missing ones or not."""
+    """Delete points, missing ones or not; up to 200 of them all or none."""
 
     def write(collection: EdgeCollection) -> None:
         ids, found = to_selection(points)
-        if found is not None:
-            collection.write_where(found, _Update.delete_points_by_filter(found))
-            return
-        for start in range(0, len(ids or []), CHUNK):
-            part: list[Any] = list(ids or [])[start : start + CHUNK]
+        listed: list[Any] = list(_matching(collection, found) if found is not None else ids or [])
+        collection.count_changes(len(listed))
+        for start in range(0, len(listed), CHUNK):
+            part = listed[start : start + CHUNK]
             collection.write_to(part, _Update.delete_points(part))
 
     return write
+
+
+def _matching(collection: EdgeCollection, found: edge.Filter) -> Iterator[Any]:
+    """Yield the ids of the points that match, page by page: a call for all of them would pause the process."""
+    offset: Any = None
+    while True:
+        request = edge.ScrollRequest(offset=offset, limit=CHUNK, filter=found, with_payload=False, with_vector=False)
+        records, offset = collection.read(lambda shard, page=request: shard.scroll(page))  # type: ignore[misc]
+        yield from (from_id(record.id) for record in records)
+        if offset is None:
+            return
 
 
 def set_payload(payload: Any, points: object, key: str | None) -> Writer:

@@ -13,6 +13,9 @@ from optimus.errors import ConfigurationError, StoreFullError
 ASK_EVERY_S = 0.5
 RESERVE_SHARE = 5
 
+STORE_FOLDER = "store"
+"""The embedded store's folder below the data folder."""
+
 
 def prepare_data_folder(folder: Path) -> None:
     """Make the data folder, for its owner only, and see that files can be made in it.

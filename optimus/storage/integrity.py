@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 STATE, SEALED = "state", "sealed"
+CHANGES_FILE = "changes.json"
+"""How many points were changed since the collection was optimized, counted up at every flush."""
 SEALED_BYTES = 256 * 1024**2
 """So much is read at a start, the smallest files first; of larger stores the rest is compared by size only."""
 MAX_NAMED = 1_000
@@ -147,6 +149,27 @@ def record_sum(point_id: Any, payload: Mapping[str, Any] | None) -> int:
     text = json.dumps([str(point_id), payload or {}], sort_keys=True, ensure_ascii=False)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_SUM_BYTES).digest()
     return int.from_bytes(digest, "big") or 1
+
+
+@dataclass(slots=True)
+class Changes:
+    """Counts the points of a collection that are changed; the search index does not know them yet."""
+
+    folder: Path
+    count: int = 0
+    """Those that the file does not have yet."""
+
+    def save(self) -> None:
+        """Add them to those on the disk; a count that cannot be kept is no reason to refuse a write."""
+        if counted := self.count:
+            with suppress(OSError):
+                write_framed(self.folder / CHANGES_FILE, {"changed": changes_of(self.folder) + counted})
+                self.count -= counted
+
+
+def changes_of(folder: Path) -> int:
+    """Return how many points of a collection were changed since it was optimized, as of its last flush."""
+    return int((read_framed(folder / CHANGES_FILE) or {}).get("changed", 0))
 
 
 def seal(folder: Path, tally: Tally | None) -> None:

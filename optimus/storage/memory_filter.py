@@ -9,7 +9,7 @@ from qdrant_client import models
 from optimus.models import MemoryStatus, MemoryType, ScorePart, SourceKind, UserId
 from optimus.storage.bm25 import SparseWeights
 from optimus.storage.collections import BM25, BM25_CTX, CTX, DENSE
-from optimus.storage.filters import all_of, equals, one_of, owned_by
+from optimus.storage.filters import OWNER_FIELD, all_of, equals, one_of, owned_by
 from optimus.storage.memory_payload import SLOT_KEY, slot_key
 from optimus.storage.records import MemoryFilter, QueryVectors
 from optimus.storage.table import VERSION
@@ -20,8 +20,6 @@ CHANGED = "updated_at"
 _BY_HAND = "manual"
 WANTED = models.PayloadSelectorExclude(exclude=["hash", "text_lemmatized"])
 """A memory's payload without what only Mem0 reads: opening sealed fields is most of a search's cost."""
-OVERSAMPLING = 4.0
-"""Candidates of the two-bit vectors that are scored again with the originals, per wanted result."""
 LEGS = {
     ScorePart.DENSE: DENSE,
     ScorePart.CONTEXT: CTX,
@@ -86,12 +84,9 @@ def _or_empty(condition: models.FieldCondition, *, default: bool) -> models.Cond
 
 
 def search_requests(
-    owner: UserId, query: QueryVectors, conditions: models.Filter, limit: int
+    owner: UserId, query: QueryVectors, conditions: models.Filter, limit: int, dense: models.SearchParams
 ) -> dict[ScorePart, models.QueryRequest]:
     """Return the four searches of a query, without the keyword legs where it has no words."""
-    rescored = models.SearchParams(
-        quantization=models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
-    )
     own_words = models.SearchParams(idf=models.IdfCorpusParams(corpus=all_of(owned_by(owner))))
     requests = {}
     for part, using in LEGS.items():
@@ -102,9 +97,9 @@ def search_requests(
             query=models.NearestQuery(nearest=query.dense if is_dense else sparse_vector(query.sparse)),
             using=using,
             filter=conditions,
-            params=rescored if is_dense else own_words,
+            params=dense if is_dense else own_words,
             limit=limit,
-            with_payload=WANTED,
+            with_payload=[OWNER_FIELD],
         )
     return requests
 

@@ -11,7 +11,7 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConflictError, NotFoundError
 from optimus.models import Memory, MemoryId, MemoryType, ScorePart, UserId, is_uuid
-from optimus.storage.collections import CTX, DENSE
+from optimus.storage.collections import CTX, DEFAULTS, DENSE, IndexChoice
 from optimus.storage.filters import OWNER_FIELD, all_of, has_ids, owned_by
 from optimus.storage.memory_filter import (
     CHANGED,
@@ -45,7 +45,10 @@ class MemoryIndex:
     It talks to the tenancy wall, not to the client in front of it, which copies every query vector by vector.
     """
 
-    def __init__(self, *, backend: QdrantBase, collection: str, sync: Callable[[], None]) -> None:
+    def __init__(
+        self, *, backend: QdrantBase, collection: str, sync: Callable[[], None], choice: IndexChoice = DEFAULTS
+    ) -> None:
+        self._searched = choice.search_params()
         self._backend = backend
         self._collection = collection
         self._sync = sync
@@ -224,28 +227,27 @@ class MemoryIndex:
         """Return ids and cosines of the memories that are nearest in meaning, nearest first."""
         conditions = all_of(*memory_conditions(owner, where))
         near: dict[str, Any] = {"query": list(dense), "using": DENSE, "limit": limit, "with_payload": [OWNER_FIELD]}
+        near |= {"search_params": self._searched, "query_filter": conditions}
         with acting_as(owner):
-            found = self._backend.query_points(self._collection, query_filter=conditions, **near)
+            found = self._backend.query_points(self._collection, **near)
         return [(MemoryId(str(point.id)), point.score) for point in found.points]
 
     def legs(
         self, owner: UserId, query: QueryVectors, where: MemoryFilter | None = None, limit: int = 100
     ) -> dict[ScorePart, list[tuple[Memory, float]]]:
-        """Search four ways in one round trip: by the text and by its surroundings, by meaning and by words.
+        """Search four ways: by the text and by its surroundings, by meaning and by words; read what all found once.
 
         Word statistics are those of the owner's own memories. A query without words leaves the keyword legs empty.
         """
         conditions = all_of(*memory_conditions(owner, where or MemoryFilter()))
-        requests = search_requests(owner, query, conditions, limit)
+        requests = search_requests(owner, query, conditions, limit, self._searched)
         with acting_as(owner):
             answers = self._backend.query_batch_points(self._collection, requests=list(requests.values()))
-        known: dict[str, Memory] = {}
+            ids = dict.fromkeys(hit.id for answer in answers for hit in answer.points)
+            known = {record.id: memory_of(record) for record in self._retrieve([str(key) for key in ids])}
         found: dict[ScorePart, list[tuple[Memory, float]]] = {part: [] for part in LEGS}
         for part, answer in zip(requests, answers, strict=True):
-            for point in answer.points:
-                if str(point.id) not in known:
-                    known[str(point.id)] = memory_of(point)
-                found[part].append((known[str(point.id)], point.score))
+            found[part] = [(known[hit.id], hit.score) for hit in answer.points if hit.id in known]
         return found
 
     def _count(self, conditions: list[models.Condition]) -> int:

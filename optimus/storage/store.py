@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,14 +21,22 @@ from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.client import EngineClient, memory_backend
-from optimus.storage.collections import CollectionNames, Spread, collection_specs, create_collections
+from optimus.storage.collections import (
+    DEFAULTS,
+    CollectionNames,
+    IndexChoice,
+    Spread,
+    collection_specs,
+    create_collections,
+    index_choice,
+)
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.documents import DocumentIndex
 from optimus.storage.durability import GroupCommit
-from optimus.storage.edge import STORE_FOLDER, EdgeBackend, open_embedded
+from optimus.storage.edge import open_embedded
 from optimus.storage.events import EventRepository
 from optimus.storage.filters import has_ids
-from optimus.storage.folder import FreeSpace, disk_blocks
+from optimus.storage.folder import STORE_FOLDER, FreeSpace, disk_blocks
 from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.jobs import JobRepository
 from optimus.storage.keyring import Keyring
@@ -164,17 +171,17 @@ def open_store(
         StoreDamagedError: the embedded store needs rescue.
     """
     names, metrics = CollectionNames(prefix=settings.collection_prefix), metrics or Metrics()
-    beside = settings.keys_folder
     assemble = partial(
         _assemble,
         names=names,
         keys=keys,
         clock=clock,
         vector_size=vector_size,
-        beside=beside,
+        beside=settings.keys_folder,
         metrics=metrics,
         is_restoring=is_restoring,
         report=report,
+        choice=index_choice(settings),
     )
     if settings.qdrant_url:
         with ExitStack() as undo:
@@ -188,7 +195,8 @@ def open_store(
         undo.callback(engine.close)
         if engine.notices:
             RepairJournal(settings.data_dir).add(*notes_of(engine.notices, clock))
-        commit = GroupCommit(sync=_measured_sync(engine, metrics), flush=engine.flush)
+        timed_sync = metrics.sync.time()(lambda: engine.sync())  # noqa: PLW0108 - it decorates functions only
+        commit = GroupCommit(sync=timed_sync, flush=engine.flush)
         undo.callback(commit.close)
         space = FreeSpace(settings.data_dir, limit=settings.min_free_mb * 1024**2, content=names.content)
         guarded = MarkingGuard(engine, mark=commit.mark, admit=space.check)
@@ -233,6 +241,7 @@ def _assemble(
     spread: Spread | None = None,
     is_restoring: bool = False,
     report: Report | None = None,
+    choice: IndexChoice = DEFAULTS,
 ) -> Store:
     sync = commit.wait if commit is not None else lambda: None
     keyring = Keyring(
@@ -249,7 +258,7 @@ def _assemble(
     work = WorkRepository(client=client, collection=names.work, sync=sync)
     if client.collection_exists(names.work):
         check_format(work, is_restoring=is_restoring)
-    create_collections(client, names, vector_size, spread)
+    create_collections(client, names, vector_size, spread, choice)
     keyring.check_master()
     note_format(work)
     store = Store(
@@ -271,7 +280,7 @@ def _assemble(
             clock=clock,
         ),
         jobs=JobRepository(client=client, collection=names.work, sync=sync),
-        memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync),
+        memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync, choice=choice),
         documents=DocumentIndex(backend=wall, collection=names.memories),
         personal=PersonalRecords(client=client, names=names, sync=sync),
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
@@ -289,11 +298,3 @@ def _spread(settings: Settings) -> Spread:
         copies=settings.qdrant_replication_factor,
         confirmed=settings.qdrant_write_consistency_factor,
     )
-
-
-def _measured_sync(engine: EdgeBackend, metrics: Metrics) -> Callable[[], None]:
-    def sync() -> None:
-        with metrics.sync.time():
-            engine.sync()
-
-    return sync

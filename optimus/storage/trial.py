@@ -54,6 +54,11 @@ def try_folders(folders: Sequence[Path], in_flight: Sequence[Collection[str]]) -
     return answers
 
 
+def try_here(folder: Path) -> Tried:
+    """Try one collection in this process, which damage may end."""
+    return _tried(_try(folder, frozenset()))
+
+
 def _run(asked: list[list[Any]]) -> tuple[list[Tried], str]:
     command = [sys.executable, "-m", "optimus.storage.trial"]
     try:

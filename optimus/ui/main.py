@@ -10,6 +10,11 @@ from optimus.ui.boundary import report
 
 def main() -> None:
     """Wait until everything is open, then draw."""
+    if process.building(process.OPEN_TIMEOUT_S):
+        from optimus.ui.preparing import preparing_page  # noqa: PLC0415 - hardly any start needs it
+
+        preparing_page()
+        return
     try:
         process.current()
     except OptimusError as error:

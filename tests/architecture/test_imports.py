@@ -98,9 +98,9 @@ ALLOWED = {
     "cli_rescue": BASE | {"restoring", "storage", "rescue_words", "rescue", "ops_rescue", "ops_client"},
     "doctor": BASE | {"rescue", "rescue_words", "services", "llm_handler", "embedding"},
     "health": BASE | {"services", "doctor", "storage", "auth", "llm_handler", "usage"},
-    "process": BASE | {"services", "rescue"},
+    "process": BASE | {"services", "rescue", "storage"},
     "ops_access": set(),
-    "ops": BASE | {"backups", "key_rotation", "services", "doctor", "ops_rescue"},
+    "ops": BASE | {"backups", "key_rotation", "services", "doctor", "ops_rescue", "storage"},
     "ops_client": BASE | {"ops_access"},
     "ui": BASE
     | ENGINES
@@ -166,7 +166,7 @@ LIBRARIES = {
     "tenacity": ("optimus/storage/link.py", "optimus/llm_handler/"),
     "grpc": ("optimus/storage/",),
 }
-STORAGE_BENCHMARKS = ("scale.py", "versus.py", "durability.py", "durable_writer.py")
+STORAGE_BENCHMARKS = ("scale.py", "scale_parts.py", "versus.py", "durability.py", "durable_writer.py")
 BELOW_MEMORY = ("optimus.storage", "optimus.memory_manager")
 MEMORY_FACE = "optimus.memory_manager.manager"
 ENVIRONMENT = ("optimus/settings.py", "optimus/settings_sources.py", "optimus/memory_manager/mem0.py")

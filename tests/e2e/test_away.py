@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from optimus.keys import load_keys
 from optimus.settings import load_settings
-from optimus.storage.edge import STORE_FOLDER
+from optimus.storage.folder import STORE_FOLDER
 from optimus.storage.store import open_store
 from tests.e2e import person
 from tests.e2e.expecting import expect

@@ -14,7 +14,7 @@ from optimus.models import UserId, new_id
 from optimus.settings import load_settings
 from optimus.storage.audit_records import AuditAction
 from optimus.storage.collections import collection_specs
-from optimus.storage.edge import STORE_FOLDER
+from optimus.storage.folder import STORE_FOLDER
 from optimus.storage.inspection import StoreDamagedError
 from optimus.storage.rescue import RepairJournal
 from optimus.storage.store import Store, open_store
