@@ -8,8 +8,9 @@ from tests.world import World, running_world
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser tests last: Playwright keeps an event loop in the main thread, which others start anew."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Run files with browser tests last: Playwright keeps an event loop in the main thread, which others start anew."""
+    browsing = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path in browsing)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def _draw_backup(context: PageContext) -> None:
         st.caption(f":material/check_circle: {plain(job.path.name)} is written and checked.")
     has_folder = context.services.settings.backup_dir is not None
     if not has_folder:
-        st.caption("Set `OPTIMUS_BACKUP_DIR` to have backups made, or run `python -m optimus backup FILE`.")
+        st.caption("Set OPTIMUS_BACKUP_DIR to have backups made, or run: python -m optimus backup FILE")
     if st.button("Back up now", icon=":material/backup:", key="backup_now", disabled=not has_folder):
         act(context.services.backups.back_up_now, context.principal)
         st.rerun(scope="fragment")

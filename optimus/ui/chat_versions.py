@@ -85,7 +85,9 @@ def _draw_arrows(context: PageContext, message: Message, versions: tuple[Message
 @st.dialog("Say it otherwise", width="medium")
 def _edit(context: PageContext, message: Message, choice: ModelChoice) -> None:
     with st.form("edit_message", border=False):
-        text = st.text_area("Message", value=message.text, max_chars=MAX_MESSAGE_CHARS, height=160)
+        text = st.text_area(
+            "Message", value=message.text, max_chars=MAX_MESSAGE_CHARS, height=160, key=f"edit_text_{message.id}"
+        )
         st.caption(
             "The chat goes on from here. What was said before stays as an earlier version; what was remembered only "
             "from the old words is forgotten."

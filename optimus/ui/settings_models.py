@@ -58,6 +58,8 @@ def _draw_default(context: PageContext) -> None:
 def _draw_fallbacks(context: PageContext) -> None:
     service, owner = context.services.connections, context.principal.user_id
     choices = {choice_key(choice): choice for choice in service.choices(owner) if choice.ref != OFFLINE_MODEL}
+    if not choices:
+        return
     stored = [choice_key(choice) for choice in service.fallbacks(owner)]
     version = context.services.preferences.of(owner).version
     picked = st.multiselect(
@@ -66,8 +68,7 @@ def _draw_fallbacks(context: PageContext) -> None:
         default=stored,
         format_func=lambda key: choice_title(choices[key]),
         key=f"fallbacks_{version}_{len(choices)}",
-        placeholder="Nobody: say what is wrong" if choices else "Connect a model first",
-        disabled=not choices,
+        placeholder="Nobody: say what is wrong",
         max_selections=context.services.preferences.max_fallbacks,
         help="In this order, when the chosen model does not begin to answer. What you write goes to them then, and "
         "the answer says who wrote it.",

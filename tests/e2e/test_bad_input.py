@@ -99,5 +99,5 @@ def test_an_unusable_data_folder_is_named(tmp_path):
 def test_the_data_folder_is_private(shared_app: AppServer):
     """The data folder, the keys and the access file are for their owner alone."""
     assert stat.S_IMODE(shared_app.data_dir.stat().st_mode) == 0o700
-    for path in [*(shared_app.data_dir / "keys").iterdir(), shared_app.data_dir / "ops.json"]:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    for path in [*(shared_app.data_dir / "keys").rglob("*"), shared_app.data_dir / "ops.json"]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path

@@ -27,6 +27,8 @@ CHECKS = {
     "embedder",
     "providers",
     "disk",
+    "backups",
+    "records",
     "accounts",
     "audit log",
 }

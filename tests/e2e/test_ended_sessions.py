@@ -100,6 +100,36 @@ def delete(tab: StreamClient, stage: Stage) -> Dialog:
     )
 
 
+def edit_message(tab: StreamClient, stage: Stage) -> Dialog:
+    """Open the dialog that says a message otherwise."""
+    text, query = new_id()[:8], begin_chat(tab, "Good morning")
+    tab.run("", chosen(tab.widget("more_"), ":material/edit: Edit"), query=query)
+    return Dialog(
+        query=query,
+        press=[filled(tab.widget("edit_text_"), text), pressed(tab.widget("FormSubmitter:edit_message"))],
+        fragment=tab.fragment_with("FormSubmitter:edit_message"),
+        happened=lambda _page: text.encode() in seen(stage, query),
+    )
+
+
+def delete_message(tab: StreamClient, stage: Stage) -> Dialog:
+    """Open the dialog that deletes a message."""
+    query = begin_chat(tab, "Good morning")
+    tab.run("", chosen(tab.widget("more_"), ":material/delete: Delete"), query=query)
+    return Dialog(
+        query=query,
+        press=[pressed(tab.widget("delete_message_confirm"))],
+        fragment=tab.fragment_with("delete_message_confirm"),
+        happened=lambda _page: b"more_" not in seen(stage, query),
+    )
+
+
+def seen(stage: Stage, query: str) -> bytes:
+    """Return what a chat shows in the session that lives on."""
+    with StreamClient(stage.app.url, cookie=stage.cookie) as tab:
+        return tab.run("", query=query)
+
+
 def connect(tab: StreamClient, stage: Stage) -> Dialog:
     """Open the dialog that connects a model."""
     tab.run()
@@ -186,6 +216,8 @@ DIALOGS = {
     "memory_table._confirm": forget,
     "chat_sidebar._rename": rename,
     "chat_sidebar._delete": delete,
+    "chat_versions._edit": edit_message,
+    "chat_versions._delete": delete_message,
     "connect.connect_dialog": connect,
     "admin_users._add": add,
     "admin_account._confirm": lock,
