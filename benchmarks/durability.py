@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -132,6 +132,14 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def close(self) -> None:
+        """End it, and close what it was talked to through; nobody may be reading any more."""
+        self.end()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if pipe:
+                    pipe.close()
+
     def _read(self) -> None:
         for line in self._process.stdout or ():
             self._lines.append(line)
@@ -156,7 +164,7 @@ def _writers(folder: str, arguments: argparse.Namespace) -> Iterator[Iterator[Pr
         yield start()
     finally:
         for process in started:
-            process.end()
+            process.close()
 
 
 def _cycle(process: Process, book: Book, count: Count, writing_s: float | None) -> None:

