@@ -6,12 +6,15 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 from threading import Lock
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConfigurationError, SealError
+from optimus.keys import Keys
 from optimus.models import Clock, UserId, is_uuid, stable_id
 from optimus.storage.keyshelf import FileShelf, KeyEntry, RecordShelf
 
@@ -195,6 +198,25 @@ class Keyring:
             if key is not None:
                 return key
         raise SealError("the master key does not open a data key")
+
+
+def open_keyring(
+    backend: QdrantBase,
+    collection: str,
+    keys: Keys,
+    folder: Path | None,
+    *,
+    sync: Callable[[], None],
+    clock: Clock,
+) -> Keyring:
+    """Return the keyring of a store; the wrapped keys are files in `folder`, or without one records."""
+    return Keyring(
+        records=RecordShelf(backend=backend, collection=collection),
+        files=FileShelf(folder) if folder else None,
+        masters=keys.masters,
+        sync=sync,
+        clock=clock,
+    )
 
 
 def _unwrapped(master: bytes, owner: UserId, wrapped: str) -> bytes | None:

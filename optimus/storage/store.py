@@ -39,8 +39,7 @@ from optimus.storage.filters import has_ids
 from optimus.storage.folder import STORE_FOLDER, FreeSpace, disk_blocks
 from optimus.storage.guard import MarkingGuard, MemoryGuard
 from optimus.storage.jobs import JobRepository
-from optimus.storage.keyring import Keyring
-from optimus.storage.keyshelf import FileShelf, RecordShelf
+from optimus.storage.keyring import Keyring, open_keyring
 from optimus.storage.link import ServerLink
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.migrations import Report, check_format, migrate, note_format
@@ -227,6 +226,12 @@ def open_memory_store(
     )
 
 
+def _walls(guard: QdrantBase, keyring: Keyring, names: CollectionNames, metrics: Metrics) -> QdrantBase:
+    sealing = SealingWall(guard, keyring=keyring, sealed=names.sealed)
+    labels = {spec.name: spec.name.removeprefix(names.prefix) for spec in collection_specs(names)}
+    return MeasuringWall(TenancyWall(sealing, unowned=names.unowned), metrics=metrics, labels=labels)
+
+
 def _assemble(
     guard: QdrantBase,
     engine: Engine,
@@ -244,16 +249,9 @@ def _assemble(
     choice: IndexChoice = DEFAULTS,
 ) -> Store:
     sync = commit.wait if commit is not None else lambda: None
-    keyring = Keyring(
-        records=RecordShelf(backend=guard, collection=names.accounts),
-        files=FileShelf(beside / f"{names.prefix}data-keys") if beside and engine == "embedded" else None,
-        masters=keys.masters,
-        sync=sync,
-        clock=clock,
-    )
-    sealing = SealingWall(guard, keyring=keyring, sealed=names.sealed)
-    labels = {spec.name: spec.name.removeprefix(names.prefix) for spec in collection_specs(names)}
-    wall = MeasuringWall(TenancyWall(sealing, unowned=names.unowned), metrics=metrics, labels=labels)
+    folder = beside / f"{names.prefix}data-keys" if beside and engine == "embedded" else None
+    keyring = open_keyring(guard, names.accounts, keys, folder, sync=sync, clock=clock)
+    wall = _walls(guard, keyring, names, metrics)
     client = EngineClient(wall)
     work = WorkRepository(client=client, collection=names.work, sync=sync)
     if client.collection_exists(names.work):
