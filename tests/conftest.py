@@ -7,10 +7,14 @@ import pytest
 from tests.world import World, running_world
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files with browser tests last: Playwright keeps an event loop in the main thread, which others start anew."""
-    browsing = {item.path for item in items if item.get_closest_marker("browser")}
-    items.sort(key=lambda item: item.path in browsing)
+    """Mark browser tests and run their files last: Playwright keeps a loop in the thread where others start one."""
+    browsing = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
+    for item in browsing:
+        item.add_marker("browser")
+    paths = {item.path for item in browsing}
+    items.sort(key=lambda item: item.path in paths)
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
 from tests.e2e.stream import StreamClient
 
-pytestmark = pytest.mark.browser
-
 OWN = "granite-otter-58-lantern plum"
 ROW_HEIGHT = 36
 

@@ -4,14 +4,11 @@ import csv
 import io
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page
 
 from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
-
-pytestmark = pytest.mark.browser
 
 
 def open_analytics(page: Page) -> None:

@@ -47,7 +47,6 @@ def status(app: AppServer, path: str) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
-@pytest.mark.browser
 def test_optimus_waits_for_its_store_and_goes_on_by_itself(proxy: tuple[AppServer, Proxy], page: Page):
     """Started without its server it says so and then starts; later on, a page says so, and loses nothing typed."""
     app, way = proxy

@@ -11,8 +11,6 @@ from playwright.sync_api import Page, expect
 from tests.e2e import person
 from tests.e2e.server import PASSWORD, AppServer
 
-pytestmark = pytest.mark.browser
-
 
 def test_setting_up_wrongly(app: AppServer, page: Page):
     """A wrong code and a short or common password are named, and the fields keep what was typed."""

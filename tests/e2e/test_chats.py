@@ -2,14 +2,11 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Locator, Page
 
 from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
-
-pytestmark = pytest.mark.browser
 
 FACT = "I'm allergic to peanuts"
 SUGGESTION = "I'm allergic to peanuts and live in Lisbon"

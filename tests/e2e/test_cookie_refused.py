@@ -1,13 +1,10 @@
 """A browser that keeps no cookie: said in words, with what was typed still there."""
 
-import pytest
 from playwright.sync_api import Page
 
 from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import PASSWORD, SETUP_CODE, AppServer
-
-pytestmark = pytest.mark.browser
 
 OPEN = "**/session/open"
 

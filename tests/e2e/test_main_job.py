@@ -1,13 +1,10 @@
 """The main job, as a newcomer does it in the browser."""
 
-import pytest
 from playwright.sync_api import Page
 
 from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
-
-pytestmark = pytest.mark.browser
 
 FACTS = ("I'm allergic to peanuts", "I live in Lisbon", "My sister Maria is a nurse")
 QUESTIONS = (

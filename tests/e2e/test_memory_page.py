@@ -3,14 +3,11 @@
 import json
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import FilePayload, Page
 
 from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
-
-pytestmark = pytest.mark.browser
 
 ALLERGY, SEATS, BOILER = "I'm allergic to peanuts", "I prefer window seats", "The boiler was serviced in March"
 

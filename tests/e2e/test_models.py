@@ -13,8 +13,6 @@ from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
 from tests.fakes.providers import FakeProvider, Fault, FaultKind, refused_url, running_provider
 
-pytestmark = pytest.mark.browser
-
 ANSWER = "One two three four five six."
 BEGINNING = "One two"
 HELD_AFTER = 3

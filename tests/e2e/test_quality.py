@@ -10,8 +10,6 @@ from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import PASSWORD, AppServer
 
-pytestmark = pytest.mark.browser
-
 SERIOUS = {"serious", "critical"}
 PAGES = {"": "Hello", "memory": "Memory", "analytics": "Analytics", "settings": "Settings", "admin": "Admin"}
 

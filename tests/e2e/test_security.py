@@ -1,14 +1,11 @@
 """What a stranger, an old cookie and a revoked user get to see: nothing."""
 
-import pytest
 from playwright.sync_api import Page
 
 from tests.e2e import person
 from tests.e2e.expecting import expect
 from tests.e2e.server import AppServer
 from tests.e2e.stream import StreamClient, pressed
-
-pytestmark = pytest.mark.browser
 
 SECRET = "I'm allergic to zebrawood"
 

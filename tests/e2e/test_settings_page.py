@@ -11,8 +11,6 @@ from tests.e2e.expecting import expect
 from tests.e2e.server import PASSWORD, AppServer
 from tests.fakes.providers import FakeProvider, running_provider
 
-pytestmark = pytest.mark.browser
-
 NEW_PASSWORD = "kettle-orchard-17-windy lantern"
 FACT = "I'm allergic to peanuts"
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(18, 19, 26)"

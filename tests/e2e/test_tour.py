@@ -11,7 +11,7 @@ from tests.e2e import person
 from tests.e2e.server import AppServer
 from tests.e2e.test_quality import SECTIONS
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = pytest.mark.tour
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "docs" / "images"

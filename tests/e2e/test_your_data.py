@@ -7,13 +7,10 @@ import zipfile
 from pathlib import Path
 
 import httpx
-import pytest
 from playwright.sync_api import Download, Page, expect
 
 from tests.e2e import person
 from tests.e2e.server import PASSWORD, ROOT, AppServer
-
-pytestmark = pytest.mark.browser
 
 FACT = "I'm allergic to peanuts"
 
