@@ -173,8 +173,7 @@ def _known_as(shelf: Shelf, owner: UserId, name: str) -> Person | None:
     """Return who is known by a name; None where nobody is, or more than one."""
     people: dict[str, Person] = {}
     legs = shelf.search(owner, name, MemoryFilter(types=DERIVED_TYPES, statuses=_EVER_TRUE), limit=SIMILAR_LIMIT)
-    found = {memory.id: memory for leg in legs.values() for memory, _ in leg}
-    for memory in found.values():
+    for memory in shelf.read(owner, legs):
         if not is_active(memory) and _is_over_with(shelf, owner, memory):
             continue
         for person in people_in(memory.text):

@@ -127,11 +127,10 @@ class Checks:
     def _is_forgotten(self, text: str) -> bool:
         """Tell whether it was forgotten or undone after it was said."""
         legs = self._shelf.search(self._message.user_id, text, _TOMBSTONES, limit=_FORGOTTEN_LIMIT)
-        close = {memory.id for memory, score in legs[ScorePart.DENSE] if score >= SAME_AGAIN}
-        found = {memory.id: memory for leg in legs.values() for memory, _ in leg}
+        close = {key for key, score in legs[ScorePart.DENSE].items() if score >= SAME_AGAIN}
         return any(
             memory.id in close or self._overlaps(text, memory.text)
-            for memory in found.values()
+            for memory in self._shelf.read(self._message.user_id, legs)
             if self._is_ended_since(memory)
         )
 

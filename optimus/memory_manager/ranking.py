@@ -9,22 +9,24 @@ al., 2024), on three conversations, and checked on two others, and the other way
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from heapq import nlargest
+from itertools import islice
 from typing import NamedTuple
 
 from optimus.memory_manager.wording import (
     Stems,
-    content,
     is_about_the_writer,
-    is_negative,
     is_question,
     is_small_talk,
     normal_form,
     saying,
     speaker_of,
+    statement,
 )
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, RecalledMemory, ScorePart
 
@@ -54,6 +56,7 @@ _CONTEXT_TRUST = 0.9
 _WORDS_SHARE = 0.3
 _SPARE = 3
 """So many times the wanted number are looked at for copies."""
+_LEAST_READ = 40
 _DERIVED_SHARE = 0.7
 """A derived memory stands for its message where its score is at least this share of the message's."""
 
@@ -62,7 +65,7 @@ _ALIKE = 0.8
 _POSSESSIVE = re.compile(r"'s\b")
 _NUMBER = re.compile(r"\d+")
 
-Legs = Mapping[ScorePart, Sequence[tuple[Memory, float]]]
+Legs = Mapping[ScorePart, Mapping[MemoryId, float]]
 """By search: what it found, with its own raw score, best first."""
 
 
@@ -92,10 +95,10 @@ class _Candidate:
     memory: Memory
     raw: Mapping[ScorePart, float]
     parts: Mapping[ScorePart, float]
+    score: float = field(init=False)
 
-    @property
-    def score(self) -> float:
-        return sum(self.parts.values())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "score", sum(self.parts.values()))
 
 
 def _order(candidate: _Candidate) -> tuple[bool, float, float, str]:
@@ -109,19 +112,31 @@ def _recalled(candidates: Sequence[_Candidate], query: Query) -> list[RecalledMe
     return [RecalledMemory(memory=c.memory, score=c.score, parts=dict(c.parts)) for c in candidates[: query.limit]]
 
 
-def rank(legs: Legs, query: Query, *, stems: Stems) -> list[RecalledMemory]:
+def foremost(legs: Legs, limit: int) -> list[MemoryId]:
+    """Return what the searches together put first, best first: enough of it to rank the best `limit` of all.
+
+    The signals beside the searches weigh too little to bring forward what is not among it.
+    """
+    scores: dict[MemoryId, float] = {}
+    for part, found in legs.items():
+        for key, value in normalise(found).items():
+            scores[key] = scores.get(key, 0.0) + WEIGHTS[part] * value
+    return nlargest(max(_LEAST_READ, _SPARE * limit), scores, key=lambda key: (scores[key], key))
+
+
+def rank(legs: Legs, memories: Mapping[MemoryId, Memory], query: Query, *, stems: Stems) -> list[RecalledMemory]:
     """Return the memories that bear on the query, best first, each statement once; none where nothing does.
 
     Args:
         legs: What the four searches found.
+        memories: What was read of it.
         query: What is looked for.
         stems: The content words of a text.
     """
     gate = _Gate(legs, query, stems)
-    found = _candidates(legs, query)
-    facts = [c.memory.text for c in found if c.memory.type is not MemoryType.CONVERSATION]
-    relevant = sorted(filter(gate.lets_pass, found), key=_order)
-    return _recalled(_diverse(relevant[: _SPARE * query.limit], {saying(text, stems) for text in facts}, stems), query)
+    found = sorted(_candidates(legs, memories, query), key=_order)
+    relevant = list(islice(filter(gate.lets_pass, found), _SPARE * query.limit))
+    return _recalled(list(islice(_diverse(relevant, _Told(found, stems), stems), query.limit)), query)
 
 
 def by_weight(memories: Sequence[Memory], query: Query) -> list[RecalledMemory]:
@@ -145,21 +160,15 @@ def normalise(scores: Mapping[MemoryId, float]) -> dict[MemoryId, float]:
     return {key: max(0.0, (score - low) / (high - low)) for key, score in scores.items()}
 
 
-def _candidates(legs: Legs, query: Query) -> list[_Candidate]:
-    """Join the searches over their union."""
-    memories: dict[MemoryId, Memory] = {}
-    raw: dict[MemoryId, dict[ScorePart, float]] = {}
-    parts: dict[MemoryId, dict[ScorePart, float]] = {}
-    for part, found in legs.items():
-        scores = {memory.id: score for memory, score in found}
-        memories |= {memory.id: memory for memory, _ in found}
-        for key, value in normalise(scores).items():
-            raw.setdefault(key, {})[part] = scores[key]
-            parts.setdefault(key, {})[part] = WEIGHTS[part] * value
-    return [
-        _Candidate(memory=memory, raw=raw[key], parts=parts[key] | _own_parts(memory, query))
-        for key, memory in memories.items()
-    ]
+def _candidates(legs: Legs, memories: Mapping[MemoryId, Memory], query: Query) -> list[_Candidate]:
+    """Join the searches for each memory that was read."""
+    shares = {part: normalise(found) for part, found in legs.items()}
+    candidates = []
+    for key, memory in memories.items():
+        raw = {part: found[key] for part, found in legs.items() if key in found}
+        parts = {part: WEIGHTS[part] * shares[part][key] for part in raw}
+        candidates.append(_Candidate(memory=memory, raw=raw, parts=parts | _own_parts(memory, query)))
+    return candidates
 
 
 def _own_parts(memory: Memory, query: Query) -> dict[ScorePart, float]:
@@ -190,7 +199,7 @@ class _Gate:
         self._stems = stems
         self._words = stems(query.text)
         self._needed = MIN_EVIDENCE_OF_WRITER if is_about_the_writer(query.text) else MIN_EVIDENCE
-        self._ceilings = {part: _ceiling(legs.get(part, ())) for part in (ScorePart.DENSE, ScorePart.CONTEXT)}
+        self._ceilings = {part: _ceiling(legs.get(part, {})) for part in (ScorePart.DENSE, ScorePart.CONTEXT)}
 
     def lets_pass(self, candidate: _Candidate) -> bool:
         if candidate.memory.type is MemoryType.CONVERSATION and self._is_empty(candidate.memory.text):
@@ -211,29 +220,39 @@ class _Gate:
         return not own or is_repeated or is_small_talk(text)
 
 
-def _ceiling(found: Sequence[tuple[Memory, float]]) -> float:
+def _ceiling(found: Mapping[MemoryId, float]) -> float:
     """Return what a memory can score at most in a search that did not bring it."""
-    return min(score for _, score in found) if len(found) >= LEG_LIMIT else 0.0
+    return min(found.values()) if len(found) >= LEG_LIMIT else 0.0
 
 
-def _diverse(candidates: Sequence[_Candidate], told: AbstractSet[Hashable], stems: Stems) -> list[_Candidate]:
+def _diverse(candidates: Sequence[_Candidate], told: _Told, stems: Stems) -> Iterator[_Candidate]:
     """Leave out messages for which a derived memory stands, and all but the best copy of one statement.
 
-    `told` is what derived memories say, relevant or not: a message that says no more is judged by them, and not by
-    the company that it was in.
+    A message that says no more than a derived memory, relevant or not, is judged by that, and not by the company that
+    it was in.
     """
     derived = {c.memory.id: c for c in candidates if c.memory.type is not MemoryType.CONVERSATION}
-    kept: list[_Candidate] = []
     said: list[_Said] = []
     for candidate in candidates:
         says = _Said.of(candidate.memory.text, stems)
         is_message = candidate.memory.id not in derived
-        if is_message and (says.saying in told or _is_told_by(candidate, derived)):
+        if is_message and (says.saying in told.sayings or _is_told_by(candidate, derived)):
             continue
         if not any(map(says.repeats, said)):
-            kept.append(candidate)
             said.append(says)
-    return kept
+            yield candidate
+
+
+class _Told:
+    """What the derived memories among all that was found say; worked out where a message asks for it."""
+
+    def __init__(self, found: Sequence[_Candidate], stems: Stems) -> None:
+        self._texts = [c.memory.text for c in found if c.memory.type is not MemoryType.CONVERSATION]
+        self._stems = stems
+
+    @cached_property
+    def sayings(self) -> AbstractSet[Hashable]:
+        return {saying(text, self._stems) for text in self._texts}
 
 
 class _Said(NamedTuple):
@@ -247,8 +266,8 @@ class _Said(NamedTuple):
 
     @classmethod
     def of(cls, text: str, stems: Stems) -> _Said:
-        numbers = frozenset(_NUMBER.findall(text))
-        return cls(saying(text, stems), content(text, stems), numbers, is_negative(text), speaker_of(text))
+        same, words, denies = statement(text, stems)
+        return cls(same, words, frozenset(_NUMBER.findall(text)), denies, speaker_of(text))
 
     def repeats(self, other: _Said) -> bool:
         """Tell whether it says nothing that `other` does not, or the same with another word or two."""

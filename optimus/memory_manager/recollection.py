@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -141,9 +140,10 @@ class _Choice:
             return None
         return memory if self.as_of is None else versions.as_of(memory, self.as_of)
 
-    def pick_found(self, found: Sequence[tuple[Memory, float]]) -> list[tuple[Memory, float]]:
-        """Return what one search found, as far as it is wanted."""
-        return [(picked, score) for memory, score in found if (picked := self.pick(memory))]
+    @property
+    def is_of_all(self) -> bool:
+        """Whether anything may be picked but what the message itself said."""
+        return self.about is None and self.as_of is None
 
 
 def _recollect(
@@ -157,6 +157,10 @@ def _recollect(
         known = shelf.index.page(owner, where, limit=_OVERVIEW_LIMIT).items
         return ranking.by_weight([picked for memory in known if (picked := choice.pick(memory))], wanted)
     legs = shelf.search(owner, wanted.text, choice.stored, limit=ranking.LEG_LIMIT)
-    others = {part: choice.pick_found(found) for part, found in legs.items()}
+    first = ranking.foremost(legs, wanted.limit) if choice.is_of_all else [key for leg in legs.values() for key in leg]
+    read = {memory.id: choice.pick(memory) for memory in shelf.index.get(owner, first)}
+    memories = {key: memory for key, memory in read.items() if memory is not None}
+    refused = read.keys() - memories.keys()
+    others = {part: {key: leg[key] for key in leg if key not in refused} for part, leg in legs.items()}
     with metrics.memory_stage(MemoryStage.RANK):
-        return ranking.rank(others, wanted, stems=shelf.stems())
+        return ranking.rank(others, memories, wanted, stems=shelf.stems())

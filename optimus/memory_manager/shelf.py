@@ -89,13 +89,17 @@ class Shelf:
         return memory
 
     def search(self, owner: UserId, text: str, where: MemoryFilter, *, limit: int) -> Legs:
-        """Run the four searches for a text.
+        """Run the four searches for a text: ids and scores.
 
         Raises:
             EmbeddingError: the model cannot be used.
         """
         query = QueryVectors(dense=self.embed([text])[0], sparse=self._encoder.encode_query(text))
         return self.index.legs(owner, query, where, limit)
+
+    def read(self, owner: UserId, legs: Legs) -> list[Memory]:
+        """Return all that the four searches found, each memory once."""
+        return self.index.get(owner, [key for found in legs.values() for key in found])
 
     def similar(
         self,
@@ -107,9 +111,8 @@ class Shelf:
     ) -> list[Known]:
         """Return the active memories that are nearest in meaning or share words, nearest first."""
         legs = self.search(owner, text, MemoryFilter(types=frozenset(types)), limit=limit)
-        closeness = {memory.id: score for memory, score in legs[ScorePart.DENSE]}
-        found = {memory.id: memory for leg in legs.values() for memory, _ in leg}
-        known = [Known(memory=memory, closeness=closeness.get(key, 0.0)) for key, memory in found.items()]
+        closeness = legs[ScorePart.DENSE]
+        known = [Known(memory=each, closeness=closeness.get(each.id, 0.0)) for each in self.read(owner, legs)]
         return sorted(known, key=lambda item: (-item.closeness, item.memory.id))
 
     def in_slot(self, owner: UserId, slot: str) -> tuple[Memory, ...]:

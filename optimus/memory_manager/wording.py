@@ -67,14 +67,20 @@ def is_negative(text: str) -> bool:
 
 def content(text: str, stems: Stems) -> frozenset[int]:
     """Return the content words, without those that only say yes or no."""
-    return _content(text, normal_form(text), stems)
+    return statement(text, stems)[1]
 
 
 def saying(text: str, stems: Stems) -> Hashable:
     """Return what two texts share exactly when they say the same: content words, and yes or no."""
+    return statement(text, stems)[0]
+
+
+def statement(text: str, stems: Stems) -> tuple[Hashable, frozenset[int], bool]:
+    """Return what `saying`, `content` and `is_negative` return, in one reading."""
     normal = normal_form(text)
-    words = _content(text, normal, stems)
-    return (words, len(_NEGATOR.findall(normal)) % 2) if words else normal
+    denials = len(_NEGATOR.findall(normal))
+    words = stems(_NEGATOR.sub(" ", normal)) if denials else stems(text)
+    return ((words, denials % 2) if words else normal), words, denials % 2 == 1
 
 
 def contains(whole: str, part: str, stems: Stems) -> bool:
@@ -109,7 +115,3 @@ def speaker_of(text: str) -> str | None:
     if not found or not all(word[0].isupper() for word in found[1].split()):
         return None
     return None if _LABELS.fullmatch(normal_form(found[1])) else found[1]
-
-
-def _content(text: str, normal: str, stems: Stems) -> frozenset[int]:
-    return stems(_NEGATOR.sub(" ", normal)) if _NEGATOR.search(normal) else stems(text)

@@ -9,7 +9,7 @@ from qdrant_client import models
 from optimus.models import MemoryStatus, MemoryType, ScorePart, SourceKind, UserId
 from optimus.storage.bm25 import SparseWeights
 from optimus.storage.collections import BM25, BM25_CTX, CTX, DENSE
-from optimus.storage.filters import OWNER_FIELD, all_of, equals, one_of, owned_by
+from optimus.storage.filters import all_of, equals, one_of, owned_by
 from optimus.storage.memory_payload import SLOT_KEY, slot_key
 from optimus.storage.records import MemoryFilter, QueryVectors
 from optimus.storage.table import VERSION
@@ -99,7 +99,7 @@ def search_requests(
             filter=conditions,
             params=dense if is_dense else own_words,
             limit=limit,
-            with_payload=[OWNER_FIELD],
+            with_payload=False,
         )
     return requests
 

@@ -234,20 +234,19 @@ class MemoryIndex:
 
     def legs(
         self, owner: UserId, query: QueryVectors, where: MemoryFilter | None = None, limit: int = 100
-    ) -> dict[ScorePart, list[tuple[Memory, float]]]:
-        """Search four ways: by the text and by its surroundings, by meaning and by words; read what all found once.
+    ) -> dict[ScorePart, dict[MemoryId, float]]:
+        """Search four ways, by the text and by its surroundings, by meaning and by words: ids and scores, best first.
 
-        Word statistics are those of the owner's own memories. A query without words leaves the keyword legs empty.
+        Nothing is read of what was found: a caller reads those that it wants. Word statistics are those of the owner's
+        own memories. A query without words leaves the keyword legs empty.
         """
         conditions = all_of(*memory_conditions(owner, where or MemoryFilter()))
         requests = search_requests(owner, query, conditions, limit, self._searched)
         with acting_as(owner):
             answers = self._backend.query_batch_points(self._collection, requests=list(requests.values()))
-            ids = dict.fromkeys(hit.id for answer in answers for hit in answer.points)
-            known = {record.id: memory_of(record) for record in self._retrieve([str(key) for key in ids])}
-        found: dict[ScorePart, list[tuple[Memory, float]]] = {part: [] for part in LEGS}
+        found: dict[ScorePart, dict[MemoryId, float]] = {part: {} for part in LEGS}
         for part, answer in zip(requests, answers, strict=True):
-            found[part] = [(known[hit.id], hit.score) for hit in answer.points if hit.id in known]
+            found[part] = {MemoryId(str(hit.id)): hit.score for hit in answer.points}
         return found
 
     def _count(self, conditions: list[models.Condition]) -> int:

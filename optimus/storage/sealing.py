@@ -208,7 +208,9 @@ def _owner(payload: dict[str, Any] | None) -> UserId:
 
 
 def _leaves_out(selector: Any, fields: SealedFields) -> bool:
-    """Tell whether a payload selector asks for plain fields only, by their own names."""
+    """Tell whether a payload selector asks for nothing, or for plain fields only, by their own names."""
+    if not selector:
+        return True
     return isinstance(selector, list) and fields.fields.isdisjoint(selector) and all(map(str.isidentifier, selector))
 
 

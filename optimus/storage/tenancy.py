@@ -117,12 +117,13 @@ class TenancyWall(Wall):
                 raise TenancyError("one query names several owners")
             _check_query(request.query, request.prefetch, request.lookup_from)
             selector, cut = with_field(request.with_payload, OWNER_FIELD)
-            requests.append(request.model_copy(update={"with_payload": selector}))
+            requests.append(request if _wants_ids(request) else request.model_copy(update={"with_payload": selector}))
             cuts.append(cut)
             owners.append(whole.pop())
         answers = super()._pass("query_batch_points", collection_name, {**arguments, "requests": requests})
-        for answer, owner, cut in zip(answers, owners, cuts, strict=True):
-            _own(answer.points, owner, cut)
+        for request, answer, owner, cut in zip(requests, answers, owners, cuts, strict=True):
+            if not _wants_ids(request):
+                _own(answer.points, owner, cut)
         return answers
 
     def _retrieve(self, collection_name: str, arguments: dict[str, Any]) -> Any:
@@ -229,6 +230,11 @@ def _is_own_query(query: Any) -> bool:
 
 def _owner_of(record: Any) -> Any:
     return (record.payload or {}).get(OWNER_FIELD)
+
+
+def _wants_ids(request: models.QueryRequest) -> bool:
+    """Tell whether a query asks for ids and scores alone; its filter, which names the owner, then has to do."""
+    return not request.with_payload and not request.with_vector
 
 
 def _own(records: list[Any], owner: UserId, cut: Callable[[dict[str, Any]], dict[str, Any] | None]) -> list[Any]:

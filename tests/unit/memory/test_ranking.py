@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from optimus.memory_manager.ranking import LEG_LIMIT, WEIGHTS, Legs, Query, normalise, rank
+from optimus.memory_manager.ranking import LEG_LIMIT, WEIGHTS, Query, foremost, normalise, rank
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, RecalledMemory, ScorePart, UserId, new_id
 from optimus.storage.bm25 import Bm25Encoder
 from tests.unit.memory.conftest import START
@@ -11,6 +11,7 @@ from tests.unit.memory.conftest import START
 _ENCODER = Bm25Encoder()
 OWNER = UserId(new_id())
 Row = tuple[Memory, float]
+Rows = dict[ScorePart, list[Row]]
 
 
 def stems(text: str) -> frozenset[int]:
@@ -25,15 +26,17 @@ def memory(text: str, kind: MemoryType = MemoryType.FACT, *, days_ago: int = 0, 
     return Memory(id=MemoryId(new_id()), user_id=OWNER, text=text, type=kind, **times, **fields)
 
 
-def legs(*rows: Row, **parts: list[Row]) -> Legs:
+def legs(*rows: Row, **parts: list[Row]) -> Rows:
     """Build the four searches from rows of (memory, dense) and optional other parts by name."""
     empty: dict[ScorePart, list[Row]] = {ScorePart.CONTEXT: [], ScorePart.KEYWORD: [], ScorePart.KEYWORD_CONTEXT: []}
     return {ScorePart.DENSE: list(rows), **empty} | {ScorePart(name): found for name, found in parts.items()}
 
 
-def ask(found: Legs, text: str = "where is the harbour", **fields: Any) -> list[RecalledMemory]:
+def ask(found: Rows, text: str = "where is the harbour", **fields: Any) -> list[RecalledMemory]:
     """Rank what was found for a question."""
-    return rank(found, Query(text=text, now=START, **fields), stems=stems)
+    scores = {part: {each.id: score for each, score in rows} for part, rows in found.items()}
+    memories = {each.id: each for rows in found.values() for each, _ in rows}
+    return rank(scores, memories, Query(text=text, now=START, **fields), stems=stems)
 
 
 def test_the_weights_are_shares():
@@ -179,3 +182,11 @@ def test_near_copies_come_once(again, is_copy):
     first = memory("In spring I often walk along the old harbour wall with Tom and my dog")
     found = ask(legs((first, 0.7), (memory(again), 0.6)))
     assert len(found) == (1 if is_copy else 2)
+
+
+def test_enough_is_read_to_rank_the_best():
+    """What the searches put first comes first, three times what is wanted, and never fewer than forty."""
+    found = {ScorePart.DENSE: {MemoryId(str(n)): 1 - n / 100 for n in range(100)}, ScorePart.KEYWORD: {}}
+    found[ScorePart.CONTEXT] = {MemoryId("50"): 0.9, MemoryId("other"): 0.1}
+    assert foremost(found, 1)[:3] == ["50", "0", "1"]
+    assert [len(foremost(found, limit)) for limit in (1, 20, 90)] == [40, 60, 101]

@@ -23,6 +23,11 @@ def found(world, query, **which) -> list[str]:
     return [item.memory.text for item in world.memory.recall(world.owner, query, **which)]
 
 
+def texts_of(world, leg) -> set[str]:
+    """Return the texts of what one search found."""
+    return {memory.text for memory in world.memory._shelf.index.get(world.owner, list(leg))}
+
+
 @pytest.mark.parametrize(
     ("where", "fields"),
     [
@@ -103,13 +108,13 @@ def test_a_message_is_found_by_what_followed(world):
     second = world.message("a yellow submarine of course")
     world.memory.remember(world.owner, second, before=[first])
     legs = world.memory._shelf.search(world.owner, "submarine", MemoryFilter(), limit=10)
-    assert first.text in {memory.text for memory, _ in legs[ScorePart.KEYWORD_CONTEXT]}
-    assert first.text not in {memory.text for memory, _ in legs[ScorePart.KEYWORD]}
+    assert first.text in texts_of(world, legs[ScorePart.KEYWORD_CONTEXT])
+    assert first.text not in texts_of(world, legs[ScorePart.KEYWORD])
     third, fourth = world.message("it dives a mile"), world.message("and smells of periscope oil")
     world.memory.remember(world.owner, third, before=[first, second])
     world.memory.remember(world.owner, fourth, before=[first, second, third])
     legs = world.memory._shelf.search(world.owner, "periscope", MemoryFilter(), limit=10)
-    around = {memory.text for memory, _ in legs[ScorePart.KEYWORD_CONTEXT]}
+    around = texts_of(world, legs[ScorePart.KEYWORD_CONTEXT])
     assert around == {second.text, third.text, fourth.text}
 
 

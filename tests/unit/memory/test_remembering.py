@@ -120,9 +120,10 @@ def test_the_context_is_the_last_two_messages(world):
     assert "far away" not in {text for call in world.embedder.calls for text in call}
     assert "z" * NEIGHBOUR_CHARS in {text for call in world.embedder.calls for text in call}
     legs = world.memory._shelf.search(world.owner, "harbour", MemoryFilter(), limit=10)
-    assert [memory.text for memory, _ in legs[ScorePart.KEYWORD_CONTEXT]] == ["yes exactly that"]
-    assert legs[ScorePart.KEYWORD] == []
-    assert legs[ScorePart.CONTEXT][0][1] > legs[ScorePart.DENSE][0][1]
+    assert [each.text for each in world.memory._shelf.read(world.owner, legs)] == ["yes exactly that"]
+    (key,) = legs[ScorePart.KEYWORD_CONTEXT]
+    assert legs[ScorePart.KEYWORD] == {}
+    assert legs[ScorePart.CONTEXT][key] > legs[ScorePart.DENSE][key]
 
 
 def test_a_failing_model_stores_nothing(make_world):

@@ -228,12 +228,12 @@ def test_legs_find_by_meaning_and_by_words(store, alice):
 
     legs = store.memories.legs(alice, query("cat names", seed=1))
 
-    assert legs[ScorePart.DENSE][0] == (lisbon, pytest.approx(1.0, abs=1e-4))
-    assert [memory.id for memory, _ in legs[ScorePart.KEYWORD]] == [cats.id]
-    assert [memory.id for memory, _ in legs[ScorePart.KEYWORD_CONTEXT]] == [cats.id]
-    assert {memory.id for memory, _ in legs[ScorePart.CONTEXT]} == {lisbon.id, cats.id}
+    assert next(iter(legs[ScorePart.DENSE].items())) == (lisbon.id, pytest.approx(1.0, abs=1e-4))
+    assert list(legs[ScorePart.KEYWORD]) == [cats.id]
+    assert list(legs[ScorePart.KEYWORD_CONTEXT]) == [cats.id]
+    assert set(legs[ScorePart.CONTEXT]) == {lisbon.id, cats.id}
     everything = store.memories.legs(alice, query("cat names"), MemoryFilter(statuses=None))
-    assert gone.id in {memory.id for memory, _ in everything[ScorePart.KEYWORD]}
+    assert gone.id in everything[ScorePart.KEYWORD]
 
 
 def test_query_without_words_leaves_the_keyword_legs_empty(store, alice):
@@ -247,11 +247,12 @@ def test_query_without_words_leaves_the_keyword_legs_empty(store, alice):
 
 def test_word_statistics_are_the_owners_own(store, alice, bob):
     """Another's memories do not move the scores."""
-    store.memories.put(alice, [point(memory_of(alice, "I live in Lisbon")), point(memory_of(alice, "I like tea"))])
-    before = store.memories.legs(alice, query("Lisbon"))[ScorePart.KEYWORD][0][1]
+    lisbon = memory_of(alice, "I live in Lisbon")
+    store.memories.put(alice, [point(lisbon), point(memory_of(alice, "I like tea"))])
+    before = store.memories.legs(alice, query("Lisbon"))[ScorePart.KEYWORD][lisbon.id]
     store.memories.put(bob, [point(memory_of(bob, f"Lisbon trip {number}")) for number in range(20)])
 
-    after = store.memories.legs(alice, query("Lisbon"))[ScorePart.KEYWORD][0][1]
+    after = store.memories.legs(alice, query("Lisbon"))[ScorePart.KEYWORD][lisbon.id]
 
     assert after == pytest.approx(before, abs=1e-4)
 
@@ -299,7 +300,7 @@ def test_records_of_a_plain_mem0_are_listed_found_and_changed(store, alice):
     )
 
     (memory,) = store.memories.page(alice, MemoryFilter(types=frozenset({MemoryType.FACT}))).items
-    assert store.memories.legs(alice, query("tea"))[ScorePart.DENSE][0][0] == memory
+    assert list(store.memories.legs(alice, query("tea"))[ScorePart.DENSE]) == [memory.id]
     assert store.memories.vectors(alice, [memory.id])[memory.id].ctx is None
 
     changed = memory.model_copy(update={"text": "Likes coffee", "version": 2})
