@@ -54,7 +54,7 @@ def _send(world: World, mark: str, told: State) -> None:
         world.owner, f"My sister {mark} lives in Lisbon", conversation_id=None, choice=world.offline(), attempt=mark
     )
     running = world.services.chat.generation(world.owner, turn.conversation.id)
-    assert running is None or running.wait(20)
+    assert running is None or running.wait(60)
     told["notice"] = turn.notice
 
 
@@ -190,7 +190,7 @@ def _traveller(world: World, mark: str) -> State:
         writer.user_id, f"My sister {mark} is a nurse", conversation_id=None, choice=world.offline()
     )
     running = world.services.chat.generation(writer.user_id, turn.conversation.id)
-    assert running is None or running.wait(20)
+    assert running is None or running.wait(60)
     return reader, export(world.services, writer)
 
 
@@ -198,7 +198,7 @@ def _import(world: World, _: str, state: State) -> None:
     reader, file = state
     privacy = world.services.privacy
     job = privacy.start_import(reader, file, total=privacy.preview(reader, file).total)
-    assert job.wait(20)
+    assert job.wait(60)
     if job.error:
         raise StoreUnavailableError(job.error)
 
