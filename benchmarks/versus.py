@@ -2,7 +2,7 @@
 
 Engine time: every side takes the vectors of texts and queries from the same table, made before the clock starts, so
 that embedding costs none of them anything. A search is the whole way from a query to the best 10: ours is the recall
-that chat uses (four ways, the best 100 of each, every memory read and opened, then ranked), Mem0's its `search`.
+that chat uses (four ways, the best 100 of each, the foremost of all read, opened and ranked), Mem0's its `search`.
 Our addition is one call of the memory manager for 100 memories, Mem0's one call of `add` without inference for 100,
 five times each, in turns.
 """
@@ -23,6 +23,7 @@ from qdrant_client import QdrantClient
 
 from benchmarks._many_memories import sentences
 from benchmarks._progress import progress, say
+from benchmarks._scale_parts import bring
 from benchmarks.report import Report, Result
 from optimus.assembly import derive
 from optimus.keys import load_keys
@@ -246,7 +247,7 @@ def _over_the_wire(url: str, table: TextVectors, texts: Sequence[str], queries: 
                 if not number:
                     _manager(store, table, encoder).adopt(owner, _memories(owner, texts[:_AT_ONCE], 0), {})
                 asked = _asked(queries, table, encoder)
-                took = _median_ms(lambda query: store.memories.legs(owner, asked[query]), queries)  # noqa: B023 - called here
+                took = _median_ms(lambda query: bring(store.memories, owner, asked[query]), queries)  # noqa: B023 - called here
             finally:
                 if number:
                     _drop(store)
