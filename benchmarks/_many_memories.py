@@ -24,7 +24,6 @@ BLOCK = 200
 LARGE_SHARE = 0.2
 LARGE = 0
 """The number of the user that has a fifth of all memories."""
-QUERIES = 1_000
 _NEIGHBOUR = 0.6
 _LEAST_NOISE, _MOST_NOISE = 0.01, 0.02
 _EMBEDDED_AT_ONCE = 256
@@ -114,12 +113,17 @@ def sentences(count: int, seed: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How many memories there are, and whose."""
+    """How many memories there are, and whose; how many queries are asked."""
 
     points: int
     users: int
     texts: int
+    queries: int
     seed: int
+
+    def sentences(self) -> list[str]:
+        """Return the distinct sentences: first those that are stored, then those that are asked for."""
+        return sentences(self.texts + self.queries, self.seed)
 
     def blocks(self) -> list[tuple[int, int]]:
         """Return the number of the user and how many memories, block by block, the users' blocks mixed."""
@@ -151,7 +155,7 @@ class ManyMemories:
     """The memories of a plan."""
 
     def __init__(self, plan: Plan, vectors: np.ndarray[Any, Any]) -> None:
-        """Take the sentences' vectors: first those that are stored, then `QUERIES` that are asked for."""
+        """Take the sentences' vectors: first those that are stored, then those that are asked for."""
         self.plan = plan
         self._vectors = vectors
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._many_memories import LARGE, QUERIES, ManyMemories, Plan, load, sentences
+from benchmarks._many_memories import LARGE, ManyMemories, Plan, load
 from benchmarks._process import Ticker, own_ram_bytes
 from benchmarks._progress import progress
 from optimus.keys import load_keys
@@ -58,7 +58,7 @@ class Job:
 def fill(job: Job) -> dict[str, Any]:
     """Write all memories through the product's index, at most 200 of one user at a time."""
     many = load(job.plan, Path(job.folder))
-    texts = sentences(job.plan.texts + QUERIES, job.plan.seed)
+    texts = job.plan.sentences()
     encoder = Bm25Encoder()
     with _opened(job) as store:
         started = perf_counter()
@@ -71,7 +71,7 @@ def fill(job: Job) -> dict[str, Any]:
 def serve(job: Job) -> dict[str, Any]:
     """Search, write and delete as a serving process does; the memory is measured after the searches alone."""
     many = load(job.plan, Path(job.folder))
-    vectors, texts = many.queries.tolist(), sentences(job.plan.texts + QUERIES, job.plan.seed)[job.plan.texts :]
+    vectors, texts = many.queries.tolist(), job.plan.sentences()[job.plan.texts :]
     encoder = Bm25Encoder()
     queries = [
         QueryVectors(dense=dense, sparse=encoder.encode_query(text)) for dense, text in zip(vectors, texts, strict=True)
@@ -84,10 +84,10 @@ def serve(job: Job) -> dict[str, Any]:
         search.times_ms(_WARMING)
         gc.collect()
         gc.freeze()
-        engine = search.times_ms(QUERIES)
+        engine = search.times_ms(job.plan.queries)
         ram = own_ram_bytes() - before
-        large = search.times_ms(_LARGE_QUERIES, only=LARGE)
-        found = [search.nearest(number, _asked(job.plan, number)) for number in range(COMPARED)]
+        large = search.times_ms(min(_LARGE_QUERIES, job.plan.queries), only=LARGE)
+        found = [search.nearest(number, _asked(job.plan, number)) for number in range(min(COMPARED, job.plan.queries))]
         longest_ms = _longest_pause(store, job, many, search)
         whole = _with_embedding(store, job.plan, texts)
     return {
@@ -127,7 +127,7 @@ def hold(job: Job) -> dict[str, Any]:
         dense[len(ids) : len(ids) + count], ctx[len(ids) : len(ids) + count] = block.dense, block.ctx
         ids += block.ids
     exact = []
-    for number in range(COMPARED):
+    for number in range(min(COMPARED, job.plan.queries)):
         own = np.asarray(rows[_asked(job.plan, number)])
         best = np.argsort(-(dense[own] @ many.queries[number]))[:NEAREST]
         exact.append([ids[row] for row in own[best]])
@@ -193,7 +193,7 @@ def _longest_pause(store: Store, job: Job, many: ManyMemories, search: _Search) 
 
     The deletions are those of a removed conversation (200 memories of one user) and of an erased account.
     """
-    plan, texts = job.plan, sentences(job.plan.texts + QUERIES, job.plan.seed)
+    plan, texts = job.plan, job.plan.sentences()
     encoder, ticker = Bm25Encoder(), Ticker()
     users = [LARGE, *range(1, plan.users + 1)]
     with ticker.running():

@@ -12,12 +12,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from benchmarks._many_memories import QUERIES, Plan, embedded, save, sentences
+from benchmarks._many_memories import Plan, embedded, save
 from benchmarks._progress import say
 from benchmarks._scale_parts import NEAREST, Job, as_text
 from benchmarks.report import Report, Result, percentile
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--points", type=_positive, default=100_000, help="memories in all")
     parser.add_argument("--users", type=_positive, default=100, help="equal users, besides the large one")
     parser.add_argument("--texts", type=_positive, default=50_000, help="distinct sentences")
+    parser.add_argument("--queries", type=_positive, default=1_000, help="searches that are measured")
     parser.add_argument("--seed", type=int, default=1, help="what the data are made from")
     parser.add_argument("--folder", type=Path, help="where the store is made (some 8 KB a memory, for the run only)")
     parser.add_argument("--detach", type=Path, metavar="LOG", help="go on in the background; results go to the file")
@@ -40,17 +42,16 @@ def run(arguments: argparse.Namespace) -> Report:
     """Fill a store, build its index, serve from it, and compare."""
     if arguments.detach:
         _detach(arguments.detach)
-    plan = Plan(points=arguments.points, users=arguments.users, texts=arguments.texts, seed=arguments.seed)
+    plan = Plan(**{each.name: getattr(arguments, each.name) for each in fields(Plan)})
     with TemporaryDirectory(prefix="optimus-scale-", dir=arguments.folder) as folder:
-        save(embedded(sentences(plan.texts + QUERIES, plan.seed)), Path(folder))
+        save(embedded(plan.sentences()), Path(folder))
         job = Job(folder=folder, plan=plan)
         filled = _part("fill", job)
         index_s = _optimize(job)
         served = _part("serve", job)
         held = _part("hold", job)
     results = _results(filled, index_s, served, held)
-    parameters = {"points": plan.points, "users": plan.users, "texts": plan.texts, "seed": plan.seed}
-    return Report(benchmark="scale", parameters=parameters, results=results)
+    return Report(benchmark="scale", parameters=asdict(plan), results=results)
 
 
 def _results(filled: dict[str, Any], index_s: float, served: dict[str, Any], held: dict[str, Any]) -> list[Result]:

@@ -11,7 +11,7 @@ def _results(capsys) -> dict[str, float]:
 
 def test_scale_reports_every_figure(capsys, tmp_path):
     """A small store is filled, optimized, served and compared; standard output is one object with the agreed names."""
-    small = ["--points", "1000", "--users", "4", "--texts", "40", "--folder", str(tmp_path)]
+    small = ["--points", "600", "--users", "4", "--texts", "40", "--queries", "20", "--folder", str(tmp_path)]
     assert main(["scale", "--json", *small]) == 0
     results = _results(capsys)
     assert results.keys() == {
