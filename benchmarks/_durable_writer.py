@@ -42,6 +42,7 @@ KEYS = Keys(jwt=b"j" * 32, pepper=b"p" * 32, master=b"m" * 32)
 GONE = "-"
 KIND = "durability"
 FLUSH_SHARE, DELETE_SHARE, EDIT_SHARE = 0.002, 0.2, 0.35
+VECTORS = 64
 _ENCODER = Bm25Encoder()
 
 
@@ -51,10 +52,10 @@ def main(folder: Path, threads: int, seed: int) -> None:
     store = open_store(Settings.model_validate({"data_dir": folder}), KEYS)
     for name in (store.names.memories, store.names.work):
         _list(store, name)
+    writers = [_writer(store, threads, seed, number) for number in range(threads)]
+    _ENCODER.encode_document("the words of the first document load the others")
     say("ready")
-    for number in range(threads):
-        owner = UserId(stable_id(KIND, str(seed), str(number)))
-        writer = Writer(store=store, owner=owner, chance=random.Random(seed * threads + number))  # noqa: S311 - a seed
+    for number, writer in enumerate(writers):
         Thread(target=writer.run, args=(_critical(store) if number % 2 else None,), daemon=True).start()
     sys.stdin.read()
 
@@ -77,6 +78,8 @@ class Writer:
     store: Store
     owner: UserId
     chance: random.Random
+    vectors: list[list[float]]
+    """Made before the first write, so that a killed process was writing and not making numbers."""
     live: list[str] = field(default_factory=list)
 
     def run(self, critical: Table | None) -> None:
@@ -106,7 +109,7 @@ class Writer:
         return {"user_id": self.owner, "data": words, "number": self.chance.getrandbits(40), "type": "fact"}
 
     def _put_memory(self, each: str, payload: dict[str, Any]) -> None:
-        dense = [self.chance.gauss(0, 1) for _ in range(VECTOR_SIZE)]
+        dense = self.chance.choice(self.vectors)
         weights = _ENCODER.encode_document(payload["data"])
         sparse = models.SparseVector(indices=list(weights.indices), values=list(weights.values))
         point = models.PointStruct(id=each, vector={DENSE: dense, CTX: dense, "bm25": sparse}, payload=payload)
@@ -124,6 +127,13 @@ class Writer:
     @staticmethod
     def _drop_row(table: Table, each: str) -> None:
         table.delete(has_ids(each), critical=True)
+
+
+def _writer(store: Store, threads: int, seed: int, number: int) -> Writer:
+    chance = random.Random(seed * threads + number)  # noqa: S311 - a seed
+    vectors = [[chance.gauss(0, 1) for _ in range(VECTOR_SIZE)] for _ in range(VECTORS)]
+    owner = UserId(stable_id(KIND, str(seed), str(number)))
+    return Writer(store=store, owner=owner, chance=chance, vectors=vectors)
 
 
 def _critical(store: Store) -> Table:
