@@ -20,10 +20,12 @@ from optimus.memory_manager.acts import MemoryActs
 from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.extracted import Derivation
+from optimus.memory_manager.graph import MemoryGraph
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.shelf import Shelf
+from optimus.memory_manager.views import MemoryViews
 from optimus.models import Clock, UserId
 from optimus.preferences import PreferenceService
 from optimus.privacy.erased import ErasureList
@@ -32,7 +34,9 @@ from optimus.privacy.receipts import ReceiptSigner
 from optimus.privacy.service import PrivacyService
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
+from optimus.storage.graph import GraphRepository
 from optimus.storage.store import Store
+from optimus.storage.survey import MemorySurvey
 from optimus.system_settings import SystemSettingsService
 
 STOP_S = 10.0
@@ -63,6 +67,7 @@ class Running:
     models: ModelGateway
     analytics: AnalyticsService
     memory: MemoryManager
+    graph: MemoryGraph
     embedder: Embedder
     clock: Clock
 
@@ -75,6 +80,7 @@ class Running:
     def forget(self, owner: UserId) -> None:
         """Drop the owner's figures and words, and the vectors of everybody's last texts."""
         self.memory.let_go(owner)
+        self.graph.let_go(owner)
         self.analytics.forget(owner)
         self.embedder.forget()
 
@@ -149,11 +155,23 @@ def open_extraction(
     )
 
 
+def open_graph(store: Store, shelf: Shelf) -> MemoryGraph:
+    """Return the people and things that memories name."""
+    repository = GraphRepository(client=store.client, collection=store.names.relations)
+    return MemoryGraph(shelf=shelf, survey=open_survey(store), repository=repository)
+
+
+def open_survey(store: Store) -> MemorySurvey:
+    """Return a look over all memories of an owner."""
+    return MemorySurvey(client=store.client, collection=store.names.memories)
+
+
 def open_library(
-    store: Store, shelf: Shelf, memory: MemoryManager, clock: Clock
+    store: Store, shelf: Shelf, memory: MemoryManager, graph: MemoryGraph, clock: Clock
 ) -> tuple[MemoryLibrary, DocumentShelf]:
     """Return what the Memory page acts through."""
-    library = MemoryLibrary(shelf=shelf, memory=memory, conversations=store.conversations, clock=clock)
+    views = MemoryViews(shelf=shelf, memory=memory, survey=open_survey(store), graph=graph)
+    library = MemoryLibrary(shelf=shelf, memory=memory, views=views, conversations=store.conversations, clock=clock)
     documents = DocumentShelf(index=store.documents, shelf=shelf, memory=memory, library=library, clock=clock)
     return library, documents
 

@@ -17,8 +17,10 @@ from optimus.values import (
     ConversationId,
     MemoryId,
     MessageId,
+    MessageRole,
     Principal,
     PromptParts,
+    Relation,
     Role,
     SessionId,
     ToolCall,
@@ -58,6 +60,7 @@ __all__ = [
     "PromptParts",
     "Provenance",
     "RecalledMemory",
+    "Relation",
     "Role",
     "ScorePart",
     "SessionId",
@@ -155,6 +158,8 @@ class Memory(Value):
     importance: float = Field(default=0.5, ge=0, le=1)
     confidence: float = Field(default=1.0, ge=0, le=1)
     entities: tuple[str, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    """What a model read in the text; what the rules read in it is not stored."""
     language: str = "en"
     provenance: Provenance = Provenance()
     pinned: bool = False
@@ -238,13 +243,6 @@ class MemoryUse(Value):
     score: float
     parts: dict[ScorePart, float] = Field(default={})
     """What the score was made of; empty where it was given because little is known."""
-
-
-class MessageRole(StrEnum):
-    """Who wrote a message."""
-
-    USER = "user"
-    ASSISTANT = "assistant"
 
 
 class MessageState(StrEnum):

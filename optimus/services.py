@@ -15,6 +15,7 @@ from optimus.assembly import (
     derive,
     open_auth,
     open_extraction,
+    open_graph,
     open_library,
     open_memory,
     open_privacy,
@@ -37,6 +38,7 @@ from optimus.llm_handler.extraction import MemoryExtractor
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.extracted import Derivation
+from optimus.memory_manager.graph import MemoryGraph
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.masking import mask
@@ -70,6 +72,7 @@ class Services:
     auth: AuthService
     memory: MemoryManager
     library: MemoryLibrary
+    graph: MemoryGraph
     documents: DocumentShelf
     models: ModelGateway
     preferences: PreferenceService
@@ -186,14 +189,18 @@ def wire(
     auth = open_auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
     importer = Importer(store=store, memory=memory, preferences=engines.preferences, clock=clock)
-    library, documents = open_library(store, engines.shelf, memory, clock)
-    running = Running(store=store, models=models, analytics=analytics, memory=memory, embedder=measured, clock=clock)
+    graph = open_graph(store, engines.shelf)
+    library, documents = open_library(store, engines.shelf, memory, graph, clock)
+    running = Running(
+        store=store, models=models, analytics=analytics, memory=memory, graph=graph, embedder=measured, clock=clock
+    )
     return Services(
         settings=settings,
         store=store,
         auth=auth,
         memory=memory,
         library=library,
+        graph=graph,
         documents=documents,
         models=models,
         preferences=engines.preferences,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
@@ -61,6 +61,22 @@ class Value(BaseModel):
     """Base of all domain values: frozen, and strict about unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MessageRole(StrEnum):
+    """Who wrote a message."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Relation(Value):
+    """What a memory states of somebody or something, in its own words: `I`, `live in`, `Lisbon`."""
+
+    subject: str = Field(min_length=1, max_length=200)
+    """`I` for the user."""
+    predicate: str = Field(min_length=1, max_length=100)
+    object: str = Field(min_length=1, max_length=200)
 
 
 class Role(StrEnum):

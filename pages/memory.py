@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from optimus.auth.permissions import Action
-from optimus.memory_manager.library import MemoryView
+from optimus.memory_manager.views import MemoryView
 from optimus.models import MAX_MEMORY_CHARS, MemoryId, is_uuid
 from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act, run_page
 from optimus.ui.memory_details import draw_details
 from optimus.ui.memory_documents import draw_documents
+from optimus.ui.memory_graph import draw_people
 from optimus.ui.memory_table import draw_actions, draw_table, draw_undo
 from optimus.ui.memory_view import draw_clear, draw_view
 from optimus.ui.text import count, plain
@@ -31,6 +32,7 @@ def render(context: PageContext) -> None:
         return
     _draw_found(context, draw_view(context))
     _draw_add(context)
+    draw_people(context)
     draw_documents(context)
 
 
@@ -39,7 +41,7 @@ def _draw_found(context: PageContext, view: MemoryView) -> None:
     if state.memory_view != view:
         state.memory_view, state.memory_page, state.memory_all = view, 1, None
     library, offset = context.services.library, (state.memory_page - 1) * PAGE_SIZE
-    found = act(library.page, context.principal.user_id, view, limit=PAGE_SIZE, offset=offset)
+    found = act(library.views.page, context.principal.user_id, view, limit=PAGE_SIZE, offset=offset)
     if found is None:
         return
     if not found.items and found.total and state.memory_page > 1:

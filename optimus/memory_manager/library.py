@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from optimus.errors import NotFoundError
 from optimus.memory_manager import bulk, versions
 from optimus.memory_manager.acts import Way
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
+from optimus.memory_manager.shelf import Shelf
 from optimus.memory_manager.versions import VersionChange
+from optimus.memory_manager.views import STATUSES, MemoryViews, Standing
 from optimus.models import (
     Clock,
     Conversation,
@@ -20,67 +20,20 @@ from optimus.models import (
     Memory,
     MemoryId,
     MemoryStatus,
-    MemoryType,
-    SourceKind,
     UserId,
 )
 from optimus.storage.audit_records import AuditAction
 from optimus.storage.conversations import ConversationRepository
-from optimus.storage.records import MemoryFilter, MemoryPage
+from optimus.storage.records import MemoryFilter
 
 UNDO_FOR = timedelta(hours=1)
 """How long the last deletion is offered to be taken back; the deleted ones themselves stay."""
-MAX_FOUND = 1_000
-"""More than a search finds."""
 _LOOKED_AT = 20
 
 Progress = Callable[[int], None]
 
 
-class Origin(StrEnum):
-    """How a memory came to be."""
-
-    CHAT = "chat"
-    HAND = "hand"
-    IMPORT = "import"
-
-
-class Standing(StrEnum):
-    """How a memory stands."""
-
-    CURRENT = "current"
-    REPLACED = "replaced"
-    DELETED = "deleted"
-    REVIEW = "review"
-
-
-_STATUSES = {
-    Standing.CURRENT: frozenset({MemoryStatus.ACTIVE}),
-    Standing.REPLACED: frozenset({MemoryStatus.SUPERSEDED, MemoryStatus.ARCHIVED}),
-    Standing.DELETED: frozenset({MemoryStatus.DELETED}),
-    Standing.REVIEW: frozenset({MemoryStatus.QUARANTINED}),
-}
-_DELETED = MemoryFilter(statuses=_STATUSES[Standing.DELETED])
-_IMPORTED = frozenset({SourceKind.IMPORT, SourceKind.FILE})
-_SOURCES = {
-    Origin.CHAT: frozenset(SourceKind) - _IMPORTED,
-    Origin.HAND: frozenset({SourceKind.USER}),
-    Origin.IMPORT: _IMPORTED,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryView:
-    """Which memories somebody looks at."""
-
-    query: str = ""
-    """Words or a meaning; what matches best comes first. Without it the newest does."""
-    kind: MemoryType | None = None
-    """None means everything that was derived or written; messages are looked at on their own."""
-    origin: Origin | None = None
-    standing: Standing = Standing.CURRENT
-    since: datetime | None = None
-    until: datetime | None = None
+_DELETED = MemoryFilter(statuses=STATUSES[Standing.DELETED])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,28 +62,19 @@ class MemoryLibrary:
     """One owner's memories at a time; a foreign id and a missing one look the same. May raise `StoreError`."""
 
     def __init__(
-        self, *, shelf: Shelf, memory: MemoryManager, conversations: ConversationRepository, clock: Clock
+        self,
+        *,
+        shelf: Shelf,
+        memory: MemoryManager,
+        views: MemoryViews,
+        conversations: ConversationRepository,
+        clock: Clock,
     ) -> None:
         self._shelf = shelf
+        self.views = views
         self._memory = memory
         self._conversations = conversations
         self._clock = clock
-
-    def page(self, owner: UserId, view: MemoryView, *, limit: int, offset: int = 0) -> MemoryPage:
-        """Return one page of a view; may raise `EmbeddingError` where it has a query."""
-        return self._memory.list(owner, where=_filter(view), query=view.query, limit=limit, offset=offset)
-
-    def ids(self, owner: UserId, view: MemoryView) -> list[MemoryId]:
-        """Return all memories of a view, the newest or best first."""
-        if view.query.strip():
-            return [memory.id for memory in self.page(owner, view, limit=MAX_FOUND).items]
-        outline = self._shelf.index.outline(owner, _filter(view))
-        return [entry.id for entry in sorted(outline, key=lambda entry: (entry.recorded_at, entry.id), reverse=True)]
-
-    def tally(self, owner: UserId, view: MemoryView) -> dict[MemoryType, int]:
-        """Return how many memories there are of each kind, messages too, whatever kind and query the view has."""
-        everything = _filter(view).model_copy(update={"types": None})
-        return self._shelf.index.tally(owner, everything)
 
     def details(self, owner: UserId, memory_id: MemoryId) -> MemoryDetails:
         """Return a memory with where it was said and used.
@@ -252,21 +196,3 @@ class MemoryLibrary:
             return self._conversations.message(owner, memory.last_used_in).text
         except NotFoundError:
             return ""
-
-
-def origin_of(memory: Memory) -> Origin:
-    """Return how a memory came to be."""
-    if memory.provenance.source in _IMPORTED:
-        return Origin.IMPORT
-    return Origin.HAND if memory.provenance.extractor == "manual" else Origin.CHAT
-
-
-def _filter(view: MemoryView) -> MemoryFilter:
-    return MemoryFilter(
-        types=DERIVED_TYPES if view.kind is None else frozenset({view.kind}),
-        statuses=_STATUSES[view.standing],
-        since=view.since,
-        until=view.until,
-        sources=_SOURCES.get(view.origin) if view.origin else None,
-        by_hand=None if view.origin in (None, Origin.IMPORT) else view.origin is Origin.HAND,
-    )

@@ -26,6 +26,8 @@ def changed(memory: Memory, *, now: datetime, reason: str, undoes: int | None = 
     history = (*memory.history, before)
     if len(history) > MAX_VERSIONS:
         history = (history[0], *history[-(MAX_VERSIONS - 1) :])
+    if fields.get("text", memory.text) != memory.text:
+        fields.setdefault("relations", ())
     update = {**fields, "history": history, "version": memory.version + 1, "updated_at": now}
     return Memory.model_validate(memory.model_dump() | update)
 

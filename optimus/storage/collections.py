@@ -63,7 +63,7 @@ class CollectionNames:
 
     @property
     def relations(self) -> str:
-        """Edges between entities."""
+        """The graph: what memories name and state, and the people and things that they name."""
         return f"{self.prefix}relations"
 
     @property
@@ -99,12 +99,13 @@ class CollectionNames:
     @property
     def sealed(self) -> dict[str, SealedFields]:
         """Which payload fields are sealed, by collection."""
-        memory = frozenset({"data", "text_lemmatized", "hash", "history", "entities", "slot", "title", "heading"})
+        told = {"entities", "relations", "slot", "title", "heading"}
+        memory = frozenset({"data", "text_lemmatized", "hash", "history"} | told)
         message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
         return {
             self.memories: SealedFields("memories", memory),
             self.memories_entities: SealedFields("memories_entities", memory),
-            self.relations: SealedFields("relations", memory | {"subject", "predicate", "object"}),
+            self.relations: SealedFields("relations", memory | {"name"}),
             self.conversations: SealedFields("conversations", message),
             self.accounts: SealedFields("accounts", frozenset({"api_key"})),
         }
@@ -162,7 +163,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
             sparse=(BM25,),
             quantized=True,
         ),
-        CollectionSpec(name=names.relations, indexes={}),
+        CollectionSpec(name=names.relations, indexes=record | {"status": word, "keys": word}),
         CollectionSpec(
             name=names.conversations,
             indexes=record | {"conversation_id": word, "state": word, "created_at": time, "updated_at": time},

@@ -9,6 +9,7 @@ from optimus.memory_manager.versions import VersionChange
 from optimus.models import MAX_MEMORY_CHARS, Conversation, Memory, MemoryId, MemoryStatus, MemoryType
 from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act
+from optimus.ui.memory_graph import draw_related
 from optimus.ui.memory_table import forget, restore
 from optimus.ui.text import STATUS_NAMES, TYPE_NAMES, count, day, minute, plain
 
@@ -47,6 +48,7 @@ def draw_details(context: PageContext, memory_id: MemoryId) -> None:
         _draw_said(details.said_in, memory)
         _draw_used(details)
         _draw_buttons(context, memory)
+        draw_related(context, memory)
         if details.changes:
             _draw_versions(context, memory, details.changes)
 

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from optimus.downloads import Download
-from optimus.memory_manager.library import MemoryView, Origin, Standing, origin_of
+from optimus.memory_manager.views import MemoryView, Origin, Standing, origin_of
 from optimus.models import Memory, MemoryId, UserId
 from optimus.spreadsheets import memories_csv, memories_json
 from optimus.ui import bridge
@@ -140,7 +140,7 @@ def _wanted(
     """Return how to get the selected ones: all of a view are looked up only when something is done with them."""
     if not is_all:
         return lambda: chosen
-    return lambda: act(context.services.library.ids, context.principal.user_id, view) or ()
+    return lambda: act(context.services.library.views.ids, context.principal.user_id, view) or ()
 
 
 def _each(context: PageContext, ids: Sequence[MemoryId], action: Callable[..., int], done: str) -> None:

@@ -7,10 +7,10 @@ from datetime import date, datetime, time, timedelta
 
 import streamlit as st
 
-from optimus.memory_manager.library import MemoryView, Origin, Standing
+from optimus.memory_manager.views import MemoryView, Origin, Standing
 from optimus.models import MemoryType
 from optimus.ui.guard import PageContext
-from optimus.ui.text import option, viewer_zone
+from optimus.ui.text import day, option, plain, viewer_zone
 
 QUERY_KEY = "memory_query"
 KINDS = {
@@ -29,9 +29,11 @@ STANDINGS = {
     "Deleted": Standing.DELETED,
     "Needs review": Standing.REVIEW,
 }
+IMPORTANCES = {"Any": None, "At least medium": 0.5, "High": 0.7, "Highest": 0.85}
 _KIND = "kind"
-_FILTERS = ("source", "status", "said")
+_FILTERS = ("source", "status", "importance", "said", "on")
 """Names in the address. What is searched for does not stand there: it may be personal, and addresses are kept."""
+_ABOUT = "memory_about"
 
 
 def draw_view(context: PageContext) -> MemoryView:
@@ -61,19 +63,32 @@ def draw_clear() -> None:
 def _draw_filters(query: str) -> MemoryView:
     origin = st.selectbox("Source", list(ORIGINS), key="source", bind="query-params")
     standing = st.selectbox("Status", list(STANDINGS), key="status", bind="query-params")
+    importance = st.selectbox("Importance", list(IMPORTANCES), key="importance", bind="query-params")
+    about = st.text_input("About a person or thing", key=_ABOUT, max_chars=100, placeholder="Maria")
     said = st.date_input("Said between", value=[], key="said", bind="query-params", format="YYYY-MM-DD")
     since, until = _moments(said)
+    then = st.date_input(
+        "As it was on",
+        value=None,
+        key="on",
+        bind="query-params",
+        format="YYYY-MM-DD",
+        help="What was remembered at the end of that day, in the words of then. Status does not count then.",
+    )
     return MemoryView(
         query=query.strip(),
         origin=ORIGINS[origin],
         standing=STANDINGS[standing],
         since=since,
         until=until,
+        min_importance=IMPORTANCES[importance],
+        about=(about or "").strip(),
+        as_of=_end_of(then),
     )
 
 
 def _draw_kinds(context: PageContext, view: MemoryView) -> MemoryType | None:
-    numbers = context.services.library.tally(context.principal.user_id, view)
+    numbers = context.services.library.views.tally(context.principal.user_id, view)
     messages = numbers.get(MemoryType.CONVERSATION, 0)
     totals = {"All": sum(numbers.values()) - messages} | {
         name: numbers.get(kind, 0) for name, kind in KINDS.items() if kind
@@ -100,7 +115,14 @@ def _draw_kinds(context: PageContext, view: MemoryView) -> MemoryType | None:
 
 
 def _draw_active(view: MemoryView) -> None:
-    if view.standing is Standing.DELETED:
+    if view.about:
+        st.caption(f"Only what names “{plain(view.about)}”.")
+    if view.as_of:
+        st.caption(
+            f":material/history: What was remembered at the end of {day(view.as_of - timedelta(days=1))}, as it read "
+            "then. What was deleted since is not shown."
+        )
+    elif view.standing is Standing.DELETED:
         st.caption("Deleted memories are not used in answers. They stay here, and you can bring them back.")
     elif view.standing is Standing.REPLACED:
         st.caption("What was true before, and messages that are no longer looked up. None of it is used as true now.")
@@ -110,14 +132,21 @@ def _draw_active(view: MemoryView) -> None:
 
 def _moments(said: object) -> tuple[datetime | None, datetime | None]:
     """Return the beginning and the end of a range of days in the viewer's time zone."""
-    days = [day for day in said if isinstance(day, date)] if isinstance(said, tuple) else []
-    starts = [datetime.combine(day, time(), tzinfo=viewer_zone()) for day in days]
+    days = [each for each in said if isinstance(each, date)] if isinstance(said, tuple) else []
+    starts = [datetime.combine(each, time(), tzinfo=viewer_zone()) for each in days]
     since = starts[0] if starts else None
     until = starts[1] + timedelta(days=1) if len(starts) > 1 else None
     return since, until
 
 
+def _end_of(chosen: object) -> datetime | None:
+    """Return the end of a day in the viewer's time zone."""
+    if not isinstance(chosen, date):
+        return None
+    return datetime.combine(chosen, time(), tzinfo=viewer_zone()) + timedelta(days=1)
+
+
 def _clear() -> None:
-    for key in (QUERY_KEY, *_FILTERS):
+    for key in (QUERY_KEY, _ABOUT, *_FILTERS):
         st.session_state.pop(key, None)
     st.query_params.clear()

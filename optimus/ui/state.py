@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from optimus.llm_handler.requests import LocalServer
-from optimus.memory_manager.library import MemoryView
+from optimus.memory_manager.views import MemoryView
 from optimus.models import ConversationId, MemoryId, SessionId
 
 _KEY = "optimus"

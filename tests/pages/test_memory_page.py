@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from optimus.errors import ConflictError
-from optimus.memory_manager.library import MemoryView, Standing
+from optimus.memory_manager.views import MemoryView, Standing
 from optimus.models import Memory, MemoryId, new_id
 from optimus.ui import bridge, memory_table
 from tests.pages.conftest import SignIn, run_app, texts
@@ -176,11 +176,11 @@ def test_the_bin_brings_back(world: World, sign_in: SignIn, memories: list[Memor
     app = asked(world, sign_in, status="Deleted")
     select(*TEXTS[:2])
     click(app.run(), "restore_chosen")
-    assert library.page(owner, MemoryView(standing=Standing.DELETED), limit=9).total == 1
+    assert library.views.page(owner, MemoryView(standing=Standing.DELETED), limit=9).total == 1
     app = asked(world, sign_in, memory=memories[2].id)
     assert not [button for button in app.button if button.label in ("Edit", "Delete")]
     click(app, "restore_")
-    assert library.page(owner, MemoryView(), limit=9).total == 3
+    assert library.views.page(owner, MemoryView(), limit=9).total == 3
 
 
 def save(app: AppTest, text: str) -> AppTest:

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from optimus.assembly import open_graph, open_library
 from optimus.errors import ConflictError, NotFoundError
 from optimus.memory_manager import bulk
-from optimus.memory_manager.library import UNDO_FOR, MemoryLibrary, MemoryView, Origin, Standing
+from optimus.memory_manager.library import UNDO_FOR, MemoryLibrary
 from optimus.memory_manager.shelf import Shelf
+from optimus.memory_manager.views import MemoryView, Origin, Standing
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, Provenance, SourceKind, UserId, new_id
 from optimus.storage.bm25 import Bm25Encoder
 from tests.unit.memory.conftest import World
@@ -21,8 +23,8 @@ def library(world: World, monkeypatch) -> MemoryLibrary:
     """The library over the world's memories, with four to a batch."""
     monkeypatch.setattr(bulk, "BATCH", 4)
     shelf = Shelf(index=world.store.memories, embedder=world.embedder, encoder=Bm25Encoder())
-    conversations = world.store.conversations
-    return MemoryLibrary(shelf=shelf, memory=world.memory, conversations=conversations, clock=world.clock)
+    graph = open_graph(world.store, shelf)
+    return open_library(world.store, shelf, world.memory, graph, world.clock)[0]
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def write(world: World, library: MemoryLibrary) -> Callable[..., list[Memory]]:
 
 def texts(library: MemoryLibrary, owner: UserId, view: MemoryView) -> set[str]:
     """Return what a view shows."""
-    return {memory.text for memory in library.page(owner, view, limit=50).items}
+    return {memory.text for memory in library.views.page(owner, view, limit=50).items}
 
 
 def test_views_narrow_down(world: World, library: MemoryLibrary, write):
@@ -71,9 +73,9 @@ def test_views_narrow_down(world: World, library: MemoryLibrary, write):
     assert texts(library, owner, DELETED) == {"gone"}
     assert texts(library, owner, MemoryView(standing=Standing.REPLACED)) == {"old"}
     assert texts(library, owner, MemoryView(query="hand")) == {"by hand"}
-    assert library.tally(owner, MemoryView(until=begin)) == {MemoryType.FACT: 2, MemoryType.PREFERENCE: 1}
-    assert len(library.ids(owner, MemoryView())) == 4
-    assert library.tally(UserId(new_id()), MemoryView()) == {}
+    assert library.views.tally(owner, MemoryView(until=begin)) == {MemoryType.FACT: 2, MemoryType.PREFERENCE: 1}
+    assert len(library.views.ids(owner, MemoryView())) == 4
+    assert library.views.tally(UserId(new_id()), MemoryView()) == {}
 
 
 def test_many_are_deleted_and_brought_back_in_one_act(world: World, library: MemoryLibrary, write):
@@ -90,7 +92,7 @@ def test_many_are_deleted_and_brought_back_in_one_act(world: World, library: Mem
     assert last.count == 9
     assert library.undo_deletion(world.owner, last.at) == 9
     assert library.undo_deletion(world.owner, last.at) == 0
-    assert len(library.ids(world.owner, MemoryView())) == 9
+    assert len(library.views.ids(world.owner, MemoryView())) == 9
     before = library.last_deletion(world.owner)
     assert before
     assert before.count == 1
@@ -169,7 +171,7 @@ def test_versions_say_what_changed_and_an_earlier_one_comes_back(world: World, l
         library.revert(world.owner, memory.id, 7, expected_version=2)
     assert library.revert(world.owner, memory.id, 1, expected_version=2).text == "Our boat is red"
     assert [entry.reason for entry in library.details(world.owner, memory.id).changes] == ["revert", "edit"]
-    assert [m.id for m in library.page(world.owner, MemoryView(query="red"), limit=9).items] == [memory.id]
+    assert [m.id for m in library.views.page(world.owner, MemoryView(query="red"), limit=9).items] == [memory.id]
 
 
 def test_pinning_is_kept_and_doing_it_twice_is_once(world: World, library: MemoryLibrary, write):
@@ -185,3 +187,32 @@ def test_export_keeps_the_order_and_passes_over_what_is_missing(world: World, li
     """Memories come in the order asked for, however many, each whole."""
     ids = [memory.id for memory in reversed(write(9))]
     assert [memory.id for memory in library.export(world.owner, [MemoryId(new_id()), *ids])] == ids
+
+
+def test_a_view_shows_what_was_true_on_a_day(world: World, library: MemoryLibrary):
+    """As of a moment, memories read as they did then; what was deleted since stays deleted, what came later is not."""
+    owner = world.owner
+    tea, gone = (world.memory.add(owner, text) for text in ("I like tea", "I like milk"))
+    then = world.clock()
+    world.memory.edit(owner, tea.id, "I like green tea", expected_version=tea.version)
+    world.memory.forget(owner, gone.id)
+    world.memory.add(owner, "I like wine")
+    view = MemoryView(as_of=then)
+    assert texts(library, owner, view) == {"I like tea"}
+    assert library.views.ids(owner, view) == [tea.id]
+    assert library.views.tally(owner, view) == {MemoryType.NOTE: 1}
+    assert texts(library, owner, MemoryView(as_of=then, query="green")) == {"I like tea"}
+    assert texts(library, owner, MemoryView(as_of=world.clock())) == {"I like green tea", "I like wine"}
+
+
+def test_views_by_importance_and_by_name(world: World, library: MemoryLibrary, write):
+    """Importance leaves out what is below it; a name leaves what names them, under any of their names."""
+    write(1, text="My sister Maria lives in Porto", importance=0.9)
+    write(1, text="My sister works at Siemens")
+    write(1, text="I like tea", importance=0.1)
+    assert texts(library, world.owner, MemoryView(min_importance=0.85)) == {"My sister Maria lives in Porto"}
+    named = {"My sister Maria lives in Porto", "My sister works at Siemens"}
+    assert texts(library, world.owner, MemoryView(about="maria")) == named
+    assert texts(library, world.owner, MemoryView(about="maria", query="siemens")) == {"My sister works at Siemens"}
+    assert library.views.tally(world.owner, MemoryView(about="maria", min_importance=0.85)) == {MemoryType.FACT: 1}
+    assert texts(library, UserId(new_id()), MemoryView(about="maria")) == set()
