@@ -245,6 +245,7 @@ def _proposal(finding: Finding, batch: _Batch) -> Proposal:
         text=finding.text,
         type=finding.type,
         entities=finding.entities,
+        relations=finding.relations,
         confidence=finding.confidence,
         importance=finding.importance,
         language=finding.language,

@@ -16,9 +16,10 @@ from optimus.memory_manager.handwritten import understood
 from optimus.memory_manager.masking import MASK
 from optimus.memory_manager.remembering import Derive
 from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.rules.relations import USER
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
 from optimus.memory_manager.wording import contains, is_question, normal_form
-from optimus.models import ChangeKind, Memory, MemoryId, MemoryStatus, MemoryType, Message, ScorePart
+from optimus.models import ChangeKind, Memory, MemoryId, MemoryStatus, MemoryType, Message, Relation, ScorePart
 from optimus.storage.records import MemoryFilter
 
 LEAST_CONFIDENCE = 0.4
@@ -52,6 +53,7 @@ class Proposal:
     text: str
     type: MemoryType
     entities: tuple[str, ...] = ()
+    relations: tuple[Relation, ...] = ()
     confidence: float = 0.8
     importance: float = 0.5
     language: str = "en"
@@ -110,6 +112,7 @@ class Checks:
             importance=proposal.importance,
             confidence=proposal.confidence,
             entities=tuple(dict.fromkeys(name for name in proposal.entities if name and name in text)),
+            relations=tuple(each for each in proposal.relations if _is_carried(each, text)),
             language=language if _LANGUAGE.fullmatch(language) else "en",
         )
 
@@ -148,6 +151,12 @@ class Checks:
     def _overlaps(self, one: str, other: str) -> bool:
         same = normal_form(one) == normal_form(other)
         return same or contains(one, other, self.stems) or contains(other, one, self.stems)
+
+
+def _is_carried(relation: Relation, text: str) -> bool:
+    """Tell whether both ends of a relation stand in the text; the user need not."""
+    ends = (relation.subject, relation.object)
+    return all(end == USER or normal_form(end) in normal_form(text) for end in ends) and relation.object != USER
 
 
 def _pairs(text: str) -> frozenset[str]:

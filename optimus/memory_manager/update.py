@@ -192,6 +192,7 @@ class Plan:
             importance=candidate.importance,
             confidence=candidate.confidence,
             entities=candidate.entities,
+            relations=candidate.relations,
             language=candidate.language,
             provenance=self._provenance,
             recorded_at=self._now,

@@ -281,11 +281,13 @@ def test_waiting_messages_of_a_chat_go_in_one_call(world: World, provider, choic
 def test_another_language_stays(world: World, provider, choice):
     """A German message gives a German memory."""
     text = "Ich habe einen Dackel namens Waldi"
-    finds(provider, entry(text, language="de", entities=["Waldi"]))
+    stated = [["Waldi", "ist", "Dackel"], ["Waldi", "gehört", "Petra"]]
+    finds(provider, entry(text, language="de", entities=["Waldi"], relations=stated))
     world.say("Seit gestern habe ich einen Dackel namens Waldi, er ist süß", choice=choice)
     work(world)
     (memory,) = [m for m in world.services.memory.list(world.owner).items if m.text == text]
     assert (memory.language, memory.entities) == ("de", ("Waldi",))
+    assert [relation.object for relation in memory.relations] == ["Dackel"]
 
 
 def test_jobs_survive_a_restart(world: World, provider, choice):

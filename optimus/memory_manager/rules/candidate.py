@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optimus.models import MemoryId, MemoryType
+from optimus.models import MemoryId, MemoryType, Relation
 
 
 class CandidateKind(StrEnum):
@@ -65,4 +65,6 @@ class Candidate:
     confidence: float = 0.8
     entities: tuple[str, ...] = ()
     """Proper names, as written."""
+    relations: tuple[Relation, ...] = ()
+    """What a model read in the text."""
     language: str = "en"

@@ -16,16 +16,16 @@ from optimus.errors import (
     ProviderTimeoutError,
 )
 from optimus.llm_handler.extraction import (
-    INSTRUCTIONS,
     ExtractionRequest,
     Finding,
     KnownMemory,
     MemoryExtractor,
     SourceMessage,
 )
+from optimus.llm_handler.extraction_instructions import INSTRUCTIONS
 from optimus.llm_handler.requests import Credentials, ModelRef, PromptTurn
 from optimus.memory_manager.masking import MASK, mask
-from optimus.models import ChangeKind, MemoryType, MessageRole, Usage
+from optimus.models import ChangeKind, MemoryType, MessageRole, Relation, Usage
 from tests.fakes.providers import FakeProvider, Fault, FaultKind
 from tests.unit.llm.support import KEY
 
@@ -44,6 +44,7 @@ def entry(text: str = "I live in Lisbon", **fields: Any) -> dict[str, Any]:
         "text": text,
         "type": "fact",
         "entities": ["Lisbon"],
+        "relations": [["I", "live in", "Lisbon"], ["I", "", "Lisbon"], ["Lisbon"]],
         "confidence": 0.9,
         "importance": 0.8,
         "language": "en",
@@ -154,7 +155,15 @@ def test_everything_of_an_entry_is_read(fake, ask):
     assert (found.source, found.known, found.decision) == (1, 0, ChangeKind.SUPERSEDE)
     assert (found.type, found.entities, found.language) == (MemoryType.RELATIONSHIP, ("Maria",), "de")
     assert found.event_on == date(2026, 5, 2)
+    assert found.relations == (Relation(subject="I", predicate="live in", object="Lisbon"),)
     assert len(fake.bodies()) == 1
+
+
+def test_a_model_may_leave_relations_out(fake, ask):
+    """Small models that do not write relations are understood all the same."""
+    fake.answer = lambda _request: written({key: value for key, value in entry().items() if key != "relations"})
+    (found,) = ask(request_to(fake))
+    assert found.relations == ()
 
 
 def test_an_empty_list_is_an_answer(fake, ask):
