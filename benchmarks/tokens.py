@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks._baselines import quiet_mem0
 from benchmarks._locomo import Dialogue, Listener, Listening, Turn, chat_memory, listening, load, share
 from benchmarks.report import Report, Result
-from optimus.llm_handler import extraction
+from optimus.llm_handler import extraction, extraction_instructions
 from optimus.llm_handler.extraction import ExtractionRequest, KnownMemory, SourceMessage
 from optimus.llm_handler.requests import ModelRef, PromptTurn
 from optimus.models import MessageRole, RecalledMemory
@@ -152,7 +152,7 @@ def _ours(turn: Turn, before: Sequence[Turn], known: Sequence[KnownMemory]) -> i
         known=tuple(known),
     )
     form = json.dumps(extraction._Entries.model_json_schema())  # noqa: SLF001 - it is sent with the request
-    sent = extraction.INSTRUCTIONS + form + extraction.document(request, str)
+    sent = extraction_instructions.INSTRUCTIONS + form + extraction.document(request, str)
     finding = {
         "source": 1,
         "text": turn.text,
