@@ -141,7 +141,7 @@ def _asked(plan: Plan, number: int) -> int:
 
 def bring(index: MemoryIndex, owner: UserId, query: QueryVectors) -> list[Memory]:
     """Search four ways, and read and open what a chat ranks of it: all that recalling asks of the store."""
-    return index.get(owner, foremost(index.legs(owner, query), MAX_MEMORIES))
+    return index.get(owner, next(foremost(index.legs(owner, query), MAX_MEMORIES)))
 
 
 class _Search:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from heapq import nlargest
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from optimus.memory_manager.wording import (
@@ -56,7 +56,8 @@ _CONTEXT_TRUST = 0.9
 _WORDS_SHARE = 0.3
 _SPARE = 3
 """So many times the wanted number are looked at for copies."""
-_LEAST_READ = 40
+_READ = (2, 6)
+"""So many times the wanted number are read, and more where the first of them are not enough."""
 _DERIVED_SHARE = 0.7
 """A derived memory stands for its message where its score is at least this share of the message's."""
 
@@ -112,16 +113,19 @@ def _recalled(candidates: Sequence[_Candidate], query: Query) -> list[RecalledMe
     return [RecalledMemory(memory=c.memory, score=c.score, parts=dict(c.parts)) for c in candidates[: query.limit]]
 
 
-def foremost(legs: Legs, limit: int) -> list[MemoryId]:
-    """Return what the searches together put first, best first: enough of it to rank the best `limit` of all.
+def foremost(legs: Legs, limit: int) -> Iterator[list[MemoryId]]:
+    """Yield what to read to rank the best `limit` of all, what the searches together put first, and then some more.
 
-    The signals beside the searches weigh too little to bring forward what is not among it.
+    The signals beside the searches weigh too little to bring forward much of the rest, but what was read may be copies
+    of one another.
     """
     scores: dict[MemoryId, float] = {}
     for part, found in legs.items():
         for key, value in normalise(found).items():
             scores[key] = scores.get(key, 0.0) + WEIGHTS[part] * value
-    return nlargest(max(_LEAST_READ, _SPARE * limit), scores, key=lambda key: (scores[key], key))
+    first = nlargest(_READ[-1] * limit, scores, key=lambda key: (scores[key], key))
+    for start, end in pairwise((0, *(times * limit for times in _READ))):
+        yield first[start:end]
 
 
 def rank(legs: Legs, memories: Mapping[MemoryId, Memory], query: Query, *, stems: Stems) -> list[RecalledMemory]:

@@ -157,10 +157,15 @@ def _recollect(
         known = shelf.index.page(owner, where, limit=_OVERVIEW_LIMIT).items
         return ranking.by_weight([picked for memory in known if (picked := choice.pick(memory))], wanted)
     legs = shelf.search(owner, wanted.text, choice.stored, limit=ranking.LEG_LIMIT)
-    first = ranking.foremost(legs, wanted.limit) if choice.is_of_all else [key for leg in legs.values() for key in leg]
-    read = {memory.id: choice.pick(memory) for memory in shelf.index.get(owner, first)}
-    memories = {key: memory for key, memory in read.items() if memory is not None}
-    refused = read.keys() - memories.keys()
-    others = {part: {key: leg[key] for key in leg if key not in refused} for part, leg in legs.items()}
-    with metrics.memory_stage(MemoryStage.RANK):
-        return ranking.rank(others, memories, wanted, stems=shelf.stems())
+    ranked: list[RecalledMemory] = []
+    read: dict[MemoryId, Memory | None] = {}
+    for keys in ranking.foremost(legs, wanted.limit if choice.is_of_all else ranking.LEG_LIMIT):
+        if len(ranked) == wanted.limit or not keys:
+            break
+        read |= {memory.id: choice.pick(memory) for memory in shelf.index.get(owner, keys)}
+        memories = {key: memory for key, memory in read.items() if memory is not None}
+        refused = read.keys() - memories.keys()
+        others = {part: {key: leg[key] for key in leg if key not in refused} for part, leg in legs.items()}
+        with metrics.memory_stage(MemoryStage.RANK):
+            ranked = ranking.rank(others, memories, wanted, stems=shelf.stems())
+    return ranked

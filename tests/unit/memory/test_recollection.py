@@ -134,3 +134,11 @@ def test_all_there_is_comes_only_while_it_is_little(world):
     assert known is not None
     assert [memory.type for memory in known] == [MemoryType.CONVERSATION, MemoryType.FACT]
     assert world.memory.all_within(world.owner, 10) is None
+
+
+def test_copies_do_not_push_out_what_else_bears_on_it(world):
+    """Where the best matches say the same, more is read until there is enough."""
+    for number in range(5):
+        adopted(world, f"{'!' * number}The red kayak is in Ghent")
+    other = adopted(world, "The kayak of my brother is somewhere else")
+    assert found(world, "where is the red kayak", limit=2)[1:] == [other.text]
