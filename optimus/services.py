@@ -118,13 +118,14 @@ class Services:
         return metrics.text(accept)
 
     def catch_up(self) -> None:
-        """Do what could not be done while the store was away: store answers that ended, finish erasures.
+        """Do what could not be done while the store was away: store answers that ended, finish erasures and imports.
 
         Raises:
             StoreError: it is away again.
         """
         self.chat.catch_up()
         self.privacy.replay()
+        self.privacy.resume_imports()
 
     def close(self) -> None:
         """Stop background work and running answers, then flush and close the store; calling it twice does nothing."""
@@ -158,6 +159,7 @@ def build_services(
         with suppress(StoreFullError):
             opened.chat.mark_interrupted()
             opened.privacy.replay()
+            opened.privacy.resume_imports()
         record_repairs(settings, store.audit)
         opened.key_rotation.resume()
         if store.link is not None:

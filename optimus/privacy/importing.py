@@ -1,7 +1,7 @@
 """Brings an export into an account: first what it would do, then the same for real.
 
-Nothing that is there is changed. Doing it twice does it once, and an import that was interrupted goes on where it
-stopped when the same file is imported again.
+Nothing that is there is changed. Doing it twice does it once, so an import that was interrupted goes on where it
+stopped: by itself at the next start, and when the same file is imported again.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ class ImportJob:
     """One import, seen from the pages. Safe from any thread."""
 
     def __init__(self, *, total: int) -> None:
-        self._total = total
+        self.total = total
+        """How many records it goes through."""
         self._done = 0
         self._stopping = Event()
         self._ended = Event()
@@ -32,12 +33,17 @@ class ImportJob:
     @property
     def share(self) -> float:
         """How much is done, 0 to 1."""
-        return min(1.0, self._done / self._total) if self._total else 0.0
+        return min(1.0, self._done / self.total) if self.total else 0.0
 
     @property
     def is_over(self) -> bool:
         """Whether it has ended, well or not."""
         return self._ended.is_set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the end; tell whether it has come."""
@@ -100,6 +106,11 @@ class ImportJobs:
             last = self._jobs.get(owner)
             if last is not None and last.is_over:
                 del self._jobs[owner]
+
+    def give_up(self, owner: UserId) -> None:
+        """Forget a job that was taken in and never ran."""
+        with self._lock:
+            self._jobs.pop(owner, None)
 
     def stop(self, owner: UserId) -> None:
         """Stop the owner's job and forget it."""

@@ -9,7 +9,7 @@ from optimus.auth.departure import DepartureDesk
 from optimus.auth.fresh import FreshProof
 from optimus.auth.names import username_key
 from optimus.auth.permissions import Action, authorize
-from optimus.errors import InvalidCredentialsError, InvalidInputError
+from optimus.errors import InvalidCredentialsError, InvalidInputError, SealError
 from optimus.models import Clock, Principal, UserId
 from optimus.privacy.erased import ErasureList
 from optimus.privacy.erasure import Eraser, Running
@@ -18,6 +18,7 @@ from optimus.privacy.importing import Importer, ImportPreview
 from optimus.privacy.jobs import ImportJob, ImportJobs
 from optimus.privacy.receipts import Receipt, ReceiptSigner
 from optimus.storage.audit_records import AuditAction
+from optimus.storage.import_files import ImportFiles, PendingImport
 from optimus.storage.store import Store
 
 
@@ -42,6 +43,9 @@ class PrivacyService:
         self._proof = proof
         self._running = running
         self._jobs = ImportJobs()
+        self._files = ImportFiles(
+            client=store.client, collection=store.names.conversations, work=store.work, sync=store.sync
+        )
         self._audit = store.audit
         self._clock = clock
         self.receipts = signer
@@ -56,8 +60,9 @@ class PrivacyService:
         )
 
     def stop(self, owner: UserId) -> None:
-        """Stop everything that runs for an owner."""
+        """Stop everything that runs for an owner, for good."""
         self._jobs.stop(owner)
+        self._files.drop(owner)
         self._running.stop(owner)
 
     def forget(self, owner: UserId) -> None:
@@ -65,7 +70,7 @@ class PrivacyService:
         self._running.forget(owner)
 
     def close(self) -> None:
-        """Stop all imports, before the store closes."""
+        """Stop all imports, before the store closes; they go on at the next start."""
         self._jobs.stop_all()
 
     def export(self, principal: Principal) -> Iterator[bytes]:
@@ -97,21 +102,63 @@ class PrivacyService:
     def start_import(self, principal: Principal, file: bytes, *, total: int) -> ImportJob:
         """Begin to import a file in the background; `total` is the number of records of its preview.
 
+        The file is kept, sealed, until the import has ended, so that it goes on after whatever cuts it off.
+
         Raises:
             InvalidInputError: another import of the same owner is still running.
+            StoreError: the file cannot be kept; nothing was begun.
         """
         authorize(principal, Action.USE_SETTINGS)
-        job = self._jobs.begin(principal.user_id, ImportJob(total=total))
+        owner = principal.user_id
+        job = self._jobs.begin(owner, ImportJob(total=total))
+        try:
+            self._files.keep(owner, file, records=total)
+        except BaseException:
+            self._jobs.give_up(owner)
+            raise
+        self._import(owner, file, job)
+        return job
+
+    def resume_imports(self) -> int:
+        """Go on with imports that were cut off, in the background; return how many.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        resumed = 0
+        for pending in self._files.pending():
+            file = self._whole(pending)
+            last = self._jobs.of(pending.owner)
+            if file is None:
+                self._files.drop(pending.owner)
+            elif last is None or last.is_over:
+                job = self._jobs.begin(pending.owner, ImportJob(total=pending.records))
+                self._import(pending.owner, file, job)
+                resumed += 1
+        return resumed
+
+    def _whole(self, pending: PendingImport) -> bytes | None:
+        try:
+            return self._files.read(pending)
+        except SealError:
+            return None
+
+    def _import(self, owner: UserId, file: bytes, job: ImportJob) -> None:
+        """Import a file in a thread, and forget it once it is in, or cannot be imported."""
 
         def work() -> ImportPreview:
-            owner = principal.user_id
-            with self._audit.around(AuditAction.IMPORT, actor=owner, subject=owner, data={"records": total}):
-                done = self._importer.run(owner, file, job.step)
+            try:
+                with self._audit.around(AuditAction.IMPORT, actor=owner, subject=owner, data={"records": job.total}):
+                    done = self._importer.run(owner, file, job.step)
+            except InvalidInputError:
+                if not job.is_stopping:
+                    self._files.drop(owner)
+                raise
+            self._files.drop(owner)
             self._running.forget(owner)
             return done
 
         Thread(target=job.run, args=(work,), name="optimus-import", daemon=True).start()
-        return job
 
     def import_job(self, principal: Principal) -> ImportJob | None:
         """Return the principal's import, running or ended, until it is put away."""

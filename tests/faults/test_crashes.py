@@ -26,6 +26,7 @@ ERASE = (
     "erase.note",
     "erase.list",
     "erase.remove_account",
+    "import.dropped",
     "erase.stop",
     "erase.destroy_key",
     "erase.blanked",
@@ -34,6 +35,8 @@ ERASE = (
     "erase.finish",
 )
 IMPORT = ("import.conversation", "import.messages", "import.memories", "import.usage", "import.settings")
+AROUND = ("import.dropped", "import.kept")
+"""Before and after an import: its file is kept meanwhile."""
 EXTRACT = ("extract.claimed", "extract.linked", "extract.stored", "extract.derived", "extract.looked")
 FOUND = "We got a beagle called Rufus"
 EVERY = MemoryFilter(statuses=frozenset(MemoryStatus))
@@ -138,6 +141,58 @@ def test_an_import_that_is_cut_off_goes_on_with_the_same_file(world: World, poin
         bring_in(services, person, file)
         assert everything(services, person) == everything(services, world.principal)
         assert content(export(services, person)) == content(file)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("point", IMPORT)
+def test_an_import_that_is_cut_off_goes_on_at_the_next_start(world: World, point: str):
+    """Nobody has to bring the file again: it was kept, sealed, and is gone once everything is in."""
+    person, file = traveller(world)
+    with armed(crash_at(point)):
+        job = world.services.privacy.start_import(person, file, total=1)
+        assert job.wait(60)
+    with restarted(world) as services:
+        assert kept_of(services) == 1
+        assert services.privacy.resume_imports() == 1
+        resumed = services.privacy.import_job(person)
+        assert resumed
+        assert resumed.wait(60)
+        assert not resumed.error
+        assert everything(services, person) == everything(services, world.principal)
+        assert content(export(services, person)) == content(file)
+        assert kept_of(services) == 0
+        assert services.privacy.resume_imports() == 0
+
+
+def kept_of(services: Services) -> int:
+    """Return how many imports have not ended."""
+    return len(services.privacy._files.pending())
+
+
+@pytest.mark.parametrize("point", AROUND)
+def test_a_file_that_was_not_kept_whole_is_not_imported(world: World, point: str):
+    """An import that was cut off before its file was kept was never begun; the file can be imported anew."""
+    person, file = traveller(world)
+    crash(point, lambda: world.services.privacy.start_import(person, file, total=1))
+    with restarted(world) as services:
+        assert services.privacy.resume_imports() == 0
+        job = services.privacy.start_import(person, file, total=1)
+        assert job.wait(60)
+        assert not job.error
+        assert everything(services, person) == everything(services, world.principal)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_erasure_ends_an_import_for_good(world: World):
+    """What was cut off does not go on after its account is gone, and leaves no part of the file."""
+    person, file = traveller(world)
+    with armed(crash_at("import.memories")):
+        assert world.services.privacy.start_import(person, file, total=1).wait(60)
+    with restarted(world) as services:
+        services.privacy.erase_account(person, PASSWORD, typed_name="heir", network=NETWORK)
+        assert kept_of(services) == 0
+        assert services.privacy.resume_imports() == 0
+        assert not any(services.store.personal.counts(person.user_id).values())
 
 
 def look(world: World, found: FakeProvider, model: Any) -> Callable[[], object]:

@@ -61,6 +61,7 @@ def refused(world: World, file: bytes) -> str:
     """Try to look at a file and to import it; return the sentence, once nothing was stored."""
     services = world.services
     heir = newcomer(services, f"heir-{new_id()[:8]}")
+    services.store.keyring.dek(heir.user_id)
     before = held(services, heir)
     with pytest.raises(InvalidInputError) as caught:
         services.privacy.preview(heir, file)
