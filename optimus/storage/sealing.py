@@ -187,8 +187,11 @@ def _seal(cipher: AESGCM, value: Any, bound: str) -> str:
 
 
 def _open(cipher: AESGCM, value: str, bound: str) -> Any:
+    """Return what was sealed; a text of other characters does not open, even where base64 reads the same from it."""
     try:
         sealed = b64decode(value[len(TAG) :], validate=True)
+        if TAG + b64encode(sealed).decode() != value:
+            raise SealError("a sealed field is written otherwise than it was sealed")
         return json.loads(cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound.encode()).decode())
     except (InvalidTag, ValueError):
         raise SealError("a sealed field does not open") from None

@@ -25,7 +25,7 @@ ENGINES = ("memory", "embedded")
 SMALL, DEEP = 150, 10_000
 STATUS = ("active", "superseded")
 
-common = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+common: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 small = settings(max_examples=SMALL, **common)
 deep = settings(max_examples=DEEP, **common)
 
@@ -94,7 +94,7 @@ wide: st.SearchStrategy[Any] = st.sampled_from(
         models.FieldCondition(key="weight", range=models.Range(gte=0.0)),
         models.FieldCondition(key="status", match=models.MatchAny(any=list(STATUS))),
         models.FieldCondition(key="user_id", match=models.MatchExcept(**{"except": ["nobody"]})),
-        models.FieldCondition(key="user_id", match=models.MatchAny(any=list(OWNERS))),
+        models.FieldCondition(key="user_id", match=models.MatchAny(any=[str(owner) for owner in OWNERS])),
         models.FieldCondition(key="user_id", values_count=models.ValuesCount(gte=1)),
         models.IsEmptyCondition(is_empty=models.PayloadField(key="nothing")),
         models.Filter(must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key="user_id"))]),
@@ -105,7 +105,7 @@ wide: st.SearchStrategy[Any] = st.sampled_from(
 like_an_owner: st.SearchStrategy[Any] = st.builds(
     models.FieldCondition,
     key=st.sampled_from(("about[].user_id", "shared", "shared[]", "user_id[]", "user_id")),
-    match=somebody.map(lambda one: models.MatchAny(any=[one]))
+    match=somebody.map(lambda one: models.MatchAny(any=[str(one)]))
     | somebody.map(lambda one: models.MatchValue(value=one))
     | somebody.map(lambda one: models.MatchText(text=one)),
 )
@@ -205,10 +205,10 @@ class Watched:
     def _restore(self, owner: UserId, now: State) -> None:
         for name in self._names:
             known = self.truth[owner][name]
-            gone = [point_id for point_id in now[name] if point_id not in known]
+            gone: list[Any] = [point_id for point_id in now[name] if point_id not in known]
             if gone:
                 self.store.raw.delete(collection_name=name, points_selector=models.PointIdsList(points=gone))
-            points = [models.PointStruct(id=i, vector=r.vector or {}, payload=r.payload) for i, r in known.items()]
+            points = [models.PointStruct(id=i, vector=_any(r.vector), payload=r.payload) for i, r in known.items()]
             if points and _plain(now[name]) != _plain(known):
                 self.store.raw.upsert(collection_name=name, points=points)
 
@@ -216,6 +216,11 @@ class Watched:
 def _plain(records: dict[str, models.Record]) -> dict[str, Any]:
     """Return records in a form that compares; an engine may round a vector anew when it moves it."""
     return {point_id: (record.payload, _rounded(record.vector)) for point_id, record in records.items()}
+
+
+def _any(vector: Any) -> Any:
+    """Return a vector that was read as one that may be written; the types of the two differ in name only."""
+    return vector or {}
 
 
 def _rounded(vector: Any) -> Any:

@@ -62,7 +62,7 @@ any_of_memory = st.builds(
 
 def memory_of(owner: UserId, point_id: str, version: int = 1) -> Memory:
     """Return a memory of an owner."""
-    times = {"recorded_at": START, "updated_at": START, "valid_from": START}
+    times: dict[str, Any] = {"recorded_at": START, "updated_at": START, "valid_from": START}
     text = f"I keep a {text_of(owner)} here"
     told: dict[str, Any] = {"type": MemoryType.FACT, "slot": "name", "version": version}
     return Memory(id=MemoryId(point_id), user_id=owner, text=text, **times, **told)
@@ -88,7 +88,7 @@ def message_of(owner: UserId, point_id: str, chat: str) -> Message:
 
 def job_of(owner: UserId, message: str) -> ExtractionJob:
     """Return a job of an owner's message."""
-    where = {"message_id": MessageId(message), "conversation_id": ConversationId(message)}
+    where: dict[str, Any] = {"message_id": MessageId(message), "conversation_id": ConversationId(message)}
     return ExtractionJob(id=job_id(MessageId(message)), user_id=owner, **where, model="x", at=START, updated_at=START)
 
 
@@ -118,9 +118,9 @@ def watched(request, tmp_path_factory) -> Iterator[Watched]:
         yield Watched(store)
 
 
-def _message(point_id: str) -> str:
+def _message(point_id: str) -> MessageId:
     """Return the id of the message in the conversation of an id."""
-    return point_id.replace("aaaaaaaa", "bbbbbbbb")
+    return MessageId(point_id.replace("aaaaaaaa", "bbbbbbbb"))
 
 
 class Asked:
@@ -174,7 +174,7 @@ CALLS: dict[str, Callable[[Asked], Any]] = {
     "transcript": lambda a: a.store.conversations.transcript(a.me, a.one),
     "owned": lambda a: a.store.conversations.owned(a.me, a.ids),
     "messages": lambda a: a.store.conversations.messages(a.me, a.one),
-    "message": lambda a: a.store.conversations.message(a.me, MessageId(_message(a.one))),
+    "message": lambda a: a.store.conversations.message(a.me, _message(a.one)),
     "writing": lambda a: a.store.conversations.interrupted(a.me),
     "rename": lambda a: a.store.conversations.change(a.me, a.one, title="stolen"),
     "touch": lambda a: a.store.conversations.touch(a.me, a.one),
@@ -193,10 +193,10 @@ CALLS: dict[str, Callable[[Asked], Any]] = {
     "own events": lambda a: a.store.events.owned(a.me, a.ids),
     "happen": lambda a: a.store.events.append(event_of(a.me, a.one)),
     "bring events": lambda a: a.store.events.adopt([event_of(a.me, each) for each in a.ids]),
-    "jobs": lambda a: a.store.jobs.of(a.me, [MessageId(_message(each)) for each in a.ids]),
+    "jobs": lambda a: a.store.jobs.of(a.me, [_message(each) for each in a.ids]),
     "queue": lambda a: a.store.jobs.add(job_of(a.me, _message(a.one))),
     "save job": lambda a: a.store.jobs.save(job_of(a.me, _message(a.one))),
-    "drop jobs": lambda a: a.store.jobs.drop(a.me, [MessageId(_message(each)) for each in a.ids]),
+    "drop jobs": lambda a: a.store.jobs.drop(a.me, [_message(each) for each in a.ids]),
     "forget jobs": lambda a: a.store.jobs.forget(a.me),
     "all counts": lambda a: a.store.personal.counts(a.me),
     "erase": lambda a: a.store.personal.erase(a.me),
