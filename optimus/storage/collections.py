@@ -107,7 +107,7 @@ class CollectionNames:
             self.memories_entities: SealedFields("memories_entities", memory),
             self.relations: SealedFields("relations", memory | {"name"}),
             self.conversations: SealedFields("conversations", message),
-            self.accounts: SealedFields("accounts", frozenset({"api_key"})),
+            self.accounts: SealedFields("accounts", frozenset({"api_key", "base_url", "label", "display_name"})),
         }
 
 

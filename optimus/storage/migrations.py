@@ -12,13 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from optimus.errors import ConfigurationError
+from qdrant_client import models
+
+from optimus.errors import ConfigurationError, SealError
+from optimus.storage.filters import all_of, has_ids
+from optimus.storage.sealing import TAG
+from optimus.storage.table import KIND, PAGE
 from optimus.storage.work import WorkRepository
 
 if TYPE_CHECKING:
     from optimus.storage.store import Store
 
-FORMAT = 2
+FORMAT = 3
 """How records are laid out, counted up whenever an older Optimus could not read or would spoil what this one writes."""
 RESTORING = "restoring"
 """The setting that marks a store as half restored."""
@@ -55,6 +60,35 @@ class Migration:
     run: Callable[[Step], None] = field(repr=False)
 
 
+def _seal_profiles(step: Step) -> None:
+    """Seal what people call themselves, and where their models are, which older versions kept in the clear.
+
+    What belongs to an account whose key is destroyed is deleted: its erasure was cut off before it came so far.
+    """
+    store, accounts = step.store, step.store.names.accounts
+    fields = store.names.sealed[accounts].fields
+    kinds = models.FieldCondition(key=KIND, match=models.MatchAny(any=["preferences", "connection"]))
+    rows, offset = [], None
+    while True:
+        page, offset = store.raw.scroll(
+            collection_name=accounts, scroll_filter=all_of(kinds), limit=PAGE, offset=offset
+        )
+        rows += page
+        if offset is None:
+            break
+    for done, row in enumerate(rows, 1):
+        payload = row.payload or {}
+        clear = {name: payload[name] for name in fields if not str(payload.get(name) or TAG).startswith(TAG)}
+        clear |= {name: "" for name in fields if payload.get(name) == ""}
+        where = models.FilterSelector(filter=all_of(has_ids(str(row.id))))
+        try:
+            if clear:
+                store.client.set_payload(accounts, payload=clear, points=where)
+        except SealError:
+            store.client.delete(accounts, points_selector=where)
+        step.progress(done, len(rows))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(
         before=1,
@@ -62,6 +96,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         name="keeping the users' keys beside the master key",
         run=lambda step: step.store.keyring.check_master(),
     ),
+    Migration(before=2, after=3, name="sealing names and addresses in accounts", run=_seal_profiles),
 )
 """Every step there is, in order; each begins where the one before it ends, the last one ends at `FORMAT`."""
 

@@ -1,11 +1,18 @@
 """Bringing an older store up to date: in order, once, and on from where a crash cut it off."""
 
+from contextlib import closing
+
 import pytest
 
 from optimus import process
 from optimus.errors import ConfigurationError, StoreUnavailableError
+from optimus.models import UserId, new_id, stable_id
+from optimus.settings import load_settings
 from optimus.storage.migrations import FORMAT, MIGRATIONS, Migration, Step, migrate, refuse_other_model
-from optimus.storage.store import Store, open_memory_store
+from optimus.storage.records import Connection, UserPreferences
+from optimus.storage.sealing import TAG
+from optimus.storage.store import Store, open_memory_store, open_store
+from tests.unit.storage.conftest import KEYS, SIZE, START
 
 RECORDS = 5
 
@@ -104,6 +111,32 @@ def test_vectors_of_two_models_are_never_mixed(store: Store):
     refuse_other_model(store.work, "one", 384)
     with pytest.raises(ConfigurationError, match="searched with one, and this Optimus brings two"):
         refuse_other_model(store.work, "two", 384)
+
+
+def test_names_and_addresses_in_the_clear_are_sealed_by_the_next_start(tmp_path):
+    """What an older version kept in the clear of a profile or connection is sealed; what nobody can open goes."""
+    settings = load_settings(data_dir=tmp_path / "data", key_dir=tmp_path / "keys")
+    owner, gone, connection = UserId(new_id()), UserId(new_id()), new_id()
+    with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
+        accounts = store.names.accounts
+        for each in (owner, gone):
+            store.accounts.save_preferences(UserPreferences(user_id=each, display_name="Ada"))
+        kept = Connection(id=connection, user_id=owner, provider="x", label="x", base_url="http://x", created_at=START)
+        store.accounts.save_connection(kept)
+        for point, fields in (
+            (stable_id("preferences", owner), {"display_name": "Ada"}),
+            (stable_id("preferences", gone), {"display_name": "Gone"}),
+            (connection, {"label": "x", "base_url": "http://x"}),
+        ):
+            store.raw.set_payload(collection_name=accounts, payload=fields, points=[point])
+        store.keyring.destroy(gone)
+        store.work.set_setting("format", {"version": 2})
+    with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
+        assert store.accounts.preferences(owner).display_name == "Ada"
+        assert store.accounts.connections(owner) == [kept]
+        assert store.accounts.preferences(gone).version == 0
+        (raw,) = store.raw.retrieve(collection_name=accounts, ids=[connection])
+        assert all(str((raw.payload or {})[field]).startswith(TAG) for field in ("label", "base_url"))
 
 
 def test_steps_lead_from_the_first_format_to_this_one():
