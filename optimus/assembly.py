@@ -21,6 +21,7 @@ from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.graph import MemoryGraph
+from optimus.memory_manager.health import MemoryHealth
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.rules.candidate import Candidate
@@ -34,10 +35,12 @@ from optimus.privacy.receipts import ReceiptSigner
 from optimus.privacy.service import PrivacyService
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
+from optimus.storage.checkups import CheckupRepository
 from optimus.storage.graph import GraphRepository
 from optimus.storage.store import Store
 from optimus.storage.survey import MemorySurvey
 from optimus.system_settings import SystemSettingsService
+from optimus.upkeep import UpkeepService
 
 STOP_S = 10.0
 """How long an erasure waits for an answer to stop."""
@@ -68,14 +71,16 @@ class Running:
     analytics: AnalyticsService
     memory: MemoryManager
     graph: MemoryGraph
+    upkeep: UpkeepService
     embedder: Embedder
     clock: Clock
 
     def stop(self, owner: UserId) -> None:
-        """Stop the owner's answers and wait until they are put away."""
+        """Stop the owner's answers, and a look through their memories; wait until that is done."""
         for generation in self.models.generations.running(owner):
             generation.stop()
             generation.wait(STOP_S)
+        self.upkeep.stop(owner)
 
     def forget(self, owner: UserId) -> None:
         """Drop the owner's figures and words, and the vectors of everybody's last texts."""
@@ -164,6 +169,20 @@ def open_graph(store: Store, shelf: Shelf) -> MemoryGraph:
 def open_survey(store: Store) -> MemorySurvey:
     """Return a look over all memories of an owner."""
     return MemorySurvey(client=store.client, collection=store.names.memories)
+
+
+def open_upkeep(
+    store: Store, shelf: Shelf, memory: MemoryManager, graph: MemoryGraph, preferences: PreferenceService, clock: Clock
+) -> tuple[MemoryHealth, UpkeepService]:
+    """Return what looks through memories, and what does so by itself."""
+    checkups = CheckupRepository(client=store.client, collection=store.names.work, sync=store.sync)
+    health = MemoryHealth(
+        shelf=shelf, survey=open_survey(store), memory=memory, checkups=checkups, derive=derive, clock=clock
+    )
+    upkeep = UpkeepService(
+        health=health, graph=graph, preferences=preferences, accounts=store.accounts, work=store.work, clock=clock
+    )
+    return health, upkeep
 
 
 def open_library(

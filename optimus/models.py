@@ -140,7 +140,8 @@ class MemoryVersion(Value):
     status: MemoryStatus
     changed_at: datetime
     reason: str
-    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw`, `undo`, `revert`, `pin`, `unpin` or `approve`."""
+    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw`, `undo`, `revert`, `pin`, `unpin`, `approve` or
+    `tidy`."""
     undoes: int | None = None
     """The version that an `undo` took back, so that it is taken back once."""
 

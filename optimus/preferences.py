@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import ValidationError
+
 from optimus.errors import ConflictError, InvalidInputError
 from optimus.models import Clock, MemoryType, UserId
 from optimus.storage.accounts import AccountRepository
@@ -101,6 +103,20 @@ class PreferenceService:
             }
 
         return self._change(owner, chosen)
+
+    def choose_upkeep(self, owner: UserId, *, bin_days: int | None, checkup_days: int | None) -> UserPreferences:
+        """Choose how long deleted memories are kept and how often memories are looked through; see the fields.
+
+        Raises:
+            InvalidInputError: a number is out of range; nothing is changed.
+            ConflictError: the preferences change too fast.
+        """
+        chosen = {"bin_days": bin_days, "checkup_days": checkup_days}
+        try:
+            UserPreferences.model_validate({"user_id": owner, **chosen})
+        except ValidationError:
+            raise InvalidInputError(user_message="Choose a number of days that is offered.") from None
+        return self._change(owner, lambda _: dict(chosen))
 
     def choose_model(self, owner: UserId, *, model: str | None, connection_id: str | None) -> UserPreferences:
         """Choose the model of new chats, as `provider:model`; None leaves it to Optimus.

@@ -20,6 +20,7 @@ from optimus.assembly import (
     open_memory,
     open_privacy,
     open_shelf,
+    open_upkeep,
 )
 from optimus.audit import AuditService
 from optimus.auth.service import AuthService
@@ -39,6 +40,7 @@ from optimus.llm_handler.gateway import ModelGateway
 from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.graph import MemoryGraph
+from optimus.memory_manager.health import MemoryHealth
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.masking import mask
@@ -56,6 +58,7 @@ from optimus.storage.migrations import Report, refuse_other_model
 from optimus.storage.overview import gauge
 from optimus.storage.store import Store, open_store
 from optimus.system_settings import SystemSettingsService
+from optimus.upkeep import UpkeepService
 
 CHECKED_AT_START = 1_000
 """How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
@@ -73,6 +76,8 @@ class Services:
     memory: MemoryManager
     library: MemoryLibrary
     graph: MemoryGraph
+    health: MemoryHealth
+    upkeep: UpkeepService
     documents: DocumentShelf
     models: ModelGateway
     preferences: PreferenceService
@@ -131,6 +136,7 @@ class Services:
         """Stop background work and running answers, then flush and close the store; calling it twice does nothing."""
         self.backups.close()
         self.extraction.stop()
+        self.upkeep.close()
         self.privacy.close()
         self.models.close()
         self.chat.close()
@@ -193,8 +199,16 @@ def wire(
     importer = Importer(store=store, memory=memory, preferences=engines.preferences, clock=clock)
     graph = open_graph(store, engines.shelf)
     library, documents = open_library(store, engines.shelf, memory, graph, clock)
+    health, upkeep = open_upkeep(store, engines.shelf, memory, graph, engines.preferences, clock)
     running = Running(
-        store=store, models=models, analytics=analytics, memory=memory, graph=graph, embedder=measured, clock=clock
+        store=store,
+        models=models,
+        analytics=analytics,
+        memory=memory,
+        graph=graph,
+        upkeep=upkeep,
+        embedder=measured,
+        clock=clock,
     )
     return Services(
         settings=settings,
@@ -203,6 +217,8 @@ def wire(
         memory=memory,
         library=library,
         graph=graph,
+        health=health,
+        upkeep=upkeep,
         documents=documents,
         models=models,
         preferences=engines.preferences,

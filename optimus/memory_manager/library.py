@@ -10,7 +10,7 @@ from optimus.errors import NotFoundError
 from optimus.memory_manager import bulk, versions
 from optimus.memory_manager.acts import Way
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.shelf import Shelf
+from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf
 from optimus.memory_manager.versions import VersionChange
 from optimus.memory_manager.views import STATUSES, MemoryViews, Standing
 from optimus.models import (
@@ -33,7 +33,7 @@ _LOOKED_AT = 20
 Progress = Callable[[int], None]
 
 
-_DELETED = MemoryFilter(statuses=STATUSES[Standing.DELETED])
+DELETED = MemoryFilter(statuses=STATUSES[Standing.DELETED])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +109,15 @@ class MemoryLibrary:
 
     def undo_deletion(self, owner: UserId, at: datetime, *, progress: Progress | None = None) -> int:
         """Bring back everything that one act deleted, and return how many; a second time does nothing."""
-        same = _DELETED.model_copy(update={"changed_at": at})
+        same = DELETED.model_copy(update={"changed_at": at})
         return self.restore(owner, [entry.id for entry in self._shelf.index.outline(owner, same)], progress=progress)
 
     def last_deletion(self, owner: UserId) -> Deletion | None:
         """Return what the owner deleted last, as long as it is offered to be taken back."""
         since = self._clock() - UNDO_FOR
-        for memory in self._shelf.index.changed_last(owner, _DELETED, _LOOKED_AT):
+        for memory in self._shelf.index.changed_last(owner, DELETED, _LOOKED_AT):
             if memory.updated_at >= since and memory.history and memory.history[-1].reason == "forget":
-                same = _DELETED.model_copy(update={"changed_at": memory.updated_at})
+                same = DELETED.model_copy(update={"changed_at": memory.updated_at})
                 return Deletion(memory.updated_at, self._shelf.index.count(owner, same))
         return None
 
@@ -137,14 +137,15 @@ class MemoryLibrary:
             return self._shelf.change(owner, memory_id, following)
 
     def approve(self, owner: UserId, memory_id: MemoryId) -> Memory:
-        """Make a memory that waits for review a current one; any other stays as it is.
+        """Make a memory current that waits for review or was put away; any other stays as it is.
 
         Raises:
             NotFoundError: it is missing or not the owner's.
         """
 
         def approved(stored: Memory) -> Memory | None:
-            if stored.status is not MemoryStatus.QUARANTINED:
+            is_away = stored.status is MemoryStatus.ARCHIVED and stored.type in DERIVED_TYPES
+            if stored.status is not MemoryStatus.QUARANTINED and not is_away:
                 return None
             return versions.changed(stored, now=self._clock(), reason="approve", status=MemoryStatus.ACTIVE)
 

@@ -62,6 +62,8 @@ class AuditAction(StrEnum):
     MEMORY_UNDONE = "memory.undone"
     MEMORY_WITHDRAWN = "memory.withdrawn"
     """Messages were deleted, and with them what came only from them."""
+    MEMORY_PURGED = "memory.purged"
+    """Its time in the bin was over."""
     STORE_REPAIRED = "store.repaired"
     """Damage was found at a start, or repaired before it."""
     LOG_CHECKED = "audit.checked"

@@ -168,6 +168,10 @@ class UserPreferences(Value):
     """Kinds that are never kept of what is said in a chat."""
     uses_tools: bool = True
     """Whether models may search and change memories while they answer."""
+    bin_days: int | None = Field(default=90, ge=1, le=3650)
+    """How long deleted memories are kept; None keeps them as long as the account."""
+    checkup_days: int | None = Field(default=7, ge=1, le=365)
+    """How often the memories are looked through for what is wrong with them; None means only when asked."""
     version: int = 0
 
 

@@ -14,7 +14,7 @@ from optimus.storage.table import KIND, MAX_VALUES, PAGE, VERSION, Table
 
 FAILED, WAITING = "failed", "waiting"
 _FINISHED = frozenset({"done", "nothing"})
-_NO_JOBS = frozenset({"setting", "probe", "audit_head"})
+_NO_JOBS = frozenset({"setting", "probe", "audit_head", "checkup"})
 
 
 class JobState(Value):

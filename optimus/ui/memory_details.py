@@ -28,6 +28,7 @@ REASONS = {
     "pin": "Pinned",
     "unpin": "No longer pinned",
     "approve": "You reviewed it and kept it",
+    "tidy": "Tidied up",
 }
 
 
@@ -90,8 +91,8 @@ def _draw_buttons(context: PageContext, memory: Memory) -> None:
             if st.button("Restore", icon=":material/restore_from_trash:", key=f"restore_{memory.id}"):
                 restore(context, [memory.id])
             return
-        if memory.status is MemoryStatus.QUARANTINED:
-            if st.button("Keep it", icon=":material/check:", key=f"approve_{memory.id}", help="Use it in answers"):
+        if label := _approving(memory):
+            if st.button(label, icon=":material/check:", key=f"approve_{memory.id}", help="Use it in answers"):
                 _approve(context, memory)
         elif memory.type is not MemoryType.CONVERSATION:
             if st.button("Edit", icon=":material/edit:", key=f"edit_{memory.id}"):
@@ -102,6 +103,14 @@ def _draw_buttons(context: PageContext, memory: Memory) -> None:
                 _pin(context, memory)
         if st.button("Delete", icon=":material/delete:", key=f"delete_{memory.id}"):
             forget(context, [memory.id])
+
+
+def _approving(memory: Memory) -> str:
+    """Return what the button says that lets answers use a memory; empty where they do, or never may."""
+    if memory.status is MemoryStatus.QUARANTINED:
+        return "Keep it"
+    is_away = memory.status is MemoryStatus.ARCHIVED and memory.type is not MemoryType.CONVERSATION
+    return "Use it again" if is_away else ""
 
 
 def _approve(context: PageContext, memory: Memory) -> None:

@@ -120,6 +120,7 @@ def _warm(opened: Services) -> None:
         _log.exception("a part could not be loaded ahead of its first use")
     opened.extraction.start()
     opened.backups.start()
+    opened.upkeep.start()
 
 
 def _print_start_message(opened: Services, listening: Listening) -> None:

@@ -22,6 +22,7 @@ ALLOWED = {
     "llm_handler": BASE | {"storage", "embedding", "breaker", "llm_handler"},
     "preferences": BASE | {"storage"},
     "memory_tools": BASE | {"memory_manager", "storage"},
+    "upkeep": BASE | {"memory_manager", "storage", "preferences"},
     "chat_memory": BASE | {"memory_manager", "memory_tools", "llm_handler", "preferences", "prompt", "storage"},
     "connections": BASE | {"storage", "auth", "llm_handler", "preferences"},
     "system_settings": BASE | {"storage", "auth", "llm_handler"},
@@ -68,6 +69,7 @@ ALLOWED = {
         "storage",
         "embedding",
         "system_settings",
+        "upkeep",
     },
     "key_rotation": BASE | {"storage", "privacy"},
     "services": BASE
@@ -91,6 +93,7 @@ ALLOWED = {
         "privacy",
         "rescue",
         "key_rotation",
+        "upkeep",
     },
     "rescue_words": BASE | {"storage"},
     "rescue": BASE | {"storage", "auth", "audit", "rescue_words"},
@@ -123,6 +126,7 @@ ALLOWED = {
         "rescue_words",
         "usage",
         "conversations",
+        "upkeep",
     },
     "web": BASE
     | {"web", "ui", "services", "process", "ops", "ops_access", "ops_rescue", "rescue", "restoring", "storage"},
