@@ -12,6 +12,7 @@ from optimus.ui.guard import PageContext, act, run_page
 from optimus.ui.memory_details import draw_details
 from optimus.ui.memory_documents import draw_documents
 from optimus.ui.memory_graph import draw_people
+from optimus.ui.memory_health import draw_health
 from optimus.ui.memory_table import draw_actions, draw_table, draw_undo
 from optimus.ui.memory_view import draw_clear, draw_view
 from optimus.ui.text import count, plain
@@ -34,6 +35,7 @@ def render(context: PageContext) -> None:
     _draw_add(context)
     draw_people(context)
     draw_documents(context)
+    draw_health(context)
 
 
 def _draw_found(context: PageContext, view: MemoryView) -> None:

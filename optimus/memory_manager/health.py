@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from optimus.errors import ConflictError
 from optimus.memory_manager import bulk
@@ -16,8 +17,10 @@ from optimus.memory_manager.repairs import Mender
 from optimus.memory_manager.shelf import Shelf
 from optimus.models import Clock, Memory, MemoryId, UserId
 from optimus.storage.audit_records import AuditAction
-from optimus.storage.checkups import MAX_REPAIRS, Checkup, CheckupRepository, Repair, RepairKind
+from optimus.storage.checkups import MAX_REPAIRS, Checkup, CheckupRepository, Problem, Repair, RepairKind
 from optimus.storage.survey import MemorySurvey
+
+__all__ = ["Checkup", "MemoryHealth", "Problem", "Repair", "RepairKind"]
 
 UNDO_FOR = timedelta(days=30)
 """How long a repair can be taken back here; the versions of a memory stay longer."""
@@ -144,7 +147,7 @@ class MemoryHealth:
                 repair = next((each for each in checkup.repairs if each.id == repair_id), None) if checkup else None
                 following = change(repair) if repair else None
                 if following:
-                    self._change(owner, lambda stored, following=following: _with(stored, following))
+                    self._change(owner, partial(_with, following))
                     done += 1
             progress(number, len(ids))
         return done
@@ -164,7 +167,7 @@ class MemoryHealth:
                 self._memory.acts.did(AuditAction.MEMORY_UNDONE if is_back else action, owner, each.id, Way.HAND)
 
 
-def _with(checkup: Checkup, repair: Repair) -> Checkup:
+def _with(repair: Repair, checkup: Checkup) -> Checkup:
     repairs = tuple(repair if each.id == repair.id else each for each in checkup.repairs)
     return checkup.model_copy(update={"repairs": repairs})
 

@@ -84,8 +84,13 @@ class Mender:
         def back(stored: Memory) -> Memory | None:
             if stored.status is not left or (repair.keep and stored.superseded_by != repair.keep):
                 return None
-            fields = {"status": before.status, "superseded_by": before.superseded_by, "valid_to": before.valid_to}
-            return versions.changed(stored, now=self._now, reason="undo", **fields)
+            return self._tidied(
+                stored,
+                reason="undo",
+                status=before.status,
+                superseded_by=before.superseded_by,
+                valid_to=before.valid_to,
+            )
 
         memory = self._change(before.id, back)
         if memory and is_active(memory):

@@ -10,7 +10,8 @@ import streamlit as st
 from optimus.memory_manager.views import MemoryView, Origin, Standing
 from optimus.models import MemoryType
 from optimus.ui.guard import PageContext
-from optimus.ui.text import day, option, plain, viewer_zone
+from optimus.ui.settings_memory import SETTINGS_PAGE
+from optimus.ui.text import count, day, option, plain, viewer_zone
 
 QUERY_KEY = "memory_query"
 KINDS = {
@@ -51,7 +52,7 @@ def draw_view(context: PageContext) -> MemoryView:
         with st.popover("Filters", icon=":material/tune:", width="content"):
             view = _draw_filters(query or "")
     view = replace(view, kind=_draw_kinds(context, view))
-    _draw_active(view)
+    _draw_active(context, view)
     return view
 
 
@@ -114,7 +115,7 @@ def _draw_kinds(context: PageContext, view: MemoryView) -> MemoryType | None:
     return kind
 
 
-def _draw_active(view: MemoryView) -> None:
+def _draw_active(context: PageContext, view: MemoryView) -> None:
     if view.about:
         st.caption(f"Only what names “{plain(view.about)}”.")
     if view.as_of:
@@ -123,7 +124,10 @@ def _draw_active(view: MemoryView) -> None:
             "then. What was deleted since is not shown."
         )
     elif view.standing is Standing.DELETED:
-        st.caption("Deleted memories are not used in answers. They stay here, and you can bring them back.")
+        days = context.services.preferences.of(context.principal.user_id).bin_days
+        kept = f"for {count(days, 'day')} after they were deleted" if days else "as long as your account"
+        st.caption(f"Deleted memories are not used in answers. They stay here {kept}, and you can bring them back.")
+        st.page_link(SETTINGS_PAGE, label="Change how long", query_params={"section": "Memory"}, width="content")
     elif view.standing is Standing.REPLACED:
         st.caption("What was true before, and messages that are no longer looked up. None of it is used as true now.")
     elif view.kind is MemoryType.CONVERSATION:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
 from optimus.models import MemoryType
 from optimus.ui.guard import PageContext, did
-from optimus.ui.text import option
+from optimus.ui.text import count, option
 
 KINDS = {
     MemoryType.FACT: "Facts and plans",
@@ -17,12 +18,19 @@ KINDS = {
     MemoryType.NOTE: "Notes",
     MemoryType.CONVERSATION: "Whole messages",
 }
+BIN_DAYS: Mapping[int | None, str] = {7: "7 days", 30: "30 days", 90: "90 days", 365: "1 year", None: "always"}
+CHECKUP_DAYS: Mapping[int | None, str] = {1: "every day", 7: "every week", 30: "every month", None: "only when I ask"}
 SETTINGS_PAGE = str(Path(__file__).parent.parent.parent / "pages" / "settings.py")
 """The settings for links; Streamlit knows a page by its path."""
 
 
 def draw_memory(context: PageContext) -> None:
     """Draw the choices; nothing changes before they are saved."""
+    _draw_use(context)
+    _draw_upkeep(context)
+
+
+def _draw_use(context: PageContext) -> None:
     preferences = context.services.preferences
     chosen = preferences.of(context.principal.user_id)
     with st.form(f"memory_{chosen.version}", border=True):
@@ -61,6 +69,36 @@ def draw_memory(context: PageContext) -> None:
     ):
         context.state.done = "Saved"
         st.rerun()
+
+
+def _draw_upkeep(context: PageContext) -> None:
+    preferences = context.services.preferences
+    chosen = preferences.of(context.principal.user_id)
+    kept = _with_own(BIN_DAYS, chosen.bin_days)
+    looks = _with_own(CHECKUP_DAYS, chosen.checkup_days)
+    with st.form(f"upkeep_{chosen.version}", border=True):
+        bin_days = st.selectbox(
+            "Keep deleted memories for", list(kept), list(kept).index(chosen.bin_days), format_func=kept.__getitem__
+        )
+        st.caption("After that they are deleted for good, once a day. Until then they can be brought back.")
+        checkup_days = st.selectbox(
+            "Look through my memories",
+            list(looks),
+            list(looks).index(chosen.checkup_days),
+            format_func=looks.__getitem__,
+        )
+        st.caption("What is found stands on the Memory page, under Health. Nothing is changed by itself.")
+        saved = st.form_submit_button("Save", type="primary", key="upkeep_save")
+    if saved and did(
+        preferences.choose_upkeep, context.principal.user_id, bin_days=bin_days, checkup_days=checkup_days
+    ):
+        context.state.done = "Saved"
+        st.rerun()
+
+
+def _with_own(offered: Mapping[int | None, str], own: int | None) -> dict[int | None, str]:
+    """Return what is offered, and what was chosen elsewhere."""
+    return dict(offered) | ({} if own in offered else {own: count(own or 0, "day")})
 
 
 def draw_memory_note(context: PageContext) -> None:

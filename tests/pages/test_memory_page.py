@@ -222,3 +222,53 @@ def test_a_search_without_results_has_a_way_on(world: World, sign_in: SignIn, me
     assert r"\*\*bold\*\*" in app.info[0].value
     app = click(app, "memory_clear")
     assert shown(app) == list(reversed(TEXTS))
+
+
+def opened(world: World, sign_in: SignIn, key: str) -> AppTest:
+    """Open the page with an expander that is open."""
+    sign_in(world.principal)
+    app = run_app().switch_page("../../pages/memory.py")
+    app.session_state[key] = True
+    return app.run()
+
+
+def test_what_hangs_together_stands_beside_a_memory(world: World, sign_in: SignIn, select):
+    """A memory shows what names the same people; the section shows what is known of somebody, former things as such."""
+    add = world.services.memory.add
+    chosen, _ = add(world.owner, "My sister Maria lives in Porto"), add(world.owner, "Maria is learning Danish")
+    select(chosen.text)
+    app = opened(world, sign_in, f"related_{chosen.id}")
+    assert "Through Maria" in texts(app)
+    app = opened(world, sign_in, "people")
+    app.selectbox(key="people_chosen").select("Maria").run()
+    assert "also my sister" in texts(app)
+    assert "Maria lives in Porto" in texts(app)
+
+
+def test_health_proposes_mends_and_takes_back(world: World, sign_in: SignIn):
+    """Before a look there is a button; then what was found is mended by a click, and taken back by another."""
+    said = [world.services.memory.add(world.owner, text) for text in ("I like tea", "I prefer trains to planes")]
+    unsure = said[0].model_copy(update={"confidence": 0.1})
+    world.services.memory.adopt(world.owner, [unsure], {})
+    app = opened(world, sign_in, "health")
+    assert [button.label for button in app.button if button.key == "health_look"] == ["Look now"]
+    click(app, "health_look")
+    job = world.services.upkeep.job(world.owner)
+    assert job
+    assert job.wait(20)
+    app = opened(world, sign_in, "health")
+    assert "Only guessed" in texts(app)
+    (key,) = [button.key for button in app.button if str(button.key).startswith("make_")]
+    click(app, str(key))
+    assert shown(opened(world, sign_in, "health")) == [said[1].text]
+    app = opened(world, sign_in, "health")
+    (key,) = [button.key for button in app.button if str(button.key).startswith("back_")]
+    click(app, str(key))
+    assert len(shown(opened(world, sign_in, "health"))) == 2
+
+
+def test_an_address_names_a_day_and_an_importance(world: World, sign_in: SignIn, memories: list[Memory]):
+    """Filters from the address hold: nothing was known the day before, and nothing is of the highest importance."""
+    assert shown(asked(world, sign_in, on="2026-02-27")) == []
+    assert len(shown(asked(world, sign_in, on="2026-03-01"))) == 3
+    assert shown(asked(world, sign_in, importance="Highest")) == []

@@ -142,7 +142,7 @@ def test_each_single_problem(health: MemoryHealth, kept: World, write: Write, pr
 
 
 def test_what_an_answer_repeats_and_what_keeps_coming_back_is_a_loop(health: MemoryHealth, kept: World, write: Write):
-    """What a model saved that was known, and what is true again though it was deleted twice, is proposed for the bin."""
+    """What a model saved that was known, and what is true again though it was deleted twice, belongs in the bin."""
     write("I like opera", slot="one")
     echo = write("I like opera", slot="two", provenance=Provenance(source=SourceKind.ASSISTANT))
     for _ in range(2):
