@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from optimus.memory_manager.decide import Known, decide
 from optimus.memory_manager.handwritten import understood
 from optimus.memory_manager.remembering import Derive
+from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf, is_active
 from optimus.memory_manager.wording import Stems, is_negative, normal_form
 from optimus.models import ChangeKind, Memory, MemoryId, MemoryStatus, MemoryType, SourceKind, UserId, stable_id
@@ -42,6 +44,15 @@ _DELETED = MemoryFilter(types=_LOOKED_AT, statuses=frozenset({MemoryStatus.DELET
 _ORDER = tuple(Problem)
 _SAID_BY_MACHINES = frozenset({SourceKind.ASSISTANT, SourceKind.TOOL})
 _NAME_OR_NUMBER = re.compile(r"(?<!^)\b(?:[A-ZÀ-ÖØ-Þ][\w-]*|\d[\d.,:/-]*)")
+_TASTE = re.compile(
+    r"\b(?:likes?|loves?|enjoys?|adores?|prefers?|hates?|dislikes?|detests?|loathes?|avoids?|can(?:'t|not) stand|"
+    r"really|not|don't|doesn't|do|does)\b"
+)
+_AVERSE = re.compile(r"\b(?:hates?|dislikes?|detests?|loathes?|avoids?|can(?:'t|not) stand)\b", re.IGNORECASE)
+_SHARED = 0.5
+"""Of the shorter one's words, so many stand in the longer one, if the two may say the same or the opposite."""
+_HELD = 2_000
+_EACH = MAX_REPAIRS // len(Problem)
 _DAY = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 
 Progress = Callable[[int, int], None]
@@ -61,6 +72,7 @@ class Examination:
         self._now = now
         self._progress = progress
         self._stems: Stems = shelf.stems()
+        self._understood = lru_cache(_HELD)(self._read)
 
     def run(self) -> Checkup:
         """Return what is wrong, with a proposal for each problem, the worst problems first.
@@ -123,20 +135,27 @@ class Examination:
                 yield _repair(Problem.CONTRADICTION, RepairKind.SUPERSEDE, [older.id], keep=newer.id)
 
     def _is_same(self, memory: Memory, other: Known) -> bool:
-        if _marks(memory.text) != _marks(other.memory.text) or is_negative(memory.text) != is_negative(
-            other.memory.text
-        ):
+        if _marks(memory.text) != _marks(other.memory.text) or _leaning(memory.text) != _leaning(other.memory.text):
             return False
         return other.closeness >= SAME or self._decided(memory, other.memory) is ChangeKind.MERGE
 
     def _contradicts(self, newer: Memory, older: Memory) -> bool:
+        if _leaning(newer.text) != _leaning(older.text):
+            about = self._stems(_TASTE.sub(" ", newer.text.casefold()))
+            if about and about == self._stems(_TASTE.sub(" ", older.text.casefold())):
+                return True
         return self._decided(newer, older) is ChangeKind.SUPERSEDE
 
     def _decided(self, newer: Memory, older: Memory) -> ChangeKind:
         """Return what would have become of the newer one, had the older one been known when it was said."""
-        seen = understood(newer.text, newer.type, self._derive(newer.text, now=newer.valid_from))
-        candidate = replace(seen, slot=newer.slot, type=newer.type)
+        words, others = self._stems(newer.text), self._stems(older.text)
+        if newer.slot is None and len(words & others) < _SHARED * min(len(words), len(others)):
+            return ChangeKind.ADD
+        candidate = replace(self._understood(newer.text, newer.valid_from), slot=newer.slot, type=newer.type)
         return decide(candidate, [Known(memory=older, closeness=0.0)], stems=self._stems).kind
+
+    def _read(self, text: str, said_at: datetime) -> Candidate:
+        return understood(text, MemoryType.NOTE, self._derive(text, now=said_at))
 
     def _looped(self, rows: dict[MemoryId, MemoryRow]) -> list[MemoryId]:
         """Return what came from an answer and only repeats what is known, and what came back though deleted twice."""
@@ -204,7 +223,12 @@ class _Found:
                 self._repairs.append(repair)
 
     def repairs(self) -> tuple[Repair, ...]:
-        return tuple(sorted(self._repairs, key=lambda each: _ORDER.index(each.problem))[:MAX_REPAIRS])
+        """Return some of each problem, and then as many as fit of the worst."""
+        each_some = {problem: [each for each in self._repairs if each.problem is problem] for problem in Problem}
+        first = [each for found in each_some.values() for each in found[:_EACH]]
+        rest = [each for found in each_some.values() for each in found[_EACH:]]
+        chosen = [*first, *rest][:MAX_REPAIRS]
+        return tuple(sorted(chosen, key=lambda each: _ORDER.index(each.problem)))
 
 
 def _repair(problem: Problem, kind: RepairKind, targets: Sequence[MemoryId], keep: MemoryId | None = None) -> Repair:
@@ -231,6 +255,11 @@ def _worth(memory: Memory) -> tuple[bool, int, int, datetime, str]:
 def _marks(text: str) -> frozenset[str]:
     """Return the names and numbers of a text: what differs in them is not the same."""
     return frozenset(mark.rstrip(".,:") for mark in _NAME_OR_NUMBER.findall(text))
+
+
+def _leaning(text: str) -> bool:
+    """Tell whether a text denies, or speaks against something; doing both is doing neither."""
+    return is_negative(_AVERSE.sub(" ", text)) != (_AVERSE.search(text) is not None)
 
 
 def _day(match: re.Match[str]) -> date | None:

@@ -199,7 +199,9 @@ class MemoryGraph:
         mentions: dict[MemoryId, Mention] = {}
         wanted, seen = {key}, set[str]()
         for _ in range(2):
-            found = self._repository.naming(owner, wanted - seen, limit=_READ) if wanted - seen else []
+            found = (
+                self._repository.naming(owner, wanted - seen, limit=None if once else _READ) if wanted - seen else []
+            )
             mentions |= {mention.memory_id: mention for mention in found}
             seen |= wanted
             wanted = keys_of(owner, mentions.values(), about=wanted)

@@ -113,10 +113,8 @@ class MemoryViews:
         where = filter_of(view)
         if every_kind:
             where = where.model_copy(update={"types": None})
-        rows = list(self._survey.rows(owner, where))
-        if view.about.strip():
-            named = self._graph.memory_ids(owner, view.about)
-            rows = [row for row in rows if row.id in named]
+        named = self._graph.memory_ids(owner, view.about) if view.about.strip() else None
+        rows = list(self._survey.rows(owner, where, ids=named))
         if view.as_of is None:
             return rows
         return self._rows_then(owner, rows, view.as_of)

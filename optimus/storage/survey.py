@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 
 from optimus.models import MemoryId, MemoryStatus, MemoryType, SourceKind, UserId
 from optimus.storage.collections import DEFAULTS, DENSE, IndexChoice
-from optimus.storage.filters import OWNER_FIELD, all_of
+from optimus.storage.filters import OWNER_FIELD, all_of, has_ids
 from optimus.storage.memory_filter import CHANGED, RECORDED, memory_conditions
 from optimus.storage.memory_payload import SLOT_KEY, recorded_at
 from optimus.storage.records import MemoryFilter
@@ -52,9 +52,12 @@ class MemorySurvey:
         self._collection = collection
         self._searched = choice.search_params()
 
-    def rows(self, owner: UserId, where: MemoryFilter) -> Iterator[MemoryRow]:
-        """Yield all memories that match, in no order, reading 256 at a time."""
-        conditions, offset = all_of(*memory_conditions(owner, where)), None
+    def rows(
+        self, owner: UserId, where: MemoryFilter, *, ids: Collection[MemoryId] | None = None
+    ) -> Iterator[MemoryRow]:
+        """Yield all memories that match, or those of `ids` that do, in no order, reading 256 at a time."""
+        only = [] if ids is None else [has_ids(*ids)]
+        conditions, offset = all_of(*memory_conditions(owner, where), *only), None
         while True:
             with acting_as(owner):
                 records, offset = self._client.scroll(

@@ -23,7 +23,8 @@ def draw_related(context: PageContext, memory: Memory) -> None:
     if not box.open:
         return
     with box:
-        found = act(context.services.graph.related, context.principal.user_id, memory.id)
+        with st.spinner("Looking…"):
+            found = act(context.services.graph.related, context.principal.user_id, memory.id)
         if found is None:
             return
         if not found:
@@ -39,7 +40,8 @@ def draw_people(context: PageContext) -> None:
     if not box.open:
         return
     with box:
-        listed = act(context.services.graph.entities, context.principal.user_id)
+        with st.spinner("Looking…"):
+            listed = act(context.services.graph.entities, context.principal.user_id)
         if listed is None:
             return
         if not listed:

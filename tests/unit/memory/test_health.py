@@ -109,10 +109,14 @@ def test_what_contradicts_is_replaced_by_the_newer(health: MemoryHealth, kept: W
     assert standing(kept, old, new) == before
 
 
-def test_a_denial_contradicts(health: MemoryHealth, kept: World, write: Write):
-    """`I like coffee` and `I don't like coffee` cannot both be true."""
-    old = write("I like coffee", days_old=3, type=MemoryType.PREFERENCE)
-    new = write("I don't like coffee", type=MemoryType.PREFERENCE)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("I like coffee", "I don't like coffee"), ("Maria loves the old opera house", "Maria hates the old opera house")],
+)
+def test_a_denial_contradicts(health: MemoryHealth, kept: World, write: Write, one: str, other: str):
+    """To like something and not to like it, or to hate it, cannot both be true."""
+    old = write(one, days_old=3, type=MemoryType.PREFERENCE)
+    new = write(other, type=MemoryType.PREFERENCE)
     repair = only(health.look(kept.owner))
     assert (repair.problem, repair.keep, repair.targets) == (Problem.CONTRADICTION, new, (old,))
 
