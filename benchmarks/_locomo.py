@@ -167,7 +167,12 @@ def listening() -> Iterator[Listening]:
 def chat_memory(optimus: Listening) -> ChatMemory:
     """Return memory as a chat uses it."""
     services = optimus.services
-    return ChatMemory(memory=services.memory, preferences=services.preferences, queue=services.extraction)
+    return ChatMemory(
+        memory=services.memory,
+        preferences=services.preferences,
+        queue=services.extraction,
+        withholding=services.withholding,
+    )
 
 
 def share(found: Sequence[AbstractSet[str]], evidence: AbstractSet[str]) -> float:

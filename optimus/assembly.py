@@ -41,6 +41,7 @@ from optimus.storage.store import Store
 from optimus.storage.survey import MemorySurvey
 from optimus.system_settings import SystemSettingsService
 from optimus.upkeep import UpkeepService
+from optimus.withholding import Withholding
 
 STOP_S = 10.0
 """How long an erasure waits for an answer to stop."""
@@ -139,6 +140,7 @@ def open_extraction(
     store: Store,
     connections: ConnectionService,
     preferences: PreferenceService,
+    withholding: Withholding,
     *,
     allowance: Allowance,
     derivation: Derivation,
@@ -153,6 +155,7 @@ def open_extraction(
         extractor=extractor,
         connections=connections,
         preferences=preferences,
+        withholding=withholding,
         clock=clock,
     )
     return ExtractionService(

@@ -7,20 +7,17 @@ message. An answer is stored before it is shown as ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 from optimus.allowance import Allowance
+from optimus.answering import AnswerWriter, Task
 from optimus.branches import path
 from optimus.chat_memory import ChatMemory
-from optimus.connections import ConnectionService
 from optimus.conversations import ALL_MESSAGES, ConversationService
 from optimus.drafts import NEW_CHAT, check_message, new_message, title_of
-from optimus.endings import Endings
-from optimus.errors import ConflictError, GenerationBusyError, InvalidInputError, ProviderError
+from optimus.errors import GenerationBusyError, InvalidInputError
 from optimus.llm_handler.gateway import ModelGateway
-from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice, OfflineContext
-from optimus.memory_tools import AnswerTools
+from optimus.llm_handler.requests import ModelChoice
 from optimus.metrics import Metrics
 from optimus.models import (
     ROOT,
@@ -35,10 +32,10 @@ from optimus.models import (
     new_id,
     stable_id,
 )
-from optimus.prompt import generation_request, guided, history_budget, trimmed, unwritten
+from optimus.prompt import unwritten
+from optimus.routing import Router
 from optimus.storage.conversations import ConversationRepository
-from optimus.storage.events import EventRepository
-from optimus.usage import Asked, answer_events, asked, note_answer, parts_of, written_by
+from optimus.usage import Asked, asked
 
 ENDING_S = 0.5
 """An answer is stored before it counts as ended; somebody quick may write again in between."""
@@ -67,20 +64,19 @@ class ChatService(ConversationService):
         self,
         *,
         conversations: ConversationRepository,
-        events: EventRepository,
         memory: ChatMemory,
         models: ModelGateway,
-        connections: ConnectionService,
+        writer: AnswerWriter,
+        router: Router,
         allowance: Allowance,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         super().__init__(conversations=conversations, memory=memory, models=models, clock=clock)
-        self._events = events
-        self._connections = connections
+        self._writer = writer
+        self._router = router
         self._allowance = allowance
         self._metrics = metrics
-        self._endings: Endings[GenerationResult] = Endings()
 
     def send(
         self,
@@ -113,7 +109,8 @@ class ChatService(ConversationService):
         cleaned, attempt = check_message(text), attempt or new_id()
         sent = MessageId(stable_id("message", owner, attempt, cleaned))
         earlier = [each for each in self._before(owner, conversation_id) if each.id not in (sent, _reply_to(sent))]
-        self._allowance.take(owner, asked(choice, cleaned, self._along(earlier, choice), ()))
+        choice = self._router.resolve(owner, choice, cleaned, earlier)
+        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), ()))
         conversation = self._open(owner, conversation_id, cleaned, attempt)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
@@ -137,7 +134,8 @@ class ChatService(ConversationService):
         self._before(owner, old.conversation_id)
         everything = self._conversations.messages(owner, old.conversation_id, limit=ALL_MESSAGES)
         earlier = path(everything, old.id)[:-1][-HISTORY_MESSAGES:]
-        self._allowance.take(owner, asked(choice, cleaned, self._along(earlier, choice), ()))
+        choice = self._router.resolve(owner, choice, cleaned, earlier)
+        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), ()))
         conversation = self._conversations.get(owner, old.conversation_id)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
@@ -158,7 +156,7 @@ class ChatService(ConversationService):
         conversation = self._conversations.get(owner, message.conversation_id)
         if conversation.head:
             self._conversations.change(owner, conversation.id, head=None)
-        recalled, unread = self._memory.try_to_recall(message, choice)
+        recalled = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         reply = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
         answer = {"id": _reply_to(message.id), "parent": message.id, **unwritten(choice, message.text, offline)}
@@ -166,8 +164,10 @@ class ChatService(ConversationService):
         self._conversations.touch(owner, conversation.id)
         reply = self._conversations.add_message(reply)
         if reply.state is MessageState.WRITING:
-            self._answer(reply, message, earlier, offline, choice)
-        return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or unread)
+            self._writer.write(
+                Task(reply=reply, message=message, earlier=earlier, recalled=recalled, offline=offline, choice=choice)
+            )
+        return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or recalled.notice)
 
     def estimate(self, owner: UserId, conversation_id: ConversationId | None, *, choice: ModelChoice) -> Asked:
         """Return what would go along with a next message, whose own tokens and memories come on top.
@@ -176,7 +176,8 @@ class ChatService(ConversationService):
             NotFoundError: the conversation is missing or not the owner's.
         """
         earlier = self.messages(owner, conversation_id)[-HISTORY_MESSAGES:] if conversation_id else []
-        return asked(choice, "", self._along(earlier, choice), ())
+        choice = self._router.resolve(owner, choice, "", earlier)
+        return asked(choice, "", self._writer.along(earlier, choice), ())
 
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
         """Write the last answer again; the message before it is neither lost nor doubled.
@@ -193,8 +194,9 @@ class ChatService(ConversationService):
         if len(messages) < 2 or messages[-1].id != reply.id or reply.role is MessageRole.USER:  # noqa: PLR2004 - a pair
             raise InvalidInputError(user_message="Only the last answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
-        self._allowance.take(owner, asked(choice, message.text, self._along(earlier, choice), ()))
-        recalled, _ = self._memory.try_to_recall(message, choice)
+        choice = self._router.resolve(owner, choice, message.text, earlier)
+        self._allowance.take(owner, asked(choice, message.text, self._writer.along(earlier, choice), ()))
+        recalled = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         anew = unwritten(choice, message.text, offline)
         if reply.state in _UNFINISHED:
@@ -205,7 +207,8 @@ class ChatService(ConversationService):
             fresh = fresh.model_copy(update={"parent": message.id, **anew})
             reply = self._conversations.add_message(fresh)
             self._conversations.change(owner, conversation.id, head=None)
-        self._answer(reply, message, earlier, offline, choice)
+        task = Task(reply=reply, message=message, earlier=earlier, recalled=recalled, offline=offline, choice=choice)
+        self._writer.write(task)
         return reply
 
     def catch_up(self) -> int:
@@ -214,11 +217,11 @@ class ChatService(ConversationService):
         Raises:
             StoreUnavailableError: it is away again.
         """
-        return self._endings.catch_up()
+        return self._writer.endings.catch_up()
 
     def close(self) -> None:
         """Stop trying to store answers that ended while the store was away."""
-        self._endings.close()
+        self._writer.endings.close()
 
     def _before(self, owner: UserId, conversation_id: ConversationId | None) -> list[Message]:
         """Return what was said before, where no answer is being written; one only being put away is waited for."""
@@ -240,58 +243,11 @@ class ChatService(ConversationService):
         self._conversations.create(conversation)
         return conversation
 
-    def _along(self, earlier: Sequence[Message], choice: ModelChoice) -> list[Message]:
-        return trimmed(earlier, history_budget(choice, self._models.history_tokens))
-
     def _remember(self, message: Message, earlier: Sequence[Message]) -> tuple[Message, str | None]:
         changes, notice = self._memory.try_to_remember(message, before=earlier[-CONTEXT_MESSAGES:])
         if not changes:
             return message, notice
         return self._conversations.update_message(message.model_copy(update={"saved": changes})), notice
-
-    def _answer(
-        self,
-        reply: Message,
-        message: Message,
-        earlier: Sequence[Message],
-        offline: OfflineContext,
-        choice: ModelChoice,
-    ) -> None:
-        conversation = self._conversations.get(reply.user_id, reply.conversation_id)
-        along, tools = self._along(earlier, choice), self._memory.tools(message, choice)
-        given = asked(choice, message.text, along, offline.recalled, own=conversation.instructions)
-        given = replace(given, left_out=len(earlier) - len(along))
-        finish = partial(self._finish, reply, message, given, tools)
-        try:
-            credentials = self._connections.credentials(reply.user_id, choice)
-            request = generation_request(reply, message.text, along, offline, credentials)
-            line_up = self._connections.line_up(reply.user_id, choice)
-            request = guided(request, conversation).model_copy(update={"tools": tools, **line_up})
-            self._models.start(request, partial(self._endings.store, finish))
-        except ProviderError as error:
-            finish(GenerationResult(text="", state=MessageState.FAILED, error=error.user_message))
-
-    def _finish(
-        self, reply: Message, message: Message, given: Asked, tools: AnswerTools | None, result: GenerationResult
-    ) -> None:
-        """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""
-        ended = written_by(result)
-        ended |= {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
-        ended["parts"] = None if given.choice.ref == OFFLINE_MODEL else parts_of(given)
-        done = {"tools": tuple(tools.calls), "saved": tuple(tools.changes)} if tools else {}
-        try:
-            self._conversations.update_message(reply.model_copy(update=ended | done))
-        except ConflictError:
-            if self._conversations.message(reply.user_id, reply.id).text != result.text:
-                raise
-        at = self._clock()
-        for event in answer_events(reply, given, result, at=at):
-            self._events.append(event)
-        self._allowance.settle(reply.user_id, given, result)
-        note_answer(self._metrics, given, result)
-        if result.state is not MessageState.FAILED:
-            self._memory.note_use(reply, at=at)
-        self._memory.look_further(message, given.choice)
 
 
 def _reply_to(sent: MessageId) -> MessageId:

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from optimus.errors import OptimusError
 from optimus.llm_handler.offline.question import search_text
-from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, OfflineContext
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, ModelTarget, OfflineContext
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.wording import is_small_talk
 from optimus.memory_tools import AnswerTools
-from optimus.models import ChangeKind, MemoryChange, MemoryId, Message, MessageId, RecalledMemory, UserId
+from optimus.models import ChangeKind, Memory, MemoryChange, MemoryId, Message, MessageId, RecalledMemory, UserId
 from optimus.preferences import PreferenceService
 from optimus.prompt import CHARS_PER_TOKEN, MAX_MEMORIES, WHOLE_TOKENS, offline_context, within_budget
 from optimus.storage.records import MAX_RECALLED
+from optimus.withholding import Withholding
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """What an answer may be made from."""
+
+    given: Sequence[RecalledMemory] = ()
+    withheld: Sequence[Memory] = ()
+    """What bears on the message, too, but is never sent to its model."""
+    notice: str | None = None
+    """What to tell the user where memory was out of reach."""
+
+    @property
+    def all(self) -> list[Memory]:
+        """What would go along if nothing were withheld."""
+        return [*(each.memory for each in self.given), *self.withheld]
 
 
 class LookQueue(Protocol):
@@ -37,10 +56,13 @@ class ChatMemory:
     Taking back and withdrawing are always possible. Every method may raise what the engine's own raises.
     """
 
-    def __init__(self, *, memory: MemoryManager, preferences: PreferenceService, queue: LookQueue) -> None:
+    def __init__(
+        self, *, memory: MemoryManager, preferences: PreferenceService, queue: LookQueue, withholding: Withholding
+    ) -> None:
         self._memory = memory
         self._preferences = preferences
         self._queue = queue
+        self._withholding = withholding
 
     def remember(self, message: Message, *, before: Sequence[Message] = ()) -> tuple[MemoryChange, ...]:
         """Keep what a message says, unless its writer switched that off.
@@ -64,13 +86,18 @@ class ChatMemory:
             _log.exception("a message could not be remembered")
             return (), f"This message was not remembered. {error.user_message}"
 
-    def try_to_recall(self, message: Message, choice: ModelChoice) -> tuple[list[RecalledMemory], str | None]:
+    def try_to_recall(self, message: Message, choice: ModelChoice) -> Recalled:
         """Return what an answer may be made from; when memory is out of reach, nothing, and a sentence on it."""
+        owner = message.user_id
         try:
-            return self.recall(message, limit=MAX_MEMORIES, for_model=choice.ref != OFFLINE_MODEL), None
+            found = self.recall(message, limit=MAX_MEMORIES, for_model=choice.ref != OFFLINE_MODEL)
+            memories = [each.memory for each in found]
+            unsent = self._withholding.unsent(owner, memories, [self._withholding.receiver(choice)])
         except OptimusError as error:
             _log.exception("nothing could be recalled for a message")
-            return [], f"This message was answered without memory. {error.user_message}"
+            return Recalled(notice=f"This message was answered without memory. {error.user_message}")
+        given = [each for each in found if each.memory.id not in unsent]
+        return Recalled(given=given, withheld=[memory for memory in memories if memory.id in unsent])
 
     def recall(self, message: Message, *, limit: int, for_model: bool = False) -> list[RecalledMemory]:
         """Return what is known and bears on a message, as much as its writer and the prompt's share let in.
@@ -98,12 +125,10 @@ class ChatMemory:
         given = {each.memory.id for each in found}
         return [RecalledMemory(memory=memory, score=0.0) for memory in known if memory.id not in given]
 
-    def context(
-        self, message: Message, earlier: Sequence[Message], recalled: Sequence[RecalledMemory]
-    ) -> OfflineContext:
+    def context(self, message: Message, earlier: Sequence[Message], recalled: Recalled) -> OfflineContext:
         """Return what an answer is made from, and what of memory its reader has switched off."""
         chosen = self._preferences.of(message.user_id)
-        return offline_context(message, earlier, recalled).model_copy(
+        return offline_context(message, earlier, recalled.given).model_copy(
             update={
                 "keeps": chosen.remembers,
                 "keeps_all": chosen.remembers and not chosen.never_store,
@@ -111,12 +136,29 @@ class ChatMemory:
             }
         )
 
-    def tools(self, message: Message, choice: ModelChoice) -> AnswerTools | None:
-        """Return what a model may do to memory while it answers a message; None where its writer lets it do nothing."""
+    def tools(self, message: Message, choice: ModelChoice, others: Sequence[ModelTarget] = ()) -> AnswerTools | None:
+        """Return what a model may do to memory while it answers a message; None where its writer lets it do nothing.
+
+        What `others` may not get, who may have to answer in its place, the tools do not tell either.
+        """
         chosen = self._preferences.of(message.user_id)
         if choice.ref == OFFLINE_MODEL or not chosen.uses_tools or not (chosen.recalls or chosen.remembers):
             return None
-        return AnswerTools(memory=self._memory, message=message, chosen=chosen)
+        receivers = [self._withholding.receiver(choice), *map(self._withholding.receiver, others)]
+        unsent = partial(self._withholding.unsent, message.user_id, receivers=receivers)
+        return AnswerTools(memory=self._memory, message=message, chosen=chosen, unsent=unsent)
+
+    def unsent_messages(self, owner: UserId, messages: Sequence[Message], choice: ModelChoice) -> set[MessageId]:
+        """Return those of a chat's messages that are never sent to a model; see `Withholding.unsent_messages`."""
+        return self._withholding.unsent_messages(owner, messages, self._withholding.receiver(choice))
+
+    def may_stand_in(self, other: ModelTarget, recalled: Recalled, along: Sequence[Message], message: Message) -> bool:
+        """Tell whether a model may be given what was gathered for another one."""
+        receiver, owner = self._withholding.receiver(other), message.user_id
+        given = [each.memory for each in recalled.given]
+        if self._withholding.unsent(owner, given, [receiver]):
+            return False
+        return not self._withholding.unsent_messages(owner, along, receiver)
 
     def forget(self, owner: UserId, memory_id: MemoryId) -> MemoryChange:
         """Forget a memory because its owner said so under an answer; return what Undo takes back."""

@@ -16,12 +16,14 @@ from optimus.llm_handler.requests import (
     ConnectionInfo,
     ConnectionTest,
     Credentials,
+    LineUp,
     LocalServer,
     ModelChoice,
     ModelTarget,
     OwnConnection,
     ending,
 )
+from optimus.llm_handler.routing import with_cheapest
 from optimus.models import Clock, Principal, UserId, new_id
 from optimus.preferences import PreferenceService
 from optimus.storage.accounts import AccountRepository
@@ -56,6 +58,10 @@ class ConnectionService:
         """Return every model that the owner can pick, the offline assistant last."""
         return self._models.choices(self._infos(owner))
 
+    def pickable(self, owner: UserId) -> list[ModelChoice]:
+        """Return what the owner can pick for a chat: the models, before them the cheapest that will do."""
+        return with_cheapest(self.choices(owner))
+
     def credentials(self, owner: UserId, choice: ModelChoice) -> Credentials | None:
         """Return what it takes to call a model.
 
@@ -86,7 +92,7 @@ class ConnectionService:
         chosen = self._preferences.of(owner)
         if chosen.default_model is None:
             return None
-        same = [choice for choice in self.choices(owner) if str(choice.ref) == chosen.default_model]
+        same = [choice for choice in self.pickable(owner) if str(choice.ref) == chosen.default_model]
         same.sort(key=lambda choice: choice.connection_id != chosen.default_connection)
         return same[0] if same else None
 
@@ -99,7 +105,7 @@ class ConnectionService:
         if choice is None:
             self._preferences.choose_model(owner, model=None, connection_id=None)
             return
-        if choice not in self.choices(owner):
+        if choice not in self.pickable(owner):
             raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
         self._preferences.choose_model(owner, model=str(choice.ref), connection_id=choice.connection_id)
 
@@ -159,11 +165,11 @@ class ConnectionService:
             raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
         self._preferences.choose_fallbacks(owner, [(str(choice.ref), choice.connection_id) for choice in choices])
 
-    def line_up(self, owner: UserId, choice: ModelChoice) -> dict[str, object]:
+    def line_up(self, owner: UserId, choice: ModelChoice) -> LineUp:
         """Return what a request says of the chosen model's connection, and of whom to ask after it."""
         others = self.fallbacks(owner) if choice.ref != OFFLINE_MODEL else []
-        targets = [self._target(owner, other) for other in others if other != choice]
-        return {"connection_id": choice.connection_id, "title": choice.name, "fallbacks": tuple(targets)}
+        targets = [self._target(owner, other) for other in others if other.place != choice.place]
+        return LineUp(connection_id=choice.connection_id, title=choice.name, fallbacks=tuple(targets))
 
     def is_resting(self, provider: str, connection_id: str | None) -> bool:
         """Tell whether a provider failed so often over a connection that it is left alone for a moment."""

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
 from threading import Event
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optimus.allowance import ExtractionLedger
 from optimus.branches import path
 from optimus.connections import ConnectionService
 from optimus.errors import ConflictError, NotFoundError, ProviderUnreachableError
+from optimus.extraction_batch import Batch, Reach, proposal_of, when_written
 from optimus.llm_handler.extraction import ExtractionRequest, Finding, KnownMemory, MemoryExtractor, SourceMessage
 from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import ModelChoice, PromptTurn
 from optimus.memory_manager.extracted import Derivation, Derived
 from optimus.memory_manager.proposals import Proposal
-from optimus.models import Clock, Memory, Message, MessageRole, Usage
+from optimus.models import Clock, Message, MessageRole, Usage
 from optimus.preferences import PreferenceService
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.failpoints import reached
 from optimus.storage.jobs import ExtractionJob, JobState
 from optimus.storage.records import UserPreferences
 from optimus.usage import extraction_event
+from optimus.withholding import Receiver, Withholding
 
 AROUND_MESSAGES = 6
 """Messages before those to be read that are shown to the model."""
@@ -42,16 +42,6 @@ class Outcome:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
-    """What one call is made from."""
-
-    messages: Sequence[Message]
-    before: Sequence[Message]
-    known: Sequence[Memory]
-    chosen: UserPreferences
 
 
 @dataclass(slots=True)
@@ -77,6 +67,7 @@ class ExtractionReader:
         extractor: MemoryExtractor,
         connections: ConnectionService,
         preferences: PreferenceService,
+        withholding: Withholding,
         clock: Clock,
     ) -> None:
         self._conversations = conversations
@@ -85,6 +76,7 @@ class ExtractionReader:
         self._extractor = extractor
         self._connections = connections
         self._preferences = preferences
+        self._withholding = withholding
         self._clock = clock
         self._cancelled = Event()
         self._call: Future[tuple[Finding, ...]] | None = None
@@ -111,11 +103,15 @@ class ExtractionReader:
         wanted = [job for job in jobs if job.id in present and job.id not in outcomes]
         if wanted:
             self._ledger.allowance.require(wanted[0].user_id)
-            batch = self._batch(wanted[0], [present[job.id] for job in wanted], chosen)
+            reach = self._reach(wanted[0])
+            outcomes |= {job.id: _kept_back(reach.receiver) for job in wanted if job.message_id in reach.unsent}
+            wanted = [job for job in wanted if job.id not in outcomes]
+        if wanted:
+            batch = self._batch(wanted[0], reach, [present[job.id] for job in wanted], chosen)
             spent = _Spent()
             found = self._ask(wanted, batch, spent)
             for place, job in enumerate(wanted):
-                proposals = [_proposal(each, batch) for each in found if each.source == place]
+                proposals = [proposal_of(each, batch) for each in found if each.source == place]
                 outcomes[job.id] = self._apply(job, batch, present[job.id], proposals, _share(spent, len(wanted)))
         return outcomes
 
@@ -137,29 +133,40 @@ class ExtractionReader:
             return None
         return message if message.role is MessageRole.USER else None
 
-    def _batch(self, job: ExtractionJob, messages: Sequence[Message], chosen: UserPreferences) -> _Batch:
+    def _reach(self, job: ExtractionJob) -> Reach:
+        """Return what of a job's chat its model may be shown."""
+        receiver = self._withholding.receiver(self._choice(job))
+        said = self._conversations.messages(job.user_id, job.conversation_id)
+        return Reach(
+            receiver=receiver, said=said, unsent=self._withholding.unsent_messages(job.user_id, said, receiver)
+        )
+
+    def _batch(self, job: ExtractionJob, reach: Reach, messages: Sequence[Message], chosen: UserPreferences) -> Batch:
         """Gather what the call is made from; memories that may not go into answers are not sent here either."""
         first, since = min(message.created_at for message in messages), chosen.remembers_since
         last = max(messages, key=lambda message: message.created_at)
         earlier = [
             message
-            for message in path(self._conversations.messages(job.user_id, job.conversation_id), last.id)
-            if message.created_at < first and (since is None or message.created_at >= since)
+            for message in path(reach.said, last.id)
+            if message.created_at < first
+            and (since is None or message.created_at >= since)
+            and message.id not in reach.unsent
         ]
-        texts = [message.text for message in messages]
-        return _Batch(
+        known = self._derivation.known(job.user_id, [m.text for m in messages]) if chosen.recalls else []
+        unsent = self._withholding.unsent(job.user_id, known, [reach.receiver])
+        return Batch(
             messages=messages,
             before=[] if chosen.never_store else earlier[-AROUND_MESSAGES:],
-            known=self._derivation.known(job.user_id, texts) if chosen.recalls else [],
+            known=[memory for memory in known if memory.id not in unsent],
             chosen=chosen,
         )
 
-    def _ask(self, jobs: Sequence[ExtractionJob], batch: _Batch, spent: _Spent) -> tuple[Finding, ...]:
+    def _ask(self, jobs: Sequence[ExtractionJob], batch: Batch, spent: _Spent) -> tuple[Finding, ...]:
         choice = self._choice(jobs[0])
         request = ExtractionRequest(
             model=choice.ref,
             credentials=self._connections.credentials(jobs[0].user_id, choice),
-            messages=tuple(SourceMessage(text=each.text, written=_written(each)) for each in batch.messages),
+            messages=tuple(SourceMessage(text=each.text, written=when_written(each)) for each in batch.messages),
             around=tuple(PromptTurn(role=each.role, text=each.text) for each in batch.before if each.text),
             known=tuple(KnownMemory(text=memory.text, type=memory.type) for memory in batch.known),
         )
@@ -199,7 +206,7 @@ class ExtractionReader:
             self._ledger.record(jobs[0].user_id, event, choice.ref, spent.usage, spent.cost)
 
     def _apply(
-        self, job: ExtractionJob, batch: _Batch, message: Message, proposals: Sequence[Proposal], share: Outcome
+        self, job: ExtractionJob, batch: Batch, message: Message, proposals: Sequence[Proposal], share: Outcome
     ) -> Outcome:
         own = [each.text for each in (*batch.before, *batch.messages) if each.role is MessageRole.USER]
         derived = self._derivation.derive_from(
@@ -238,22 +245,8 @@ def may_remember(chosen: UserPreferences, message: Message) -> bool:
     return chosen.remembers and (since is None or message.created_at >= since)
 
 
-def _proposal(finding: Finding, batch: _Batch) -> Proposal:
-    zone = _zone(batch.messages[finding.source])
-    event_at = datetime.combine(finding.event_on, time(), zone).astimezone(UTC) if finding.event_on else None
-    return Proposal(
-        text=finding.text,
-        type=finding.type,
-        entities=finding.entities,
-        relations=finding.relations,
-        confidence=finding.confidence,
-        importance=finding.importance,
-        language=finding.language,
-        event_at=event_at,
-        instructs=finding.instructs,
-        decision=finding.decision,
-        target=None if finding.known is None else batch.known[finding.known].id,
-    )
+def _kept_back(receiver: Receiver) -> Outcome:
+    return Outcome(state=JobState.NOTHING, reason=f"Your privacy rules keep this message from {receiver.title}.")
 
 
 def _share(spent: _Spent, count: int) -> Outcome:
@@ -263,15 +256,3 @@ def _share(spent: _Spent, count: int) -> Outcome:
         output_tokens=spent.usage.output_tokens // count,
         cost_usd=None if spent.cost is None else spent.cost / count,
     )
-
-
-def _written(message: Message) -> str:
-    zone = _zone(message)
-    return f"{message.created_at.astimezone(zone):%A %Y-%m-%d %H:%M} ({zone.key})"
-
-
-def _zone(message: Message) -> ZoneInfo:
-    try:
-        return ZoneInfo(message.zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")

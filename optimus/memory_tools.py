@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 
 from optimus.errors import OptimusError
@@ -36,16 +36,29 @@ _log = logging.getLogger(__name__)
 class AnswerTools:
     """The tools of one answer; `calls` and `changes` hold what was done with them. Safe from any thread."""
 
-    def __init__(self, *, memory: MemoryManager, message: Message, chosen: UserPreferences) -> None:
-        """Bind to the message that is answered: whose it is decides whose memories are reached."""
+    def __init__(
+        self,
+        *,
+        memory: MemoryManager,
+        message: Message,
+        chosen: UserPreferences,
+        unsent: Callable[[Sequence[Memory]], Collection[MemoryId]],
+    ) -> None:
+        """Bind to the message that is answered: whose it is decides whose memories are reached.
+
+        `unsent` says which memories the model may not be told of.
+        """
         self._memory = memory
         self._message = message
         self._owner = message.user_id
         self._chosen = chosen
+        self._unsent = unsent
         self._made = 0
         self._lock = Lock()
         self.calls: list[ToolCall] = []
         self.changes: list[MemoryChange] = []
+        self.withheld: set[MemoryId] = set()
+        """What a search found and the model was not told of."""
 
     @property
     def is_spent(self) -> bool:
@@ -54,7 +67,7 @@ class AnswerTools:
 
     def search(self, query: str) -> str:
         """Return what is remembered and bears on a query, as data."""
-        return self._call(ToolCall(name="search_memory", text=query[:200]), lambda: self._found(query))
+        return self._call(None, lambda: self._found(query))
 
     def save(self, text: str) -> str:
         """Remember something; the chat shows it with Undo."""
@@ -84,9 +97,16 @@ class AnswerTools:
 
     def _found(self, query: str) -> str:
         if not (self._chosen.recalls and self._chosen.max_memories):
+            self.calls.append(ToolCall(name="search_memory", text=query[:200]))
             return "The user has switched off that you get notes about them."
         limit = min(FOUND, self._chosen.max_memories)
         found = self._memory.recall(self._owner, query[:1000], limit=limit, exclude_message=self._message.id)
+        unsent = self._unsent([each.memory for each in found])
+        found = [each for each in found if each.memory.id not in unsent]
+        told = tuple(each.memory.id for each in found)
+        with self._lock:
+            self.withheld.update(unsent)
+            self.calls.append(ToolCall(name="search_memory", text=query[:200], found=told))
         rows = [
             {"id": each.memory.id, "text": each.memory.text, "date": f"{each.memory.recorded_at:%Y-%m-%d}"}
             for each in found
@@ -128,7 +148,7 @@ class AnswerTools:
         """Return a memory that the model may have been told of; no messages, and nothing that waits for review."""
         memory = self._memory.get(self._owner, memory_id)
         is_usable = memory.status is MemoryStatus.ACTIVE and memory.type is not MemoryType.CONVERSATION
-        return memory if is_usable else None
+        return memory if is_usable and not self._unsent([memory]) else None
 
     def _note(
         self, memory: Memory, kind: ChangeKind, *, replaced_id: MemoryId | None = None, replaced_text: str | None = None

@@ -13,11 +13,13 @@ from optimus.values import (
     MAX_MESSAGE_CHARS,
     MAX_TITLE_CHARS,
     ROOT,
+    ChangeKind,
     Clock,
     ConversationId,
     MemoryId,
     MessageId,
     MessageRole,
+    MessageState,
     Principal,
     PromptParts,
     Relation,
@@ -29,6 +31,7 @@ from optimus.values import (
     UserId,
     UserStatus,
     Value,
+    Withheld,
     is_uuid,
     new_id,
     stable_id,
@@ -71,6 +74,7 @@ __all__ = [
     "UserId",
     "UserStatus",
     "Value",
+    "Withheld",
     "is_uuid",
     "new_id",
     "stable_id",
@@ -140,8 +144,7 @@ class MemoryVersion(Value):
     status: MemoryStatus
     changed_at: datetime
     reason: str
-    """`edit`, `merge`, `supersede`, `forget`, `restore`, `withdraw`, `undo`, `revert`, `pin`, `unpin`, `approve` or
-    `tidy`."""
+    """What was done, such as `edit`, `merge`, `supersede`, `forget`, `restore`, `undo`, `pin`, `tidy` or `withhold`."""
     undoes: int | None = None
     """The version that an `undo` took back, so that it is taken back once."""
 
@@ -181,6 +184,8 @@ class Memory(Value):
     last_used_at: datetime | None = None
     last_used_in: MessageId | None = None
     last_used_chat: ConversationId | None = None
+    never_send: tuple[str, ...] = ()
+    """To whom its owner never sends it: providers, or groups of them; see `optimus.withholding`."""
     version: int = 1
     history: tuple[MemoryVersion, ...] = ()
 
@@ -207,16 +212,6 @@ class RecalledMemory(Value):
     score: float
     parts: dict[ScorePart, float] = Field(default={})
     """Weighted contribution of each signal; they sum to `score`."""
-
-
-class ChangeKind(StrEnum):
-    """What the update phase did with a candidate."""
-
-    ADD = "add"
-    MERGE = "merge"
-    SUPERSEDE = "supersede"
-    SKIP = "skip"
-    FORGET = "forget"
 
 
 class MemoryChange(Value):
@@ -246,15 +241,6 @@ class MemoryUse(Value):
     """What the score was made of; empty where it was given because little is known."""
 
 
-class MessageState(StrEnum):
-    """How a message ended; `WRITING` after a restart means that it was interrupted."""
-
-    COMPLETE = "complete"
-    WRITING = "writing"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
 class Message(Value):
     """One message of a conversation."""
 
@@ -272,6 +258,9 @@ class Message(Value):
     saved: tuple[MemoryChange, ...] = ()
     used: tuple[MemoryUse, ...] = ()
     tools: tuple[ToolCall, ...] = ()
+    withheld: Withheld | None = None
+    routed: str | None = None
+    """Which model Optimus picked and why, where the user left it to Optimus."""
     parts: PromptParts | None = None
     usage: Usage | None = None
     error: str | None = None

@@ -145,6 +145,14 @@ class PreferenceService:
             raise InvalidInputError("too many fallbacks", user_message=f"At most {MAX_FALLBACKS} models.")
         return self._change(owner, lambda _: {"fallbacks": tuple(places)})
 
+    def choose_never_send(self, owner: UserId, rules: Sequence[tuple[MemoryType, str]]) -> UserPreferences:
+        """Choose which kinds are never sent to whom; `Withholding` checks whom there is.
+
+        Raises:
+            ConflictError: the preferences change too fast.
+        """
+        return self._change(owner, lambda _: {"never_send": tuple(dict.fromkeys(rules))})
+
     def _change(self, owner: UserId, chosen: Callable[[UserPreferences], dict[str, object]]) -> UserPreferences:
         for _ in range(_TRIES):
             before = self.of(owner)

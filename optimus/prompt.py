@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from optimus.llm_handler.agents import MEMORY_RULE
 from optimus.llm_handler.offline.respond import reply as offline_reply
 from optimus.llm_handler.prices import context_tokens
 from optimus.llm_handler.requests import (
@@ -17,6 +16,7 @@ from optimus.llm_handler.requests import (
     OfflineContext,
     PromptTurn,
 )
+from optimus.llm_handler.turns import MEMORY_RULE
 from optimus.models import (
     ChangeKind,
     Conversation,
@@ -180,5 +180,5 @@ def unwritten(choice: ModelChoice, prompt: str, offline: OfflineContext) -> dict
         quoted = {memory.id for memory in offline_reply(prompt, offline).quoted}
         used = tuple(found for found in used if found.memory.id in quoted)
     used_now = tuple(map(memory_use, used))
-    nothing_yet = {"text": "", "error": None, "usage": None}
+    nothing_yet = {"text": "", "error": None, "usage": None, "routed": choice.why or None}
     return {"state": MessageState.WRITING, "model": str(choice.ref), "used": used_now, **nothing_yet}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
+from optimus.answering import AnswerWriter
 from optimus.assembly import (
     Running,
     derive,
@@ -52,6 +53,7 @@ from optimus.preferences import PreferenceService
 from optimus.privacy.importing import Importer
 from optimus.privacy.service import PrivacyService
 from optimus.rescue import record_repairs, unsettled
+from optimus.routing import Router
 from optimus.settings import Settings
 from optimus.storage.folder import prepare_data_folder
 from optimus.storage.migrations import Report, refuse_other_model
@@ -59,6 +61,7 @@ from optimus.storage.overview import gauge
 from optimus.storage.store import Store, open_store
 from optimus.system_settings import SystemSettingsService
 from optimus.upkeep import UpkeepService
+from optimus.withholding import Withholding
 
 CHECKED_AT_START = 1_000
 """How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
@@ -82,6 +85,7 @@ class Services:
     models: ModelGateway
     preferences: PreferenceService
     connections: ConnectionService
+    withholding: Withholding
     chat: ChatService
     allowance: Allowance
     extraction: ExtractionService
@@ -223,6 +227,7 @@ def wire(
         models=models,
         preferences=engines.preferences,
         connections=engines.connections,
+        withholding=engines.withholding,
         chat=chat,
         allowance=engines.allowance,
         extraction=extraction,
@@ -250,6 +255,7 @@ class _Engines:
     preferences: PreferenceService
     connections: ConnectionService
     allowance: Allowance
+    withholding: Withholding
 
 
 def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock) -> _Engines:
@@ -258,9 +264,10 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
     models = ModelGateway(settings=settings, clock=clock, rules=system, metrics=store.metrics)
     system.follow(models.stop_forbidden)
     preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
+    memory = open_memory(store, embedder, clock, system.max_memories)
     return _Engines(
         system=system,
-        memory=open_memory(store, embedder, clock, system.max_memories),
+        memory=memory,
         shelf=open_shelf(store, embedder, system.max_memories),
         models=models,
         preferences=preferences,
@@ -268,6 +275,7 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
             accounts=accounts, models=models, preferences=preferences, clock=clock, audit=audit
         ),
         allowance=Allowance(accounts=accounts, limits=system.current, clock=clock),
+        withholding=Withholding(memory=memory, preferences=preferences, catalogue=models.catalogue),
     )
 
 
@@ -276,6 +284,7 @@ def _extraction(settings: Settings, store: Store, engines: _Engines, clock: Cloc
         store,
         engines.connections,
         engines.preferences,
+        engines.withholding,
         allowance=engines.allowance,
         derivation=Derivation(shelf=engines.shelf, memory=engines.memory, derive=derive, clock=clock),
         extractor=MemoryExtractor(gateway=engines.models, mask=mask, timeout_s=float(settings.request_timeout_s)),
@@ -284,12 +293,28 @@ def _extraction(settings: Settings, store: Store, engines: _Engines, clock: Cloc
 
 
 def _chat(store: Store, engines: _Engines, extraction: ExtractionService, clock: Clock) -> ChatService:
-    return ChatService(
+    memory = ChatMemory(
+        memory=engines.memory,
+        preferences=engines.preferences,
+        queue=extraction,
+        withholding=engines.withholding,
+    )
+    writer = AnswerWriter(
         conversations=store.conversations,
         events=store.events,
-        memory=ChatMemory(memory=engines.memory, preferences=engines.preferences, queue=extraction),
+        memory=memory,
         models=engines.models,
         connections=engines.connections,
+        allowance=engines.allowance,
+        clock=clock,
+        metrics=store.metrics,
+    )
+    return ChatService(
+        conversations=store.conversations,
+        memory=memory,
+        models=engines.models,
+        writer=writer,
+        router=Router(connections=engines.connections, preferences=engines.preferences, models=engines.models),
         allowance=engines.allowance,
         clock=clock,
         metrics=store.metrics,

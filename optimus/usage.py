@@ -55,6 +55,11 @@ class Asked:
     left_out: int = 0
     """Earlier messages that did not go along, because they were too much."""
 
+    @classmethod
+    def nothing(cls, choice: ModelChoice) -> Asked:
+        """Return that a model was given nothing, because something hindered it."""
+        return cls(choice=choice, prompt_tokens=0, memory_tokens=0, history_tokens=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

@@ -114,6 +114,25 @@ class Principal(Value):
     """Signed in with a one-time code: nothing but choosing an own password is allowed."""
 
 
+class ChangeKind(StrEnum):
+    """What the update phase did with a candidate."""
+
+    ADD = "add"
+    MERGE = "merge"
+    SUPERSEDE = "supersede"
+    SKIP = "skip"
+    FORGET = "forget"
+
+
+class MessageState(StrEnum):
+    """How a message ended; `WRITING` after a restart means that it was interrupted."""
+
+    COMPLETE = "complete"
+    WRITING = "writing"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
 class ToolCall(Value):
     """What a model did with a tool while it wrote an answer."""
 
@@ -124,6 +143,18 @@ class ToolCall(Value):
     memory_id: MemoryId | None = None
     asks: bool = False
     """Whether it waits for the user's word."""
+    found: tuple[MemoryId, ...] = ()
+    """What a search told the model of."""
+
+
+class Withheld(Value):
+    """What a model was not given for an answer, because its user never sends it there."""
+
+    to: str
+    """Who did not get it, as the user reads it."""
+    memories: int = 0
+    messages: int = 0
+    """Earlier messages of the chat that hold such memories, or may."""
 
 
 class PromptParts(Value):

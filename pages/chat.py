@@ -36,7 +36,7 @@ def render(context: PageContext) -> None:
     if messages and messages[-1].state is not MessageState.WRITING:
         running = None
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"):
-        choice = draw_model_picker(context, messages[-1].model if messages else None)
+        choice = draw_model_picker(context, messages[-1] if messages else None)
         if begun := draw_options(context, conversation, choice):
             open_conversation(begun)
     body = _body(context, conversation)

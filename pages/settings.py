@@ -12,6 +12,7 @@ from optimus.ui.settings_appearance import draw_appearance
 from optimus.ui.settings_data import draw_data
 from optimus.ui.settings_memory import draw_memory
 from optimus.ui.settings_models import draw_models
+from optimus.ui.settings_privacy import draw_privacy
 from optimus.ui.settings_sessions import draw_sessions
 
 SECTIONS = {
@@ -19,6 +20,7 @@ SECTIONS = {
     "Sessions": draw_sessions,
     "Models": draw_models,
     "Memory": draw_memory,
+    "Privacy": draw_privacy,
     "Appearance": draw_appearance,
     "Your data": draw_data,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,10 @@ class ProviderEntry:
     """Names to start with; what the provider lists on a test comes on top."""
     listing: Listing = Listing.BEARER
     listing_path: str = "/models"
+    sees: str = ""
+    """Matches the names of models that take images; empty where none is known to."""
+    reads_pdf: bool = False
+    """Whether its models take PDF files as they are."""
     is_offered: bool = True
     """Whether it stands under "Connect a model"."""
 
@@ -55,6 +60,8 @@ _ENTRIES = (
         settings_name="openai",
         key_url="https://platform.openai.com/api-keys",
         models=("gpt-6.1-terra", "gpt-6.1-sol", "gpt-6-luna", "gpt-6-astra"),
+        sees=r"gpt-(4o|4\.1|[5-9])|o[34]",
+        reads_pdf=True,
     ),
     ProviderEntry(
         key="openai-chat",
@@ -64,6 +71,7 @@ _ENTRIES = (
         settings_name="openai",
         key_url="https://platform.openai.com/api-keys",
         is_offered=False,
+        sees=r"gpt-(4o|4\.1|[5-9])|o[34]",
     ),
     ProviderEntry(
         key="anthropic",
@@ -75,6 +83,8 @@ _ENTRIES = (
         models=("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5"),
         listing=Listing.ANTHROPIC,
         listing_path="/v1/models?limit=100",
+        sees=r"claude-",
+        reads_pdf=True,
     ),
     ProviderEntry(
         key="google",
@@ -87,6 +97,8 @@ _ENTRIES = (
         models=("gemini-3.8-flash", "gemini-4-argon", "gemini-3.5-flash-lite"),
         listing=Listing.GOOGLE,
         listing_path="/v1beta/models?pageSize=200",
+        sees=r"gemini-",
+        reads_pdf=True,
     ),
     ProviderEntry(
         key="groq",
@@ -98,6 +110,7 @@ _ENTRIES = (
         has_free_tier=True,
         models=("openai/gpt-oss-120b", "openai/gpt-oss-20b", "qwen/qwen3.8-27b"),
         listing_path="/openai/v1/models",
+        sees=r"meta-llama/llama-4",
     ),
     ProviderEntry(
         key="mistral",
@@ -109,6 +122,7 @@ _ENTRIES = (
         has_free_tier=True,
         models=("mistral-medium-latest", "mistral-large-latest", "mistral-small-latest"),
         listing_path="/v1/models",
+        sees=r"pixtral|mistral-(small|medium)",
     ),
     ProviderEntry(
         key="xai",
@@ -118,6 +132,7 @@ _ENTRIES = (
         settings_name="xai",
         key_url="https://console.x.ai",
         models=("grok-4.7", "grok-4.3", "grok-4-1-fast-non-reasoning"),
+        sees=r"grok-(4|2-vision)",
     ),
     ProviderEntry(
         key="together",
@@ -127,6 +142,7 @@ _ENTRIES = (
         settings_name="together",
         key_url="https://api.together.ai/settings/api-keys",
         models=("openai/gpt-oss-120b", "Qwen/Qwen3.5-9B", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        sees=r"meta-llama/Llama-4|.*-VL-",
     ),
     ProviderEntry(
         key="compatible",
@@ -134,6 +150,7 @@ _ENTRIES = (
         build=providers.build_compatible,
         settings_name="compatible",
         needs_key=False,
+        sees=r".*(llava|vision|pixtral|gemma-?3|minicpm-v|[-_.]?vl\b)",
     ),
     ProviderEntry(
         key=OFFLINE_MODEL.provider,
@@ -164,6 +181,15 @@ class Catalogue:
     def offered(self) -> tuple[ProviderEntry, ...]:
         """Return what a person can connect."""
         return tuple(entry for entry in self._entries.values() if entry.is_offered)
+
+    def sees(self, provider: str, name: str) -> bool:
+        """Tell whether a model is known to take images."""
+        entry = self._entries.get(provider)
+        return bool(entry and entry.sees and re.match(entry.sees, name, re.IGNORECASE))
+
+    def reads_pdf(self, provider: str) -> bool:
+        """Tell whether a provider's models take PDF files as they are."""
+        return provider in self._entries and self._entries[provider].reads_pdf
 
     def get(self, key: str) -> ProviderEntry:
         """Return one entry.

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, Field, model_validator
 
 from optimus.errors import ProviderResponseError
-from optimus.llm_handler.agents import MEMORY_CLOSE, MEMORY_OPEN
 from optimus.llm_handler.extraction_instructions import INSTRUCTIONS
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import Credentials, ModelRef, PromptTurn
 from optimus.llm_handler.translate import translate
+from optimus.llm_handler.turns import MEMORY_CLOSE, MEMORY_OPEN
 from optimus.models import ChangeKind, MemoryType, Relation, Usage, Value
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ class ModelGateway:
         self._built = BuiltModels()
         deadlines = Deadlines(first_token_s=float(settings.first_token_timeout_s), whole_s=whole_s)
         self._agent = ChatAgent(deadlines=deadlines, monotonic=outside.monotonic)
-        self._listed = ListedModels(ask=self._ask_shared_server, clock=clock)
+        self._listed = ListedModels(ask=lambda: self.loop.submit(self._list_shared()), clock=clock)
         self.generations = Generations()
         self._tasks: set[Future[None]] = set()
         self._settled: set[str] = set()
@@ -141,6 +141,10 @@ class ModelGateway:
     def is_allowed(self, provider: str) -> bool:
         """Tell whether a provider is known and may be used here."""
         return provider in self.catalogue and self._endpoints.is_allowed(self.catalogue.get(provider))
+
+    def takes_tools(self, ref: ModelRef) -> bool:
+        """Tell whether a model may take tools: no server has refused them for it yet."""
+        return self._agent.takes_tools(ref)
 
     def stop_forbidden(self) -> None:
         """Stop the answers of providers that are not allowed any more; what was written stays."""
@@ -270,9 +274,6 @@ class ModelGateway:
     async def _discover(self) -> list[LocalServer]:
         await asyncio.to_thread(self._clients.modern)
         return await find_local(self._clients, self.catalogue.get(_COMPATIBLE), self._local_ports)
-
-    def _ask_shared_server(self) -> Future[tuple[str, ...]]:
-        return self.loop.submit(self._list_shared())
 
     async def _list_shared(self) -> tuple[str, ...]:
         entry = self.catalogue.get(_COMPATIBLE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import Field, SecretStr
 
@@ -48,6 +48,8 @@ class ModelRef(Value):
 
 
 OFFLINE_MODEL = ModelRef(provider="offline", name="assistant")
+CHEAPEST = ModelRef(provider="optimus", name="cheapest")
+"""Stands for whichever model is the cheapest that can do what is asked for."""
 
 
 class PromptTurn(Value):
@@ -107,6 +109,14 @@ class ModelTarget(Value):
     is_local: bool = False
 
 
+class LineUp(TypedDict):
+    """What a request says of a model's connection, and of whom to ask after it."""
+
+    connection_id: str | None
+    title: str
+    fallbacks: tuple[ModelTarget, ...]
+
+
 class GivenUp(Value):
     """A model that was asked for an answer before another one, and why it did not give it."""
 
@@ -132,7 +142,7 @@ class GenerationRequest(Value):
     """Whom to ask where the model does not begin to answer, in this order."""
     instructions: str
     memory_block: str | None = None
-    """Memories as lines of data; `agents.frame_memories` delimits and escapes them before they are sent."""
+    """Memories as lines of data; `turns.frame_memories` delimits and escapes them before they are sent."""
     history: tuple[PromptTurn, ...] = ()
     prompt: str
     temperature: float | None = None
@@ -176,11 +186,18 @@ class ModelChoice(Value):
     """Runs on this machine: nothing leaves it."""
     connection_id: str | None = None
     """The user's own connection that offers it; None where the settings do."""
+    why: str = ""
+    """Why Optimus picked it, as a sentence; empty where the user did."""
+
+    @property
+    def place(self) -> tuple[ModelRef, str | None]:
+        """What tells it from every other choice."""
+        return self.ref, self.connection_id
 
     @property
     def name(self) -> str:
         """The model's name with who offers it."""
-        return self.title if self.ref == OFFLINE_MODEL else f"{self.title} · {self.provider_title}"
+        return self.title if self.ref in {OFFLINE_MODEL, CHEAPEST} else f"{self.title} · {self.provider_title}"
 
 
 class OwnConnection(Value):

@@ -263,6 +263,28 @@ class MemoryManager(MemoryReads):
         with self.changing(owner):
             adopt(self._shelf, owner, memories, around)
 
+    def never_send(self, owner: UserId, memory_id: MemoryId, to: Sequence[str]) -> Memory:
+        """Choose to whom a memory is never sent; `optimus.withholding` knows whom there is.
+
+        Raises:
+            NotFoundError: it is missing or not the owner's.
+        """
+        wanted = tuple(dict.fromkeys(to))
+
+        def following(stored: Memory) -> Memory | None:
+            if stored.never_send == wanted:
+                return None
+            return versions.changed(stored, now=self._clock(), reason="withhold", never_send=wanted)
+
+        with self.changing(owner):
+            changed = self._shelf.change(owner, memory_id, following)
+        self.acts.did(AuditAction.MEMORY_WITHHELD, owner, memory_id, Way.HAND)
+        return changed
+
+    def some(self, owner: UserId, ids: Sequence[MemoryId]) -> list[Memory]:
+        """Return those of the memories that exist and are the owner's, whatever their status."""
+        return self._shelf.index.get(owner, ids)
+
     def changing(self, owner: UserId) -> RLock:
         """Return what to hold while an owner's memories are read and changed."""
         return self._locks[hash(owner) % _LOCKS]

@@ -36,6 +36,7 @@ class ExportedPreferences(Value):
     max_memories: int = Field(ge=0, le=MAX_RECALLED)
     never_store: tuple[MemoryType, ...] = ()
     uses_tools: bool = True
+    never_send: tuple[tuple[MemoryType, str], ...] = ()
 
 
 class ExportedConnection(Value):

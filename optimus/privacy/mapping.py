@@ -18,6 +18,7 @@ from optimus.models import (
     Message,
     MessageId,
     MessageState,
+    ToolCall,
     UserId,
     stable_id,
 )
@@ -71,10 +72,13 @@ class Mapping:
                 "state": MessageState.STOPPED if is_written else message.state,
                 "parent": message.parent and self._message_id(message.parent),
                 "saved": tuple(saved),
-                "tools": tuple(each.model_copy(update={"asks": False}) for each in message.tools),
+                "tools": tuple(self._call(each) for each in message.tools),
                 "used": tuple(used),
             }
         )
+
+    def _call(self, call: ToolCall) -> ToolCall:
+        return call.model_copy(update={"asks": False, "found": tuple(map(self.memory_id, call.found))})
 
     def memory(self, memory: Memory) -> Memory:
         """Return the memory as the owner's, with its versions, its status and the mark of who said it."""

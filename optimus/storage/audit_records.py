@@ -61,6 +61,8 @@ class AuditAction(StrEnum):
     MEMORY_RESTORED = "memory.restored"
     MEMORY_UNDONE = "memory.undone"
     MEMORY_WITHDRAWN = "memory.withdrawn"
+    MEMORY_WITHHELD = "memory.withheld"
+    """To whom it is never sent was chosen."""
     """Messages were deleted, and with them what came only from them."""
     MEMORY_PURGED = "memory.purged"
     """Its time in the bin was over."""

@@ -101,7 +101,7 @@ class CollectionNames:
         """Which payload fields are sealed, by collection."""
         told = {"entities", "relations", "slot", "title", "heading"}
         memory = frozenset({"data", "text_lemmatized", "hash", "history"} | told)
-        message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
+        message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools", "withheld"})
         return {
             self.memories: SealedFields("memories", memory),
             self.memories_entities: SealedFields("memories_entities", memory),

@@ -172,6 +172,8 @@ class UserPreferences(Value):
     """How long deleted memories are kept; None keeps them as long as the account."""
     checkup_days: int | None = Field(default=7, ge=1, le=365)
     """How often the memories are looked through for what is wrong with them; None means only when asked."""
+    never_send: tuple[tuple[MemoryType, str], ...] = ()
+    """Kinds that are never sent to a provider, or group of them: see `optimus.withholding`."""
     version: int = 0
 
 

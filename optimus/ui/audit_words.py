@@ -55,6 +55,7 @@ TITLES = {
     AuditAction.MEMORY_UNDONE: "Change to a memory undone",
     AuditAction.MEMORY_PURGED: "Memory deleted for good from the bin",
     AuditAction.MEMORY_WITHDRAWN: "Messages deleted with what came from them",
+    AuditAction.MEMORY_WITHHELD: "Chosen who never gets a memory",
     AuditAction.STORE_REPAIRED: "Damage found or repaired",
     AuditAction.LOG_CHECKED: "Log checked",
     AuditAction.LOG_EXPORTED: "Log exported",

@@ -9,7 +9,16 @@ import streamlit as st
 from optimus.extraction import Look
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
-from optimus.models import ChangeKind, MemoryChange, Message, MessageId, MessageRole, MessageState, PromptParts
+from optimus.models import (
+    ChangeKind,
+    MemoryChange,
+    Message,
+    MessageId,
+    MessageRole,
+    MessageState,
+    PromptParts,
+    Withheld,
+)
 from optimus.ui.chat_sidebar import MEMORY_PAGE
 from optimus.ui.chat_versions import draw_again, draw_tools, draw_versions
 from optimus.ui.guard import PageContext, did, is_still
@@ -33,6 +42,10 @@ def draw_message(
         if message.instead:
             st.caption(plain(message.instead))
         _draw_ending(context, message, choice, is_last=is_last)
+        if message.routed and message.state is not MessageState.FAILED:
+            st.caption(f":material/route: {plain(message.routed)}")
+        if message.withheld:
+            st.caption(f":material/visibility_off: {plain(withheld_text(message.withheld))}")
         _draw_used(message)
         for place, change in enumerate(message.saved):
             _draw_saved(context, message, change, place)
@@ -121,6 +134,14 @@ def _draw_used(message: Message) -> None:
             st.caption(f"Answered by {plain(message.model)}")
         if message.parts:
             st.caption(_parts_text(message.parts))
+
+
+def withheld_text(withheld: Withheld) -> str:
+    """Say what a model was not given."""
+    kept = [count(withheld.memories, "memory")] if withheld.memories else []
+    kept += [count(withheld.messages, "earlier message")] if withheld.messages else []
+    verb = "was" if withheld.memories + withheld.messages == 1 else "were"
+    return f"{' and '.join(kept)} {verb} not sent to {withheld.to}."
 
 
 def _parts_text(parts: PromptParts) -> str:

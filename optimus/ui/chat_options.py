@@ -67,7 +67,9 @@ def _draw_estimate(context: PageContext, conversation: Conversation | None, choi
     if given is None:
         return
     st.markdown("**Your next message**")
-    if choice.ref == OFFLINE_MODEL:
+    if given.choice.why:
+        st.caption(plain(given.choice.why))
+    if given.choice.ref == OFFLINE_MODEL:
         st.caption("The offline assistant takes no tokens and costs nothing.")
         return
     st.caption(

@@ -7,7 +7,8 @@ import streamlit as st
 from optimus.auth.permissions import Action, is_allowed
 from optimus.connections import COMPATIBLE
 from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
-from optimus.llm_handler.requests import OFFLINE_MODEL, LocalServer, ModelChoice
+from optimus.llm_handler.requests import CHEAPEST, OFFLINE_MODEL, LocalServer, ModelChoice
+from optimus.models import Message
 from optimus.ui.guard import PageContext, act, did, is_still
 from optimus.ui.state import ui_state
 from optimus.ui.text import count, plain
@@ -15,16 +16,19 @@ from optimus.ui.text import count, plain
 _PICKER = "model_picker"
 
 
-def draw_model_picker(context: PageContext, last: str | None) -> ModelChoice:
+def draw_model_picker(context: PageContext, last: Message | None) -> ModelChoice:
     """Draw the picker at the head of the chat and return the chosen model.
 
-    Until one is picked in this tab, it is the model of the `last` answer here, or the one of new chats.
+    Until one is picked in this tab, it is what was picked for the `last` answer here, or the one of new chats.
     """
-    choices = {choice_key(choice): choice for choice in context.services.connections.choices(context.principal.user_id)}
+    choices = {
+        choice_key(choice): choice for choice in context.services.connections.pickable(context.principal.user_id)
+    }
     state = context.state
     if state.model not in choices:
         usual = context.services.connections.preferred(context.principal.user_id)
-        state.model = choice_key(next((c for c in choices.values() if str(c.ref) == last), usual))
+        before = last and (str(CHEAPEST) if last.routed else last.model)
+        state.model = choice_key(next((c for c in choices.values() if str(c.ref) == before), usual))
     st.session_state[_PICKER] = state.model
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right", width="content"):
         st.selectbox(

@@ -11,6 +11,7 @@ from optimus.ui.chat_sidebar import CHAT_PAGE
 from optimus.ui.guard import PageContext, act
 from optimus.ui.memory_graph import draw_related
 from optimus.ui.memory_table import forget, restore
+from optimus.ui.settings_privacy import draw_never_send
 from optimus.ui.text import STATUS_NAMES, TYPE_NAMES, count, day, minute, plain
 
 _QUOTED = 200
@@ -29,6 +30,7 @@ REASONS = {
     "unpin": "No longer pinned",
     "approve": "You reviewed it and kept it",
     "tidy": "Tidied up",
+    "withhold": "You changed who never gets it",
 }
 
 
@@ -101,6 +103,7 @@ def _draw_buttons(context: PageContext, memory: Memory) -> None:
             label = "Unpin" if memory.pinned else "Pin"
             if st.button(label, icon=":material/keep:", key=f"pin_{memory.id}", help="Prefer it in answers"):
                 _pin(context, memory)
+        draw_never_send(context, memory)
         if st.button("Delete", icon=":material/delete:", key=f"delete_{memory.id}"):
             forget(context, [memory.id])
 
@@ -182,6 +185,8 @@ def _facts(memory: Memory) -> str:
         parts.insert(1, STATUS_NAMES[memory.status])
     if memory.pinned:
         parts.append("pinned")
+    if memory.never_send:
+        parts.append("not sent everywhere")
     if memory.confirmations > 1:
         parts.append(f"said {count(memory.confirmations, 'time')}")
     return " · ".join(parts)

@@ -35,7 +35,7 @@ def draw_models(context: PageContext) -> None:
 
 def _draw_default(context: PageContext) -> None:
     service, owner = context.services.connections, context.principal.user_id
-    choices = {choice_key(choice): choice for choice in service.choices(owner)}
+    choices = {choice_key(choice): choice for choice in service.pickable(owner)}
     chosen = service.default(owner)
     stored = choice_key(chosen) if chosen else _AUTOMATIC
     version = context.services.preferences.of(owner).version

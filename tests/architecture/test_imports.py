@@ -21,9 +21,11 @@ ALLOWED = {
     **{name: BASE | {"storage", "embedding", name} for name in ENGINES},
     "llm_handler": BASE | {"storage", "embedding", "breaker", "llm_handler"},
     "preferences": BASE | {"storage"},
+    "withholding": BASE | {"llm_handler", "memory_manager", "preferences"},
     "memory_tools": BASE | {"memory_manager", "storage"},
     "upkeep": BASE | {"memory_manager", "storage", "preferences"},
-    "chat_memory": BASE | {"memory_manager", "memory_tools", "llm_handler", "preferences", "prompt", "storage"},
+    "chat_memory": BASE
+    | {"memory_manager", "memory_tools", "llm_handler", "preferences", "prompt", "storage", "withholding"},
     "connections": BASE | {"storage", "auth", "llm_handler", "preferences"},
     "system_settings": BASE | {"storage", "auth", "llm_handler"},
     "allowance": BASE | {"storage", "llm_handler", "system_settings", "usage"},
@@ -38,23 +40,47 @@ ALLOWED = {
     "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "branches": BASE,
     "conversations": BASE | {"storage", "branches", "chat_memory", "drafts", "llm_handler"},
-    "chat": BASE
+    "answering": BASE
     | {
         "allowance",
+        "chat_memory",
+        "connections",
+        "endings",
+        "llm_handler",
+        "memory_tools",
+        "prompt",
+        "storage",
+        "usage",
+    },
+    "routing": BASE | {"llm_handler", "connections", "preferences", "prompt", "usage"},
+    "chat": BASE
+    | {
+        "routing",
+        "allowance",
+        "answering",
         "branches",
         "usage",
         "storage",
         "chat_memory",
-        "memory_tools",
         "conversations",
         "llm_handler",
-        "connections",
         "drafts",
-        "endings",
         "prompt",
     },
+    "extraction_batch": BASE | {"llm_handler", "memory_manager", "storage", "withholding"},
     "extraction_reader": BASE
-    | {"allowance", "storage", "memory_manager", "branches", "llm_handler", "connections", "preferences", "usage"},
+    | {
+        "allowance",
+        "storage",
+        "memory_manager",
+        "branches",
+        "extraction_batch",
+        "llm_handler",
+        "connections",
+        "preferences",
+        "usage",
+        "withholding",
+    },
     "extraction": BASE | {"storage", "llm_handler", "connections", "preferences", "extraction_reader"},
     "assembly": BASE
     | ENGINES
@@ -70,12 +96,16 @@ ALLOWED = {
         "embedding",
         "system_settings",
         "upkeep",
+        "withholding",
     },
     "key_rotation": BASE | {"storage", "privacy"},
     "services": BASE
     | ENGINES
     | {
+        "answering",
         "assembly",
+        "routing",
+        "withholding",
         "extraction",
         "analytics",
         "audit",
@@ -127,6 +157,7 @@ ALLOWED = {
         "usage",
         "conversations",
         "upkeep",
+        "withholding",
     },
     "web": BASE
     | {"web", "ui", "services", "process", "ops", "ops_access", "ops_rescue", "rescue", "restoring", "storage"},

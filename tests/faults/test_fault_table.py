@@ -103,7 +103,7 @@ def world(server: FakeQdrant, tmp_path_factory: pytest.TempPathFactory) -> Itera
     assert store.link
     assert server.faults
     store.link.on_return(services.catch_up)
-    services.chat._endings._pause_s = 0.02
+    services.chat._writer.endings._pause_s = 0.02
     server.faults.deadline_s = PATIENT_S
     store.link._clock = store.link.breaker._clock = server.faults.clock
     store.link.breaker._rest_s = 0.05

@@ -5,8 +5,8 @@ import pytest
 
 from optimus.errors import GenerationBusyError
 from optimus.llm_handler import PromptTurn
-from optimus.llm_handler.agents import MEMORY_CLOSE, MEMORY_OPEN
 from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.turns import MEMORY_CLOSE, MEMORY_OPEN
 from optimus.models import MessageRole, MessageState, UserId, new_id
 from tests.fakes import wire_formats
 from tests.unit.llm.support import KEY, NOW, Ending, bare_settings, ended, make_request, wait_until

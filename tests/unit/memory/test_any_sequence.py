@@ -232,7 +232,7 @@ def live(examples: int, steps: int) -> None:
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Life, settings=profile)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Life, settings=profile)
 
 
 def test_any_sequence():

@@ -1,0 +1,139 @@
+"""The writing of one answer: what its model is given and not given, and how its end is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from optimus.allowance import Allowance
+from optimus.chat_memory import ChatMemory, Recalled
+from optimus.connections import ConnectionService
+from optimus.endings import Endings
+from optimus.errors import ConflictError, OptimusError
+from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice, ModelTarget, OfflineContext
+from optimus.memory_tools import AnswerTools
+from optimus.metrics import Metrics
+from optimus.models import Clock, MemoryId, Message, MessageState, Withheld
+from optimus.prompt import generation_request, guided, history_budget, trimmed
+from optimus.storage.conversations import ConversationRepository
+from optimus.storage.events import EventRepository
+from optimus.usage import Asked, answer_events, asked, note_answer, parts_of, written_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One answer to be written."""
+
+    reply: Message
+    message: Message
+    """What it answers."""
+    earlier: Sequence[Message]
+    recalled: Recalled
+    offline: OfflineContext
+    choice: ModelChoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What an answer's model was given, and what was kept from it."""
+
+    asked: Asked
+    tools: AnswerTools | None
+    withheld: Sequence[MemoryId]
+    unsent: int
+    """Earlier messages that were kept back."""
+
+
+class AnswerWriter:
+    """Has models write answers, and stores how each ended before anybody sees it as ended."""
+
+    def __init__(
+        self,
+        *,
+        conversations: ConversationRepository,
+        events: EventRepository,
+        memory: ChatMemory,
+        models: ModelGateway,
+        connections: ConnectionService,
+        allowance: Allowance,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._conversations = conversations
+        self._events = events
+        self._memory = memory
+        self._models = models
+        self._connections = connections
+        self._allowance = allowance
+        self._clock = clock
+        self._metrics = metrics
+        self.endings: Endings[GenerationResult] = Endings()
+
+    def along(self, earlier: Sequence[Message], choice: ModelChoice) -> list[Message]:
+        """Return the earlier messages that a model has room for."""
+        return trimmed(earlier, history_budget(choice, self._models.history_tokens))
+
+    def write(self, task: Task) -> None:
+        """Begin to write an answer whose message is stored; what hinders it becomes the answer's failure."""
+        reply, choice, nothing = task.reply, task.choice, Asked.nothing(task.choice)
+        given = _Given(asked=nothing, tools=None, withheld=(), unsent=0)
+        try:
+            conversation = self._conversations.get(reply.user_id, reply.conversation_id)
+            fitting = self.along(task.earlier, choice)
+            unsent = self._memory.unsent_messages(reply.user_id, fitting, choice)
+            along = [message for message in fitting if message.id not in unsent]
+            line_up = self._connections.line_up(reply.user_id, choice)
+            others = self._standing_in(task, along, line_up["fallbacks"])
+            tools = self._memory.tools(task.message, choice, others)
+            own, memories = conversation.instructions, task.offline.recalled
+            measured = asked(choice, task.message.text, along, memories, own=own)
+            measured = replace(measured, left_out=len(task.earlier) - len(fitting))
+            withheld = [memory.id for memory in task.recalled.withheld]
+            given = _Given(asked=measured, tools=tools, withheld=withheld, unsent=len(unsent))
+            credentials = self._connections.credentials(reply.user_id, choice)
+            request = generation_request(reply, task.message.text, along, task.offline, credentials)
+            changes = {"tools": tools, **line_up, "fallbacks": others}
+            request = guided(request, conversation).model_copy(update=changes)
+            self._models.start(request, partial(self.endings.store, partial(self._finish, task, given)))
+        except OptimusError as error:
+            failed = GenerationResult(text="", state=MessageState.FAILED, error=error.user_message)
+            self._finish(task, given, failed)
+
+    def _standing_in(
+        self, task: Task, along: Sequence[Message], others: Sequence[ModelTarget]
+    ) -> tuple[ModelTarget, ...]:
+        """Return the fallbacks that may be given what the chosen model is given."""
+        may = self._memory.may_stand_in
+        return tuple(other for other in others if may(other, task.recalled, along, task.message))
+
+    def _finish(self, task: Task, given: _Given, result: GenerationResult) -> None:
+        """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""
+        reply, measured, tools = task.reply, given.asked, given.tools
+        ended = written_by(result)
+        ended |= {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
+        ended["parts"] = None if measured.choice.ref == OFFLINE_MODEL else parts_of(measured)
+        ended["withheld"] = _withheld(given)
+        done = {"tools": tuple(tools.calls), "saved": tuple(tools.changes)} if tools else {}
+        try:
+            self._conversations.update_message(reply.model_copy(update=ended | done))
+        except ConflictError:
+            if self._conversations.message(reply.user_id, reply.id).text != result.text:
+                raise
+        at = self._clock()
+        for event in answer_events(reply, measured, result, at=at):
+            self._events.append(event)
+        self._allowance.settle(reply.user_id, measured, result)
+        note_answer(self._metrics, measured, result)
+        if result.state is not MessageState.FAILED:
+            self._memory.note_use(reply, at=at)
+        self._memory.look_further(task.message, measured.choice)
+
+
+def _withheld(given: _Given) -> Withheld | None:
+    """Return what is told under the answer of what its model did not get; None where it got everything."""
+    memories = {*given.withheld, *(given.tools.withheld if given.tools else ())}
+    if not (memories or given.unsent):
+        return None
+    return Withheld(to=given.asked.choice.provider_title, memories=len(memories), messages=given.unsent)
