@@ -113,6 +113,7 @@ class AnswerWriter:
         reply, measured, tools = task.reply, given.asked, given.tools
         ended = written_by(result)
         ended |= {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
+        ended["thinking"] = result.thinking
         ended["parts"] = None if measured.choice.ref == OFFLINE_MODEL else parts_of(measured)
         ended["withheld"] = _withheld(given)
         done = {"tools": tuple(tools.calls), "saved": tuple(tools.changes)} if tools else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from optimus import branches
 from optimus.chat_memory import ChatMemory
@@ -18,6 +18,7 @@ from optimus.models import (
     Clock,
     Conversation,
     ConversationId,
+    Effort,
     MemoryId,
     Message,
     MessageId,
@@ -100,7 +101,13 @@ class ConversationService:
         return conversation
 
     def guide(
-        self, owner: UserId, conversation_id: ConversationId | None, *, instructions: str, temperature: float | None
+        self,
+        owner: UserId,
+        conversation_id: ConversationId | None,
+        *,
+        instructions: str,
+        temperature: float | None,
+        effort: Effort | None = None,
     ) -> ConversationId:
         """Choose what models heed in a conversation and how freely they answer there; return which one it is.
 
@@ -109,6 +116,7 @@ class ConversationService:
             conversation_id: Which one; None begins a new one.
             instructions: In the user's words; empty for none.
             temperature: 0 to 1; None leaves it to the model.
+            effort: How long models think first; None leaves it to them.
 
         Raises:
             InvalidInputError: the text is too long, or the number is out of range.
@@ -123,7 +131,8 @@ class ConversationService:
         if temperature is not None and not 0 <= temperature <= 1:
             raise InvalidInputError(user_message="Choose a number between 0 and 1.")
         place = conversation_id or self.begin(owner).id
-        self._conversations.change(owner, place, instructions=cleaned, temperature=temperature)
+        wanted = effort if effort in get_args(Effort) else None
+        self._conversations.change(owner, place, instructions=cleaned, temperature=temperature, effort=wanted)
         return place
 
     def show_branch(self, owner: UserId, message_id: MessageId) -> None:

@@ -16,6 +16,7 @@ from optimus.values import (
     ChangeKind,
     Clock,
     ConversationId,
+    Effort,
     MemoryId,
     MessageId,
     MessageRole,
@@ -48,6 +49,7 @@ __all__ = [
     "Clock",
     "Conversation",
     "ConversationId",
+    "Effort",
     "Memory",
     "MemoryChange",
     "MemoryId",
@@ -249,6 +251,8 @@ class Message(Value):
     user_id: UserId
     role: MessageRole
     text: str
+    thinking: str = ""
+    """What the model let see of its thinking before it wrote the text."""
     created_at: datetime
     zone: str | None = None
     """Name of the time zone in which it was written; None means UTC."""
@@ -283,6 +287,8 @@ class Conversation(Value):
     instructions: str = Field(default="", max_length=MAX_INSTRUCTIONS_CHARS)
     """What the user wants models to know or heed in this conversation."""
     temperature: float | None = Field(default=None, ge=0, le=1)
+    effort: Effort | None = None
+    """How long models think first in this conversation; None leaves it to them."""
     head: MessageId | None = None
     """The last message of the branch that is shown; None means the newest message."""
     version: int = 1

@@ -166,8 +166,8 @@ def guided(request: GenerationRequest, conversation: Conversation) -> Generation
     """Return a request that heeds what the user chose for this conversation."""
     own = conversation.instructions
     more = f"\n\nThe user's own instructions for this conversation:\n{own}" if own else ""
-    changes = {"instructions": f"{request.instructions}{more}", "temperature": conversation.temperature}
-    return request.model_copy(update=changes)
+    chosen = {"temperature": conversation.temperature, "effort": conversation.effort}
+    return request.model_copy(update={"instructions": f"{request.instructions}{more}", **chosen})
 
 
 def unwritten(choice: ModelChoice, prompt: str, offline: OfflineContext) -> dict[str, object]:
@@ -180,5 +180,5 @@ def unwritten(choice: ModelChoice, prompt: str, offline: OfflineContext) -> dict
         quoted = {memory.id for memory in offline_reply(prompt, offline).quoted}
         used = tuple(found for found in used if found.memory.id in quoted)
     used_now = tuple(map(memory_use, used))
-    nothing_yet = {"text": "", "error": None, "usage": None, "routed": choice.why or None}
+    nothing_yet = {"text": "", "error": None, "usage": None, "thinking": "", "routed": choice.why or None}
     return {"state": MessageState.WRITING, "model": str(choice.ref), "used": used_now, **nothing_yet}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -131,6 +131,10 @@ class MessageState(StrEnum):
     WRITING = "writing"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+Effort = Literal["low", "medium", "high"]
+"""How long a model thinks before it answers."""
 
 
 class ToolCall(Value):

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from optimus.errors import OptimusError, ProviderResponseError, ProviderTimeoutError
+from optimus.errors import OptimusError, ProviderTimeoutError
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import GenerationRequest, ModelRef
+from optimus.llm_handler.run_events import (
+    begins_answer,
+    is_tool_result,
+    refuse_cut_answer,
+    text_of,
+    thought_of,
+    tokens_of,
+)
 from optimus.llm_handler.tools import TOOL_RULE, AgentDependencies, add_tools
 from optimus.llm_handler.translate import translate
 from optimus.llm_handler.turns import history_messages, user_turn
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
 PING_TIMEOUT_S = 20.0
 _TOO_SLOW = "The model did not begin to answer in time. Your message is kept; try again or choose another model."
 _TOO_LONG = "The model took too long to answer. What arrived is kept; try again for a whole answer."
-_REFUSES_TOOLS = {400, 404, 422, 500, 501}
+_REFUSALS = {400, 404, 422, 500, 501}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +55,7 @@ class ChatAgent:
         self._monotonic = monotonic
         self._agent: Agent[None, str] | None = None
         self._with_tools: Agent[AgentDependencies, str] | None = None
-        self._without: set[str] = set()
+        self._without: set[tuple[_Extra, str]] = set()
 
     def load(self) -> Agent[None, str]:
         """Import the agent library, which takes seconds the first time, and return the agent."""
@@ -61,7 +70,8 @@ class ChatAgent:
 
     def takes_tools(self, ref: ModelRef) -> bool:
         """Tell whether no server has refused tools for a model yet."""
-        return not any(key.startswith(f"{ref}@") for key in self._without)
+        refused = (place for extra, place in self._without if extra is _Extra.TOOLS)
+        return not any(place.startswith(f"{ref}@") for place in refused)
 
     async def write(
         self, generation: Generation, request: GenerationRequest, model: Model, *, ends_at: float | None = None
@@ -110,39 +120,85 @@ class ChatAgent:
             raise translate(exc) from exc
 
     async def _stream(self, request: GenerationRequest, model: Model, watch: _Watch) -> None:
-        """Stream an answer, with tools where the model takes them; a server that refuses them is asked without."""
+        """Stream an answer, with tools and thoughts where the model takes that; whoever refuses is asked without."""
         from pydantic_ai.exceptions import ModelHTTPError  # noqa: PLC0415
 
-        key = f"{request.model}@{model.base_url}"
-        if request.tools is None or key in self._without or not model.profile.get("supports_tools", True):
-            await self._run(request, model, watch, None)
-            return
-        try:
-            await self._run(request, model, watch, AgentDependencies(memory=request.tools))
-        except ModelHTTPError as exc:
-            if watch.has_begun or not _refuses_tools(exc.status_code, exc.body):
-                raise
-            await self._run(request, model, watch, None)
-            self._without.add(key)
+        place = f"{request.model}@{model.base_url}"
+        extras, dropped = {extra for extra in _wanted(request, model) if (extra, place) not in self._without}, set()
+        while True:
+            try:
+                await self._run(request, model, watch, extras)
+            except ModelHTTPError as exc:
+                refused = None if watch.has_begun else _refused(exc.status_code, exc.body, extras)
+                if refused is None:
+                    raise
+                extras.remove(refused)
+                dropped.add((refused, place))
+            else:
+                self._without |= dropped
+                return
 
-    async def _run(
-        self, request: GenerationRequest, model: Model, watch: _Watch, deps: AgentDependencies | None
-    ) -> None:
-        agent: Any = self.load() if deps is None else self._with_tools
-        rule = "" if deps is None else f"\n{TOOL_RULE}"
+    async def _run(self, request: GenerationRequest, model: Model, watch: _Watch, extras: Collection[_Extra]) -> None:
+        has_tools = _Extra.TOOLS in extras
+        agent: Any = self._with_tools if has_tools and self.load() else self.load()
+        rule = f"\n{TOOL_RULE}" if has_tools else ""
         run = agent.run_stream_events(
             user_turn(request),
             message_history=history_messages(request.history),
             instructions=f"{request.instructions}{rule}",
-            deps=deps,
+            deps=AgentDependencies(memory=request.tools) if has_tools else None,
             model=model,
-            model_settings={"timeout": self._deadlines.whole_s} | _freedom(request, model),
+            model_settings={"timeout": self._deadlines.whole_s} | _freedom(request, model) | _thoughts(request, extras),
         )
         async with run as events:
             watch.events = events
             async for event in events:
                 watch.see(event)
-            _refuse_cut_answer(events)
+            refuse_cut_answer(events)
+
+
+class _Extra(StrEnum):
+    """What a model may refuse, and can be asked without."""
+
+    TOOLS = "tools"
+    EFFORT = "effort"
+    """To think first, for so long."""
+    SUMMARY = "summary"
+    """To tell what it thought, where that is asked for separately."""
+
+
+_SIGNS = {
+    _Extra.SUMMARY: ("summary", "summaries"),
+    _Extra.EFFORT: ("reasoning", "thinking", "effort"),
+    _Extra.TOOLS: ("tool", "function call"),
+}
+"""How an error says what is refused (`... does not support tools`)."""
+
+
+def _wanted(request: GenerationRequest, model: Model) -> set[_Extra]:
+    """Return what a request has for which a model is fit by all that is known."""
+    profile = model.profile
+    wanted = set()
+    if request.tools is not None and profile.get("supports_tools", True):
+        wanted.add(_Extra.TOOLS)
+    if request.effort and profile.get("supports_thinking"):
+        wanted.add(_Extra.EFFORT)
+        if model.system == "openai" and profile.get("openai_supports_reasoning"):
+            wanted.add(_Extra.SUMMARY)
+    return wanted
+
+
+def _thoughts(request: GenerationRequest, extras: Collection[_Extra]) -> dict[str, Any]:
+    effort = {"thinking": request.effort} if _Extra.EFFORT in extras else {}
+    return effort | ({"openai_reasoning_summary": "auto"} if _Extra.SUMMARY in extras else {})
+
+
+def _refused(status: int, body: object, extras: Collection[_Extra]) -> _Extra | None:
+    """Return which of the extras an error is about, if about any."""
+    if status not in _REFUSALS:
+        return None
+    said = str(body).lower()
+    return next((extra for extra, signs in _SIGNS.items() if extra in extras and any(s in said for s in signs)), None)
 
 
 def _freedom(request: GenerationRequest, model: Model) -> ModelSettings:
@@ -151,12 +207,6 @@ def _freedom(request: GenerationRequest, model: Model) -> ModelSettings:
     if request.temperature is None or any(model.profile.get(flag) for flag in fixed):
         return {}
     return {"temperature": request.temperature}
-
-
-def _refuses_tools(status: int, body: object) -> bool:
-    """Tell whether an error says that a model cannot call tools (`... does not support tools`)."""
-    said = str(body).lower()
-    return status in _REFUSES_TOOLS and ("tool" in said or "function call" in said)
 
 
 class _Watch:
@@ -177,11 +227,12 @@ class _Watch:
         return self._first_ms is not None or self._called
 
     def see(self, event: Any) -> None:
-        if not self._generation.has_begun and _begins_answer(event):
+        if not self._generation.has_begun and begins_answer(event):
             self._generation.has_begun = True
             self.on_begin()
-        text = _text_of(event)
-        if _is_tool_result(event):
+        self._generation.push_thought(thought_of(event))
+        text = text_of(event)
+        if is_tool_result(event):
             self._called = self._is_next_apart = True
         if text and self._is_next_apart:
             text = f"\n\n{text}" if self._generation.text else text
@@ -191,7 +242,7 @@ class _Watch:
         self._generation.push(text)
 
     def finish(self) -> None:
-        usage = _run_usage(self.events)
+        usage = tokens_of(self.events)
         self._generation.measure(
             Usage(
                 input_tokens=usage[0],
@@ -203,48 +254,3 @@ class _Watch:
 
     def _elapsed_ms(self) -> float:
         return (self._monotonic() - self._started) * 1000
-
-
-def _begins_answer(event: Any) -> bool:
-    """Tell whether the model began to answer: with text, with thoughts or with the use of a tool."""
-    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart  # noqa: PLC0415
-
-    if isinstance(event, PartStartEvent):
-        return not isinstance(event.part, TextPart) or bool(event.part.content)
-    return isinstance(event, PartDeltaEvent)
-
-
-def _text_of(event: Any) -> str:
-    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta  # noqa: PLC0415
-
-    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
-        return event.part.content
-    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
-        return event.delta.content_delta
-    return ""
-
-
-def _is_tool_result(event: Any) -> bool:
-    from pydantic_ai.messages import FunctionToolResultEvent  # noqa: PLC0415
-
-    return isinstance(event, FunctionToolResultEvent)
-
-
-def _run_usage(events: AgentRunEvents[str] | None) -> tuple[int, int]:
-    from pydantic_ai.exceptions import UserError  # noqa: PLC0415
-
-    try:
-        usage = None if events is None else events.usage
-    except UserError:
-        usage = None
-    return (0, 0) if usage is None else (usage.input_tokens, usage.output_tokens)
-
-
-def _refuse_cut_answer(events: AgentRunEvents[str]) -> None:
-    """Raise where the stream ended without the provider's word that the answer is whole.
-
-    A connection that closes between two chunks looks like a proper end to the HTTP library.
-    """
-    result = events.result
-    if result is not None and result.response.finish_reason is None:
-        raise ProviderResponseError("no finish reason")

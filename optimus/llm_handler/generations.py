@@ -21,6 +21,7 @@ from optimus.models import ConversationId, MessageId, MessageState, Usage, UserI
 FOLLOW_INTERVAL_S = 0.25
 MAX_ANSWER_BYTES = 150_000
 """Sealed and encoded it still fits one record of the store (256 KB)."""
+MAX_THOUGHT_CHARS = 12_000
 MAX_PER_USER = 3
 
 EndCallback = Callable[[GenerationResult], None]
@@ -37,6 +38,7 @@ class Generation:
         self.message_id: MessageId = request.message_id
         self.model: ModelRef = request.model
         self._parts: list[str] = []
+        self._thoughts: list[str] = []
         self._bytes = 0
         self._usage = self._spent = Usage()
         self._given_up: list[GivenUp] = []
@@ -122,6 +124,21 @@ class Generation:
             self._parts.append(text)
             self._changed.notify_all()
 
+    @property
+    def thoughts(self) -> str:
+        """What the model let see of its thinking so far."""
+        with self._changed:
+            return "".join(self._thoughts)
+
+    def push_thought(self, text: str) -> None:
+        """Add a piece of the model's thinking; what is beyond `MAX_THOUGHT_CHARS` is not kept."""
+        if not text:
+            return
+        with self._changed:
+            room = MAX_THOUGHT_CHARS - sum(map(len, self._thoughts))
+            if room > 0:
+                self._thoughts.append(text if len(text) <= room else f"{text[: room - 1]}…")
+
     def measure(self, usage: Usage) -> None:
         """Set what the call took so far; what calls before it took of the same model is added."""
         self._usage = usage.model_copy(
@@ -151,6 +168,7 @@ class Generation:
             state, error = MessageState.FAILED, known.user_message
         return GenerationResult(
             text=self.text,
+            thinking=self.thoughts,
             state=state,
             error=error,
             usage=self._usage,

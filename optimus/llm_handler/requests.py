@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 
 from optimus.models import (
     ConversationId,
+    Effort,
     MemoryChange,
     MemoryUse,
     MessageId,
@@ -147,6 +148,8 @@ class GenerationRequest(Value):
     prompt: str
     temperature: float | None = None
     """How freely to answer, 0 to 1; None leaves it to the model."""
+    effort: Effort | None = None
+    """How long to think first; None leaves it to the model."""
     offline: OfflineContext
     tools: Any = Field(default=None, exclude=True, repr=False)
     """The `MemoryTools` that the model may call; None where it has none."""
@@ -156,6 +159,8 @@ class GenerationResult(Value):
     """How an answer ended. `text` is kept in every state, so a partial answer is never lost."""
 
     text: str
+    thinking: str = ""
+    """What the model let see of its thinking; it is shown, and never sent or remembered."""
     state: MessageState
     """`COMPLETE`, `STOPPED` or `FAILED`."""
     error: str | None = None

@@ -101,7 +101,8 @@ class CollectionNames:
         """Which payload fields are sealed, by collection."""
         told = {"entities", "relations", "slot", "title", "heading"}
         memory = frozenset({"data", "text_lemmatized", "hash", "history"} | told)
-        message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools", "withheld"})
+        message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
+        message |= {"withheld", "thinking"}
         return {
             self.memories: SealedFields("memories", memory),
             self.memories_entities: SealedFields("memories_entities", memory),

@@ -35,6 +35,7 @@ def draw_message(
 ) -> None:
     """Draw a message that is complete, stopped or failed."""
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
+        _draw_thinking(message.thinking, "What the model thought")
         if message.role is MessageRole.USER:
             st.text(message.text)
         elif message.text:
@@ -65,6 +66,7 @@ def draw_running(context: PageContext, generation: Generation) -> None:
     with st.chat_message("assistant", avatar=_AVATARS[MessageRole.ASSISTANT]):
         if generation.waits_for:
             st.caption(generation.waits_for)
+        _draw_thinking(generation.thoughts, ":shimmer[Thinking]" if not generation.text else "What the model thought")
         st.write_stream(_moment(generation), cursor=" ▌")
     st.rerun()
 
@@ -108,6 +110,13 @@ def _moment(generation: Generation) -> Iterator[str]:
     yield from generation.follow(FOLLOW_S)
     if generation.result is None:
         st.stop()
+
+
+def _draw_thinking(thoughts: str, label: str) -> None:
+    """Draw what a model let see of its thinking, folded; nothing where it let see nothing."""
+    if thoughts:
+        with st.expander(label, type="compact"):
+            st.text(thoughts)
 
 
 def _draw_ending(context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import streamlit as st
 
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
-from optimus.models import MAX_INSTRUCTIONS_CHARS, Conversation, ConversationId
+from optimus.models import MAX_INSTRUCTIONS_CHARS, Conversation, ConversationId, Effort
 from optimus.ui.guard import PageContext, act
 from optimus.ui.text import plain
 from optimus.usage import EXPECTED_ANSWER, expected_cost, expected_tokens
@@ -13,8 +15,8 @@ from optimus.usage import EXPECTED_ANSWER, expected_cost, expected_tokens
 
 def draw_options(context: PageContext, conversation: Conversation | None, choice: ModelChoice) -> ConversationId | None:
     """Draw the button that opens everything of this chat; return the chat whose instructions were saved just now."""
-    is_guided = conversation and (conversation.instructions or conversation.temperature is not None)
-    label = ":primary[This chat]" if is_guided else "This chat"
+    chosen = (conversation.instructions, conversation.effort, conversation.temperature) if conversation else ()
+    label = ":primary[This chat]" if any(each not in {"", None} for each in chosen) else "This chat"
     with st.popover(label, icon=":material/tune:", type="tertiary", key="chat_options", help="Options and costs"):
         saved = _draw_guide(context, conversation)
         _draw_estimate(context, conversation, choice)
@@ -24,6 +26,7 @@ def draw_options(context: PageContext, conversation: Conversation | None, choice
 
 def _draw_guide(context: PageContext, conversation: Conversation | None) -> ConversationId | None:
     own, freedom = (conversation.instructions, conversation.temperature) if conversation else ("", None)
+    thinks = conversation.effort if conversation else None
     with st.form(f"guide_{conversation.id if conversation else 'new'}", border=False):
         instructions = st.text_area(
             "Instructions for this chat",
@@ -39,6 +42,14 @@ def _draw_guide(context: PageContext, conversation: Conversation | None) -> Conv
             format_func=lambda step: "As the model likes" if step is None else f"{step:.1f}",
             help="The model's temperature. 0 is the most predictable; some models take no notice of it.",
         )
+        effort = st.select_slider(
+            "How long models think first",
+            [None, *get_args(Effort)],
+            value=thinks,
+            format_func=lambda each: each.capitalize() if each else "As the model likes",
+            help="For models that can think. It takes more time and tokens; what they let see of it stands above "
+            "the answer.",
+        )
         if not st.form_submit_button("Save", icon=":material/save:"):
             return None
     saved = act(
@@ -47,6 +58,7 @@ def _draw_guide(context: PageContext, conversation: Conversation | None) -> Conv
         conversation.id if conversation else None,
         instructions=instructions,
         temperature=temperature,
+        effort=effort,
     )
     if saved is not None:
         context.state.done = "Saved"

@@ -65,7 +65,8 @@ class Request:
 class Dialect:
     """How one interface answers."""
 
-    events: Callable[[str, list[str]], list[bytes]]
+    events: Callable[[str, list[str], str], list[bytes]]
+    """The model, the words and the thoughts before them, as a stream."""
     document: Callable[[str, str], wire_formats.Row]
     call: Callable[[str, str, wire_formats.Row], list[bytes]] | None = None
 
@@ -96,6 +97,8 @@ class FakeProvider:
         self.answer: Callable[[Request], str] = lambda _request: "Hello from the fake."
         self.calls: deque[tuple[str, wire_formats.Row]] = deque()
         """Tools that the next streamed answers call, each with its arguments, instead of writing."""
+        self.thoughts = ""
+        """What streamed answers let see of their thinking."""
         self.key: str | None = None
         self.prefix = ""
         """A path under which alone the server answers."""
@@ -196,7 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._stream(dialect.call(model, *self.fake.calls.popleft()), None)
                 return
             words = [f"{word} " for word in self.fake.answer(request).split(" ")]
-            self._stream(dialect.events(model, [*words[:-1], words[-1].rstrip()]), self._stream_fault())
+            self._stream(
+                dialect.events(model, [*words[:-1], words[-1].rstrip()], self.fake.thoughts), self._stream_fault()
+            )
         else:
             row = dialect.document(model, self.fake.answer(request))
             self._send_json(200, wire_formats.cut_short(row) if self.fake.cuts_short else row)

@@ -23,10 +23,14 @@ DETAIL = "detail-4711 of the provider"
 """What a failing provider says: never for the screen or the log."""
 
 
-def chat_events(model: str, words: Sequence[str]) -> Events:
+def chat_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
     """Write an OpenAI Chat Completions stream; the usage comes once, at the end."""
     base: Row = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
     rows = [base | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}]
+    if thoughts:
+        chunk = {"type": "thinking", "thinking": [{"type": "text", "text": thoughts}]}
+        delta: Row = {"content": [chunk]} if model.startswith("mistral") else {"reasoning": thoughts}
+        rows.append(base | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
     rows += [base | {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words]
     rows.append(base | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     rows.append(base | {"choices": [], "usage": _chat_usage()})
@@ -43,20 +47,36 @@ def chat_json(model: str, text: str) -> Row:
     }
 
 
-def responses_events(model: str, words: Sequence[str]) -> Events:
+def responses_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
     """Write an OpenAI Responses stream."""
     item = {"id": "m1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
-    where = {"item_id": "m1", "output_index": 0, "content_index": 0}
+    first = 1 if thoughts else 0
+    where = {"item_id": "m1", "output_index": first, "content_index": 0}
     begun = responses_json(model, "") | {"status": "in_progress", "output": [], "usage": None}
     part = {"type": "output_text", "text": "", "annotations": []}
     rows: list[Row] = [
         {"type": "response.created", "response": begun},
-        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        *(_responses_summary(thoughts) if thoughts else ()),
+        {"type": "response.output_item.added", "output_index": first, "item": item},
         {"type": "response.content_part.added", **where, "part": part},
         *({"type": "response.output_text.delta", **where, "delta": word, "logprobs": []} for word in words),
         {"type": "response.completed", "response": responses_json(model, "".join(words))},
     ]
     return [_named(row["type"], row | {"sequence_number": number}) for number, row in enumerate(rows)]
+
+
+def _responses_summary(thoughts: str) -> list[Row]:
+    """Write the summary of its reasoning that comes before an answer."""
+    item: Row = {"id": "rs1", "type": "reasoning", "summary": []}
+    where = {"item_id": "rs1", "output_index": 0, "summary_index": 0}
+    part = {"type": "summary_text", "text": ""}
+    done = item | {"summary": [{"type": "summary_text", "text": thoughts}]}
+    return [
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.reasoning_summary_part.added", **where, "part": part},
+        {"type": "response.reasoning_summary_text.delta", **where, "delta": thoughts},
+        {"type": "response.output_item.done", "output_index": 0, "item": done},
+    ]
 
 
 def responses_json(model: str, text: str) -> Row:
@@ -79,14 +99,16 @@ def responses_json(model: str, text: str) -> Row:
     }
 
 
-def messages_events(model: str, words: Sequence[str]) -> Events:
+def messages_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
     """Write an Anthropic Messages stream."""
     begun = messages_json(model, "") | {"content": [], "stop_reason": None}
+    at = 1 if thoughts else 0
     rows: list[Row] = [
         {"type": "message_start", "message": begun},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in words),
-        {"type": "content_block_stop", "index": 0},
+        *(_messages_thinking(thoughts) if thoughts else ()),
+        {"type": "content_block_start", "index": at, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": at, "delta": {"type": "text_delta", "text": w}} for w in words),
+        {"type": "content_block_stop", "index": at},
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
@@ -95,6 +117,20 @@ def messages_events(model: str, words: Sequence[str]) -> Events:
         {"type": "message_stop"},
     ]
     return [_named(row["type"], row) for row in rows]
+
+
+def _messages_thinking(thoughts: str) -> list[Row]:
+    """Write the block of thoughts that comes before an answer, with its signature."""
+    deltas: list[Row] = [
+        {"type": "thinking_delta", "thinking": thoughts},
+        {"type": "signature_delta", "signature": "c2lnbmVk"},
+    ]
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    return [
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", "index": 0},
+    ]
 
 
 def messages_json(model: str, text: str) -> Row:
@@ -111,9 +147,11 @@ def messages_json(model: str, text: str) -> Row:
     }
 
 
-def gemini_events(model: str, words: Sequence[str]) -> Events:
+def gemini_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
     """Write a Gemini stream."""
-    rows = [gemini_json(model, word) for word in words]
+    rows = [gemini_json(model, word) for word in ([thoughts] if thoughts else []) + list(words)]
+    if thoughts:
+        rows[0]["candidates"][0]["content"]["parts"][0]["thought"] = True
     for row in rows[:-1]:
         row["candidates"][0].pop("finishReason")
         row.pop("usageMetadata")

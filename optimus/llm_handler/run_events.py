@@ -1,0 +1,69 @@
+"""What the events of an agent's run say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optimus.errors import ProviderResponseError
+
+if TYPE_CHECKING:
+    from pydantic_ai.agent import AgentRunEvents
+
+
+def begins_answer(event: Any) -> bool:
+    """Tell whether the model began to answer: with text, with thoughts or with the use of a tool."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart  # noqa: PLC0415
+
+    if isinstance(event, PartStartEvent):
+        return not isinstance(event.part, TextPart) or bool(event.part.content)
+    return isinstance(event, PartDeltaEvent)
+
+
+def text_of(event: Any) -> str:
+    """Return what an event adds to the answer."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta  # noqa: PLC0415
+
+    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+        return event.delta.content_delta
+    return ""
+
+
+def thought_of(event: Any) -> str:
+    """Return what an event adds to the thoughts that the model lets see."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, ThinkingPart, ThinkingPartDelta  # noqa: PLC0415
+
+    if isinstance(event, PartStartEvent) and isinstance(event.part, ThinkingPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, ThinkingPartDelta):
+        return event.delta.content_delta or ""
+    return ""
+
+
+def is_tool_result(event: Any) -> bool:
+    """Tell whether a tool has been called."""
+    from pydantic_ai.messages import FunctionToolResultEvent  # noqa: PLC0415
+
+    return isinstance(event, FunctionToolResultEvent)
+
+
+def tokens_of(events: AgentRunEvents[str] | None) -> tuple[int, int]:
+    """Return the tokens that went in and came out, as far as the provider said."""
+    from pydantic_ai.exceptions import UserError  # noqa: PLC0415
+
+    try:
+        usage = None if events is None else events.usage
+    except UserError:
+        usage = None
+    return (0, 0) if usage is None else (usage.input_tokens, usage.output_tokens)
+
+
+def refuse_cut_answer(events: AgentRunEvents[str]) -> None:
+    """Raise where the stream ended without the provider's word that the answer is whole.
+
+    A connection that closes between two chunks looks like a proper end to the HTTP library.
+    """
+    result = events.result
+    if result is not None and result.response.finish_reason is None:
+        raise ProviderResponseError("no finish reason")
