@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page
 from playwright.sync_api import expect as expect_once
 from playwright.sync_api._generated import LocatorAssertions, PageAssertions
 
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 """How long a condition may take to come true on a machine that is busy with other things."""
 SLICE_MS = 2_400
 

@@ -100,7 +100,7 @@ def answers(page: Page) -> Locator:
 
 def stop_button(page: Page) -> Locator:
     """Return the button that is there while an answer is being written; its name holds its shortcut, too."""
-    return page.get_by_role("button", name=re.compile("^Stop"))
+    return page.get_by_test_id("stBottomBlockContainer").get_by_role("button", name=re.compile("^Stop"))
 
 
 def new_chat(page: Page) -> None:
