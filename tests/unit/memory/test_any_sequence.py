@@ -11,6 +11,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -72,6 +73,25 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.store.close()
+
+    @initialize(who=st.integers(0, 1))
+    def begin(self, who: int) -> None:
+        """Begin with something to change, and something to mend."""
+        for place in (0, 1):
+            for form in FORMS[:4]:
+                self.add(who=who, said=(form, place))
+        self.bring_in(who=who, which=0, confidence=0.1)
+        self.bring_in(who=who, which=1, confidence=0.9)
+
+    @rule(who=st.integers(0, 1), which=st.integers(0, 99), confidence=st.sampled_from((0.1, 0.9)))
+    def bring_in(self, who: int, which: int, confidence: float) -> None:
+        """Import a copy of a memory under another id, as a file may."""
+        if memory := self.choose(who, which, MemoryStatus.ACTIVE):
+            fresh = {"id": new_id(), "confidence": confidence, "version": 1, "history": (), "confirmations": 1}
+            fresh |= {"recorded_at": self.clock(), "supersedes": None}
+            copy = memory.model_copy(update=fresh)
+            copy = copy.model_copy(update={"updated_at": copy.recorded_at})
+            self.memory.adopt(self.owners[who], [copy], {})
 
     @rule()
     def restart(self) -> None:
