@@ -60,7 +60,7 @@ class Neighbourhood:
 
     entity: Entity
     relations: tuple[StatedRelation, ...]
-    """What is true comes first, then the newest."""
+    """Each once; what is true comes first, then the newest."""
     memories: tuple[Memory, ...]
     """The newest first, at most `MOST_MEMORIES`."""
     neighbours: tuple[str, ...]
@@ -127,7 +127,7 @@ class MemoryGraph:
             return None
         return Neighbourhood(
             entity=who.entity,
-            relations=tuple(sorted(relations, key=lambda stated: stated.until is not None)),
+            relations=tuple(_each_once(sorted(relations, key=lambda stated: stated.until is not None))),
             memories=tuple(memories),
             neighbours=who.neighbours,
         )
@@ -250,6 +250,15 @@ def mention_of(memory: Memory) -> Mention:
         valid_from=memory.valid_from,
         valid_to=memory.valid_to,
     )
+
+
+def _each_once(stated: Iterable[StatedRelation]) -> Iterable[StatedRelation]:
+    """Return the first of those that state the same."""
+    found: dict[tuple[str, str, str], StatedRelation] = {}
+    for each in stated:
+        parts = each.relation
+        found.setdefault((parts.subject.casefold(), parts.predicate.casefold(), parts.object.casefold()), each)
+    return found.values()
 
 
 def _second(first: Collection[_Who], memory_id: MemoryId) -> list[str]:

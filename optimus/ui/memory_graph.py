@@ -13,8 +13,8 @@ from optimus.ui.guard import PageContext, act
 from optimus.ui.text import count, day, plain
 
 _CHARS = 140
-_RELATIONS = 30
-_MEMORIES = 15
+_RELATIONS = 15
+_MEMORIES = 10
 
 
 def draw_related(context: PageContext, memory: Memory) -> None:
@@ -68,7 +68,10 @@ def _draw_neighbourhood(context: PageContext, name: str) -> None:
         return
     st.markdown(_title(found))
     if found.relations:
+        more = len(found.relations) - _RELATIONS
         st.markdown("\n".join(map(_line, found.relations[:_RELATIONS])))
+        if more > 0:
+            st.caption(f"{more:,} more")
     if found.neighbours:
         st.caption(f"Named together with {plain(', '.join(found.neighbours))}")
     _draw_memories(found.memories)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -123,7 +124,8 @@ def _draw_problem(
 
 
 def _draw_repair(context: PageContext, repair: Repair, known: dict[MemoryId, Memory]) -> None:
-    lines = [f"- {_short(known[key])}" for key in repair.targets if key in known]
+    texts = Counter(_short(known[key]) for key in repair.targets if key in known)
+    lines = [f"- {text}" + (f" :small[:gray[× {number}]]" if number > 1 else "") for text, number in texts.items()]
     if repair.keep and repair.keep in known:
         lines.insert(0, f"- **{_short(known[repair.keep])}** :small[:gray[stays]]")
     st.markdown("\n".join(lines))
@@ -141,7 +143,7 @@ def _draw_made(context: PageContext, made: Sequence[Repair], known: dict[MemoryI
     with st.container(border=True, key="health_made"):
         st.markdown("**Done**")
         for repair in reversed(made[-_SHOWN:]):
-            texts = [_short(known[key]) for key in repair.targets if key in known]
+            texts = dict.fromkeys(_short(known[key]) for key in repair.targets if key in known)
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"{_TITLES[repair.problem]}: {', '.join(texts)}", width="stretch")
                 if st.button("Undo", icon=":material/undo:", key=f"back_{repair.id}", type="tertiary"):
