@@ -88,7 +88,7 @@ def _draw_upkeep(context: PageContext) -> None:
             format_func=looks.__getitem__,
         )
         st.caption("What is found stands on the Memory page, under Health. Nothing is changed by itself.")
-        saved = st.form_submit_button("Save", type="primary", key="upkeep_save")
+        saved = st.form_submit_button("Apply", type="primary")
     if saved and did(
         preferences.choose_upkeep, context.principal.user_id, bin_days=bin_days, checkup_days=checkup_days
     ):

@@ -94,7 +94,7 @@ def count(number: int, noun: str) -> str:
     """Return a number with its noun: `1 fact`, `1,200 facts`, `3 memories`."""
     if number == 1:
         return f"1 {noun}"
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeou" else f"{noun}s"
     return f"{number:,} {plural}"
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -244,12 +244,13 @@ class Life(RuleBasedStateMachine):
 
 
 def live(examples: int, steps: int) -> None:
-    """Run so many lives of so many steps."""
+    """Run so many lives of so many steps; one that fails is told as it was, since making it shorter takes minutes."""
     profile = settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         derandomize=True,
+        phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Life, settings=profile)
