@@ -8,7 +8,10 @@ from datetime import datetime
 
 from optimus.allowance import Allowance, ExtractionLedger
 from optimus.analytics.service import AnalyticsService
+from optimus.answering import AnswerWriter
 from optimus.auth.service import AuthService
+from optimus.chat import ChatService
+from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.embedding import Embedder
 from optimus.extraction import ExtractionService
@@ -33,6 +36,7 @@ from optimus.privacy.erased import ErasureList
 from optimus.privacy.importing import Importer
 from optimus.privacy.receipts import ReceiptSigner
 from optimus.privacy.service import PrivacyService
+from optimus.routing import Router
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.checkups import CheckupRepository
@@ -61,6 +65,20 @@ def open_auth(
         is_registration_open=system.is_registration_open,
         metrics=store.metrics,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """What chats, pages and background work are built on."""
+
+    system: SystemSettingsService
+    memory: MemoryManager
+    shelf: Shelf
+    models: ModelGateway
+    preferences: PreferenceService
+    connections: ConnectionService
+    allowance: Allowance
+    withholding: Withholding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +214,36 @@ def open_library(
     library = MemoryLibrary(shelf=shelf, memory=memory, views=views, conversations=store.conversations, clock=clock)
     documents = DocumentShelf(index=store.documents, shelf=shelf, memory=memory, library=library, clock=clock)
     return library, documents
+
+
+def open_chat(store: Store, engines: Engines, extraction: ExtractionService, clock: Clock) -> ChatService:
+    """Return what answers."""
+    memory = ChatMemory(
+        memory=engines.memory,
+        preferences=engines.preferences,
+        queue=extraction,
+        withholding=engines.withholding,
+    )
+    writer = AnswerWriter(
+        conversations=store.conversations,
+        events=store.events,
+        memory=memory,
+        models=engines.models,
+        connections=engines.connections,
+        allowance=engines.allowance,
+        clock=clock,
+        metrics=store.metrics,
+    )
+    return ChatService(
+        conversations=store.conversations,
+        memory=memory,
+        models=engines.models,
+        writer=writer,
+        router=Router(connections=engines.connections, preferences=engines.preferences, models=engines.models),
+        allowance=engines.allowance,
+        clock=clock,
+        metrics=store.metrics,
+    )
 
 
 def derive(text: str, *, now: datetime) -> list[Candidate]:

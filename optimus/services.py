@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
-from optimus.answering import AnswerWriter
 from optimus.assembly import (
+    Engines,
     Running,
     derive,
     open_auth,
+    open_chat,
     open_extraction,
     open_graph,
     open_library,
@@ -27,7 +28,6 @@ from optimus.audit import AuditService
 from optimus.auth.service import AuthService
 from optimus.backups import BackupService
 from optimus.chat import ChatService
-from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.downloads import Downloads
 from optimus.embedding import Embedder, MeasuredEmbedder, MiniLmEmbedder
@@ -45,7 +45,6 @@ from optimus.memory_manager.health import MemoryHealth
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.masking import mask
-from optimus.memory_manager.shelf import Shelf
 from optimus.metrics import Metrics
 from optimus.models import Clock, utc_now
 from optimus.overview import OverviewService
@@ -53,7 +52,6 @@ from optimus.preferences import PreferenceService
 from optimus.privacy.importing import Importer
 from optimus.privacy.service import PrivacyService
 from optimus.rescue import record_repairs, unsettled
-from optimus.routing import Router
 from optimus.settings import Settings
 from optimus.storage.folder import prepare_data_folder
 from optimus.storage.migrations import Report, refuse_other_model
@@ -197,7 +195,7 @@ def wire(
     engines = _engines(settings, store, measured, clock)
     system, memory, models = engines.system, engines.memory, engines.models
     extraction = _extraction(settings, store, engines, clock)
-    chat = _chat(store, engines, extraction, clock)
+    chat = open_chat(store, engines, extraction, clock)
     auth = open_auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
     importer = Importer(store=store, memory=memory, preferences=engines.preferences, clock=clock)
@@ -244,28 +242,14 @@ def wire(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Engines:
-    """What chats, pages and background work are built on."""
-
-    system: SystemSettingsService
-    memory: MemoryManager
-    shelf: Shelf
-    models: ModelGateway
-    preferences: PreferenceService
-    connections: ConnectionService
-    allowance: Allowance
-    withholding: Withholding
-
-
-def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock) -> _Engines:
+def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock) -> Engines:
     accounts, audit = store.accounts, store.audit
     system = SystemSettingsService(work=store.work, accounts=accounts, settings=settings, clock=clock, audit=audit)
     models = ModelGateway(settings=settings, clock=clock, rules=system, metrics=store.metrics)
     system.follow(models.stop_forbidden)
     preferences = PreferenceService(accounts=accounts, clock=clock, audit=audit)
     memory = open_memory(store, embedder, clock, system.max_memories)
-    return _Engines(
+    return Engines(
         system=system,
         memory=memory,
         shelf=open_shelf(store, embedder, system.max_memories),
@@ -279,7 +263,7 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
     )
 
 
-def _extraction(settings: Settings, store: Store, engines: _Engines, clock: Clock) -> ExtractionService:
+def _extraction(settings: Settings, store: Store, engines: Engines, clock: Clock) -> ExtractionService:
     return open_extraction(
         store,
         engines.connections,
@@ -289,33 +273,4 @@ def _extraction(settings: Settings, store: Store, engines: _Engines, clock: Cloc
         derivation=Derivation(shelf=engines.shelf, memory=engines.memory, derive=derive, clock=clock),
         extractor=MemoryExtractor(gateway=engines.models, mask=mask, timeout_s=float(settings.request_timeout_s)),
         clock=clock,
-    )
-
-
-def _chat(store: Store, engines: _Engines, extraction: ExtractionService, clock: Clock) -> ChatService:
-    memory = ChatMemory(
-        memory=engines.memory,
-        preferences=engines.preferences,
-        queue=extraction,
-        withholding=engines.withholding,
-    )
-    writer = AnswerWriter(
-        conversations=store.conversations,
-        events=store.events,
-        memory=memory,
-        models=engines.models,
-        connections=engines.connections,
-        allowance=engines.allowance,
-        clock=clock,
-        metrics=store.metrics,
-    )
-    return ChatService(
-        conversations=store.conversations,
-        memory=memory,
-        models=engines.models,
-        writer=writer,
-        router=Router(connections=engines.connections, preferences=engines.preferences, models=engines.models),
-        allowance=engines.allowance,
-        clock=clock,
-        metrics=store.metrics,
     )

@@ -86,6 +86,10 @@ ALLOWED = {
     | ENGINES
     | {
         "allowance",
+        "answering",
+        "chat",
+        "chat_memory",
+        "routing",
         "analytics",
         "connections",
         "extraction",
