@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from threading import Lock
 from typing import Literal, Protocol
 
 from optimus.auth.departure import DepartureDesk
 from optimus.auth.names import username_key
-from optimus.errors import StoreUnavailableError
+from optimus.errors import SealError, StoreUnavailableError
 from optimus.models import Clock, Principal, UserId, Value, new_id, stable_id
 from optimus.privacy.erased import ErasureList
 from optimus.privacy.receipts import Receipt, ReceiptSigner, account_hash
 from optimus.storage.audit_records import AuditAction, AuditFilter
 from optimus.storage.failpoints import reached
-from optimus.storage.records import EventData, StoredUser
+from optimus.storage.records import EventData
 from optimus.storage.store import Store
 from optimus.storage.table import PAGE
 
@@ -98,7 +99,8 @@ class Eraser:
         """
         is_own = principal.user_id == owner
         with self._departures.leaving(principal, owner) as user:
-            intent = self._intend(user, "owner" if is_own else "admin", None if is_own else principal.user_id)
+            by = None if is_own else principal.user_id
+            intent = self._intend(owner, user.username, "owner" if is_own else "admin", by)
             reached("erase.intended")
             self._note(intent)
             self._remove_account(intent)
@@ -128,24 +130,30 @@ class Eraser:
 
     def _restored(self, known: set[UserId]) -> Iterator[ErasureIntent]:
         listed = self._erased.owners() - known
-        for user in self._store.accounts.users() if listed else ():
-            if user.id in listed:
-                yield self._intend(user, "restore", None)
+        for owner in sorted(self._store.accounts.owners() & listed) if listed else ():
+            yield self._intend(owner, self._name(owner), "restore", None)
+
+    def _name(self, owner: UserId) -> str:
+        """Return the name of an account that a backup brought back; empty where its key is destroyed here already."""
+        with suppress(SealError):
+            user = self._store.accounts.user(owner)
+            return user.username if user else ""
+        return ""
 
     def _intend(
-        self, user: StoredUser, requested_by: Literal["owner", "admin", "restore"], by: UserId | None
+        self, owner: UserId, name: str, requested_by: Literal["owner", "admin", "restore"], by: UserId | None
     ) -> ErasureIntent:
-        salt, name = secrets.token_hex(16), username_key(user.username)
+        salt = secrets.token_hex(16)
         intent = ErasureIntent(
-            id=stable_id("erasure", user.id),
-            owner=user.id,
-            trace=self._departures.trace(user.username),
+            id=stable_id("erasure", owner),
+            owner=owner,
+            trace=self._departures.trace(name),
             receipt_id=new_id(),
             requested_at=self._clock(),
             requested_by=requested_by,
             by=by,
-            records=self._store.personal.counts(user.id),
-            account=account_hash(salt, name),
+            records=self._store.personal.counts(owner),
+            account=account_hash(salt, username_key(name)),
             salt=salt,
         )
         self._store.work.intend(PURPOSE, intent.id, intent.model_dump(mode="json"))

@@ -12,7 +12,7 @@ from qdrant_client import QdrantClient
 
 from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError, StoreUnavailableError
 from optimus.models import Clock, UserId, UserStatus, stable_id
-from optimus.storage.filters import equals, has_ids, owned_by
+from optimus.storage.filters import OWNER_FIELD, equals, has_ids, owned_by
 from optimus.storage.records import Connection, DailyUse, StoredUser, UserPreferences
 from optimus.storage.signins import SignInRecords
 from optimus.storage.table import VERSION, Row, Table
@@ -39,7 +39,9 @@ class AccountRepository(SignInRecords):
         Raises:
             AlreadyExistsError: the name is taken.
         """
-        if not self._users.insert(_name_id(user.username), _user_payload(user), critical=True):
+        point_id = _name_id(user.username)
+        is_taken = bool(self._users.count(has_ids(point_id)))
+        if is_taken or not self._users.insert(point_id, _user_payload(user), critical=True):
             raise AlreadyExistsError("the username is taken")
 
     def user(self, user_id: UserId) -> StoredUser | None:
@@ -55,6 +57,10 @@ class AccountRepository(SignInRecords):
     def users(self) -> list[StoredUser]:
         """Return all accounts, the oldest first."""
         return sorted((_stored_user(row) for row in self._users.find()), key=lambda user: user.created_at)
+
+    def owners(self) -> set[UserId]:
+        """Return whose accounts there are, also those whose names nobody can open any more."""
+        return {UserId(str(row.payload[OWNER_FIELD])) for row in self._users.each(fields=[OWNER_FIELD])}
 
     def count_users(self, status: UserStatus | None = None) -> int:
         """Return how many accounts there are, or how many of one status."""

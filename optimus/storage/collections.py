@@ -101,6 +101,7 @@ class CollectionNames:
         """Which payload fields are sealed, by collection."""
         told = {"entities", "relations", "slot", "title", "heading"}
         memory = frozenset({"data", "text_lemmatized", "hash", "history"} | told)
+        account = frozenset({"username", "display_name", "time_zone", "api_key", "base_url", "label"})
         message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
         message |= {"withheld", "thinking"}
         return {
@@ -108,7 +109,7 @@ class CollectionNames:
             self.memories_entities: SealedFields("memories_entities", memory),
             self.relations: SealedFields("relations", memory | {"name"}),
             self.conversations: SealedFields("conversations", message),
-            self.accounts: SealedFields("accounts", frozenset({"api_key", "base_url", "label", "display_name"})),
+            self.accounts: SealedFields("accounts", account),
         }
 
 

@@ -60,14 +60,14 @@ class Migration:
     run: Callable[[Step], None] = field(repr=False)
 
 
-def _seal_profiles(step: Step) -> None:
-    """Seal what people call themselves, and where their models are, which older versions kept in the clear.
+def _seal_accounts(step: Step) -> None:
+    """Seal what people are called, and where their models are, which older versions kept in the clear.
 
     What belongs to an account whose key is destroyed is deleted: its erasure was cut off before it came so far.
     """
     store, accounts = step.store, step.store.names.accounts
     fields = store.names.sealed[accounts].fields
-    kinds = models.FieldCondition(key=KIND, match=models.MatchAny(any=["preferences", "connection"]))
+    kinds = models.FieldCondition(key=KIND, match=models.MatchAny(any=["user", "preferences", "connection"]))
     rows, offset = [], None
     while True:
         page, offset = store.raw.scroll(
@@ -96,7 +96,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         name="keeping the users' keys beside the master key",
         run=lambda step: step.store.keyring.check_master(),
     ),
-    Migration(before=2, after=3, name="sealing names and addresses in accounts", run=_seal_profiles),
+    Migration(before=2, after=3, name="sealing names and addresses in accounts", run=_seal_accounts),
 )
 """Every step there is, in order; each begins where the one before it ends, the last one ends at `FORMAT`."""
 

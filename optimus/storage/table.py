@@ -7,7 +7,7 @@ quick follow-up write of the same process does not hide a success; between proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
@@ -111,12 +111,22 @@ class Table:
         """Return matching records in no order, all of them without a `limit`."""
         return list(islice(self.each(*conditions, page=min(PAGE, limit or PAGE)), limit))
 
-    def each(self, *conditions: models.Condition, page: int = PAGE) -> Iterator[Row]:
-        """Yield every matching record in no order, `page` at a time; no more of them is held."""
+    def each(
+        self, *conditions: models.Condition, page: int = PAGE, fields: Sequence[str] | None = None
+    ) -> Iterator[Row]:
+        """Yield every matching record in no order, `page` at a time; no more of them is held.
+
+        Without `fields` they come whole; with some, only these are read, and what else is sealed is not opened.
+        """
+        wanted: Any = True if fields is None else list(fields)
         offset: Any = None
         while True:
             records, offset = self._client.scroll(
-                self._collection, scroll_filter=self._where(conditions), limit=page, offset=offset
+                self._collection,
+                scroll_filter=self._where(conditions),
+                limit=page,
+                offset=offset,
+                with_payload=wanted,
             )
             yield from (Row(str(record.id), record.payload or {}) for record in records)
             if offset is None:

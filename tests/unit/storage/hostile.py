@@ -22,7 +22,7 @@ BOB = UserId("22222222-2222-4222-8222-222222222222")
 CAROL = UserId("33333333-3333-4333-8333-333333333333")
 OWNERS = (ALICE, BOB, CAROL)
 ENGINES = ("memory", "embedded")
-SMALL, DEEP = 150, 10_000
+SMALL, DEEP = 100, 10_000
 STATUS = ("active", "superseded")
 
 common: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}

@@ -13,6 +13,7 @@ from optimus.storage.records import Connection, UserPreferences
 from optimus.storage.sealing import TAG
 from optimus.storage.store import Store, open_memory_store, open_store
 from tests.unit.storage.conftest import KEYS, SIZE, START
+from tests.unit.storage.test_accounts import stored_user
 
 RECORDS = 5
 
@@ -117,16 +118,20 @@ def test_names_and_addresses_in_the_clear_are_sealed_by_the_next_start(tmp_path)
     """What an older version kept in the clear of a profile or connection is sealed; what nobody can open goes."""
     settings = load_settings(data_dir=tmp_path / "data", key_dir=tmp_path / "keys")
     owner, gone, connection = UserId(new_id()), UserId(new_id()), new_id()
+    user = stored_user("Ada").model_copy(update={"id": owner})
     with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
         accounts = store.names.accounts
         for each in (owner, gone):
             store.accounts.save_preferences(UserPreferences(user_id=each, display_name="Ada"))
+        store.accounts.add_user(user)
+        ((user_point, _),) = store.accounts._users.find()
         kept = Connection(id=connection, user_id=owner, provider="x", label="x", base_url="http://x", created_at=START)
         store.accounts.save_connection(kept)
         for point, fields in (
             (stable_id("preferences", owner), {"display_name": "Ada"}),
             (stable_id("preferences", gone), {"display_name": "Gone"}),
             (connection, {"label": "x", "base_url": "http://x"}),
+            (user_point, {"username": "Ada"}),
         ):
             store.raw.set_payload(collection_name=accounts, payload=fields, points=[point])
         store.keyring.destroy(gone)
@@ -134,6 +139,7 @@ def test_names_and_addresses_in_the_clear_are_sealed_by_the_next_start(tmp_path)
     with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
         assert store.accounts.preferences(owner).display_name == "Ada"
         assert store.accounts.connections(owner) == [kept]
+        assert store.accounts.users() == [user]
         assert store.accounts.preferences(gone).version == 0
         (raw,) = store.raw.retrieve(collection_name=accounts, ids=[connection])
         assert all(str((raw.payload or {})[field]).startswith(TAG) for field in ("label", "base_url"))
