@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimus.errors import OptimusError, ProviderTimeoutError
 from optimus.llm_handler.generations import Generation
+from optimus.llm_handler.loop import Turnstile, leave
 from optimus.llm_handler.requests import GenerationRequest, ModelRef
 from optimus.llm_handler.run_events import (
     begins_answer,
@@ -53,6 +54,7 @@ class ChatAgent:
     def __init__(self, *, deadlines: Deadlines, monotonic: Callable[[], float]) -> None:
         self._deadlines = deadlines
         self._monotonic = monotonic
+        self._turnstile = Turnstile()
         self._agent: Agent[None, str] | None = None
         self._with_tools: Agent[AgentDependencies, str] | None = None
         self._without: set[tuple[_Extra, str]] = set()
@@ -89,7 +91,8 @@ class ChatAgent:
         try:
             async with asyncio.timeout_at(min(ends, now + self._deadlines.first_token_s)) as timer:
                 watch.on_begin = partial(timer.reschedule, ends)
-                await self._stream(request, model, watch)
+                async with self._turnstile.enter():
+                    await self._stream(request, model, watch)
         except Exception as exc:
             raise self._late(exc, generation) or translate(exc, has_text=bool(generation.text)) from exc
         finally:
@@ -153,6 +156,7 @@ class ChatAgent:
         async with run as events:
             watch.events = events
             async for event in events:
+                leave()
                 watch.see(event)
             refuse_cut_answer(events)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from optimus.errors import ProviderUnreachableError
@@ -18,6 +20,45 @@ from optimus.errors import ProviderUnreachableError
 T = TypeVar("T")
 
 _JOIN_S = 5.0
+AT_ONCE = 2
+"""Calls that are prepared at the same time: each takes some milliseconds of the loop."""
+_LEAVE: ContextVar[Callable[[], None] | None] = ContextVar("leave_turnstile", default=None)
+
+
+class Turnstile:
+    """Lets few calls be prepared at a time, so that many at once do not hold the loop, and with it every answer.
+
+    A place is given back by `leave`, once the request is on its way, or at the end of the block.
+    """
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._free = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def enter(self) -> AsyncIterator[None]:
+        """Wait for a place, and hold it while a request is prepared; everything that the block starts can leave it."""
+        await self._free.acquire()
+        given_back = False
+
+        def give_back() -> None:
+            nonlocal given_back
+            if not given_back:
+                given_back = True
+                self._free.release()
+
+        token = _LEAVE.set(give_back)
+        try:
+            yield
+        finally:
+            give_back()
+            _LEAVE.reset(token)
+
+
+def leave() -> None:
+    """Give back the place that the present task holds in a turnstile, if it holds one."""
+    give_back = _LEAVE.get()
+    if give_back is not None:
+        give_back()
 
 
 class LoopThread:

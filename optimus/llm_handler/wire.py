@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from optimus.llm_handler.loop import leave
 from optimus.llm_handler.pinning import IsTrusted, Lookup, PinningBackend, system_lookup
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     import httpx2
 
 MAX_CONNECTIONS = 1000
-MAX_IDLE = 50
+MAX_IDLE = 8
+"""Few: with every request and every end, the library looks at each idle connection by a call of the system."""
 KEEP_S = 5.0
 """How long a connection without a request is kept."""
 WRITE_S = 30.0
@@ -105,7 +107,8 @@ class HttpClients:
         return transport
 
     async def _cap_connect(self, request: Any) -> None:
-        """Keep the short time to connect where a library sends one number for all phases."""
+        """Keep the short time to connect where a library sends one number for all phases; let the next call prepare."""
+        leave()
         timeout = request.extensions.get("timeout", {})
         connect = timeout.get("connect")
         capped = self._connect_s if connect is None else min(connect, self._connect_s)

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -6,6 +7,7 @@ import pytest
 from optimus.errors import GenerationBusyError
 from optimus.llm_handler import PromptTurn
 from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.loop import AT_ONCE, Turnstile, leave
 from optimus.llm_handler.turns import MEMORY_CLOSE, MEMORY_OPEN
 from optimus.models import MessageRole, MessageState, UserId, new_id
 from tests.fakes import wire_formats
@@ -148,3 +150,40 @@ def test_nothing_holds_ended_answers(gateway, fake, answer):
     answer(make_request(fake.url + "/v1"))
     wait_until(lambda: not gateway._tasks)
     assert gateway.generations.running() == []
+
+
+def test_few_calls_are_prepared_at_a_time_and_none_waits_for_another_answer(gateway, fake):
+    """More answers at once than are prepared together all begin while none of them goes on."""
+    fake.hold_after = 3
+    requests = [make_request(fake.url + "/v1") for _ in range(3 * AT_ONCE)]
+    generations = [gateway.start(request, Ending()) for request in requests]
+    for generation in generations:
+        read_until(generation.follow(), "Hello from ")
+    fake.release()
+    assert {ended(generation).text for generation in generations} == {"Hello from the fake."}
+
+
+def test_a_place_in_the_turnstile_is_given_back_once():
+    """Whoever leaves early lets exactly one other in, and leaving again or at the end lets in no more."""
+    inside: list[int] = []
+
+    async def call(turnstile: Turnstile, number: int, go: asyncio.Event) -> None:
+        async with turnstile.enter():
+            inside.append(number)
+            await go.wait()
+            leave()
+            leave()
+
+    async def run() -> list[list[int]]:
+        turnstile, go = Turnstile(at_once=1), [asyncio.Event() for _ in range(3)]
+        calls = [asyncio.create_task(call(turnstile, number, go[number])) for number in range(3)]
+        seen = []
+        for event in go:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            seen.append(list(inside))
+            event.set()
+        await asyncio.gather(*calls)
+        return seen
+
+    assert asyncio.run(run()) == [[0], [0, 1], [0, 1, 2]]
