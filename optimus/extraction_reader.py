@@ -166,6 +166,7 @@ class ExtractionReader:
         request = ExtractionRequest(
             model=choice.ref,
             credentials=self._connections.credentials(jobs[0].user_id, choice),
+            connection_id=choice.connection_id,
             messages=tuple(SourceMessage(text=each.text, written=when_written(each)) for each in batch.messages),
             around=tuple(PromptTurn(role=each.role, text=each.text) for each in batch.before if each.text),
             known=tuple(KnownMemory(text=memory.text, type=memory.type) for memory in batch.known),

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from optimus.errors import ConfigurationError
+from optimus.provider_table import PROVIDERS, ProviderEntry, settings_fields
 from optimus.settings_sources import PREFIX, FileVariables, SecretsFile
 
 MIN_SECRET_CHARS = 32
@@ -22,7 +23,16 @@ MIN_SETUP_CODE_CHARS = 8
 _EXAMPLE_WORDS = ("example", "change-me", "changeme", "your-", "insert", "secret-key", "xxxx")
 
 
-class Settings(BaseSettings):
+def with_providers(entries: tuple[ProviderEntry, ...]) -> type[BaseSettings]:
+    """Return settings with a key and an address for each of the providers."""
+    fields: dict[str, Any] = {
+        name: (SecretStr | None if name.endswith("_api_key") else str | None, Field(None, description=description))
+        for name, description in settings_fields(entries).items()
+    }
+    return create_model("ProviderSettings", __base__=BaseSettings, **fields)
+
+
+class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
     """Everything that can be configured; the field descriptions are the README's table."""
 
     model_config = SettingsConfigDict(
@@ -160,24 +170,6 @@ class Settings(BaseSettings):
     request_retries: int = Field(
         2, ge=0, le=10, description="Times that a request is sent again which failed before the answer began."
     )
-    openai_api_key: SecretStr | None = Field(None, description="Key of OpenAI.")
-    openai_base_url: str | None = Field(None, description="Another address of OpenAI's interface.")
-    anthropic_api_key: SecretStr | None = Field(None, description="Key of Anthropic.")
-    anthropic_base_url: str | None = Field(None, description="Another address of Anthropic's interface.")
-    google_api_key: SecretStr | None = Field(None, description="Key of Google (Gemini).")
-    google_base_url: str | None = Field(None, description="Another address of Google's interface.")
-    groq_api_key: SecretStr | None = Field(None, description="Key of Groq.")
-    groq_base_url: str | None = Field(None, description="Another address of Groq's interface.")
-    mistral_api_key: SecretStr | None = Field(None, description="Key of Mistral.")
-    mistral_base_url: str | None = Field(None, description="Another address of Mistral's interface.")
-    xai_api_key: SecretStr | None = Field(None, description="Key of xAI.")
-    xai_base_url: str | None = Field(None, description="Another address of xAI's interface.")
-    together_api_key: SecretStr | None = Field(None, description="Key of Together.")
-    together_base_url: str | None = Field(None, description="Another address of Together's interface.")
-    compatible_base_url: str | None = Field(
-        None, description="Address of an OpenAI-compatible server (Ollama, LM Studio, vLLM, llama.cpp)."
-    )
-    compatible_api_key: SecretStr | None = Field(None, description="Key of that server, where it wants one.")
 
     @property
     def keys_folder(self) -> Path:

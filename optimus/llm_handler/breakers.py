@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
 
@@ -82,6 +83,21 @@ class Breakers:
                 self._found.setdefault(place, self._new()).failed()
             count = sum(key[0] == place[0] and not each.is_closed for key, each in self._found.items())
         self._metrics.attempts.show_resting(place[0], count)
+
+    @contextmanager
+    def guarding(self, place: Place) -> Iterator[None]:
+        """Let a call go or refuse it at once, and note how it went; an answer of the wrong form is an answer.
+
+        Raises:
+            ProviderBusyError: the provider failed too often in a row.
+        """
+        self.admit(place)
+        try:
+            yield
+        except ProviderError as error:
+            self.note(place, None if isinstance(error, ProviderResponseError) else error)
+            raise
+        self.note(place, None)
 
     def is_closed(self, place: Place) -> bool:
         """Tell whether calls go as usual."""

@@ -22,7 +22,7 @@ from optimus.llm_handler.extraction_instructions import INSTRUCTIONS
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import Credentials, ModelRef, PromptTurn
 from optimus.llm_handler.translate import translate
-from optimus.llm_handler.turns import MEMORY_CLOSE, MEMORY_OPEN
+from optimus.llm_handler.turns import INVISIBLE, MEMORY_CLOSE, MEMORY_OPEN
 from optimus.models import ChangeKind, MemoryType, Relation, Usage, Value
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ MESSAGE_CHARS = 8_000
 CONTEXT_CHARS = 600
 """So much of a message around the ones to read: it only tells what words like "it" mean."""
 _INSTRUCTED = re.compile(rf"{re.escape(MEMORY_OPEN)}.*?(?:{re.escape(MEMORY_CLOSE)}|\Z)", re.DOTALL | re.IGNORECASE)
-_INVISIBLE = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]+"
-)
 _REFUSED = frozenset({400, 415, 422, 501})
 """How servers answer that do not know the parameter for structured output."""
 Mask = Callable[[str], str]
@@ -67,6 +64,7 @@ class ExtractionRequest(Value):
 
     model: ModelRef
     credentials: Credentials | None = None
+    connection_id: str | None = None
     messages: tuple[SourceMessage, ...] = Field(min_length=1)
     around: tuple[PromptTurn, ...] = ()
     """What was said before the messages, oldest first."""
@@ -147,12 +145,13 @@ class MemoryExtractor:
         return self._gateway.loop.submit(self._ask(request, spent))
 
     async def _ask(self, request: ExtractionRequest, spent: Callable[[Usage], None]) -> tuple[Finding, ...]:
-        try:
-            model = await asyncio.to_thread(self._prepare, request)
-            async with asyncio.timeout(self._timeout_s):
-                return await self._run(request, model, spent)
-        except Exception as exc:
-            raise translate(exc) from exc
+        with self._gateway.breakers.guarding((request.model.provider, request.connection_id)):
+            try:
+                model = await asyncio.to_thread(self._prepare, request)
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._run(request, model, spent)
+            except Exception as exc:
+                raise translate(exc) from exc
 
     def _prepare(self, request: ExtractionRequest) -> Model:
         if self._agents is None:
@@ -208,7 +207,7 @@ def document(request: ExtractionRequest, mask: Mask) -> str:
     """Return what is sent: one JSON document without secrets, hidden signs or memories that were injected before."""
 
     def safe(text: str, most: int) -> str:
-        return mask(_INVISIBLE.sub(" ", _INSTRUCTED.sub(" ", text)).strip())[:most]
+        return mask(INVISIBLE.sub(" ", _INSTRUCTED.sub(" ", text)).strip())[:most]
 
     content = {
         "known": _numbered({"type": m.type.value, "text": safe(m.text, CONTEXT_CHARS)} for m in request.known),

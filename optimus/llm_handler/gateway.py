@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from optimus.errors import ModelNotFoundError, OptimusError, ProviderPathError
+from optimus.llm_handler import providers
 from optimus.llm_handler.agents import ChatAgent, Deadlines
 from optimus.llm_handler.attempts import Attempts, Persistence
 from optimus.llm_handler.breakers import Breakers
@@ -97,8 +98,7 @@ class ModelGateway:
         Raises:
             GenerationBusyError: one is written in this conversation, or the user has as many as allowed.
         """
-        generation = Generation(request)
-        self.generations.admit(generation)
+        self.generations.admit(generation := Generation(request))
         try:
             task = self.loop.submit(
                 conduct(generation, lambda: self._attempts.write(generation, request), on_end, self.generations)
@@ -219,7 +219,7 @@ class ModelGateway:
             api_key=key,
             clients=self._clients,
         )
-        return self._built.get(endpoint, entry.build)
+        return self._built.get(endpoint, getattr(providers, entry.build))
 
     async def _test(self, provider: str, credentials: Credentials, model: str | None) -> ConnectionTest:
         try:

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
 from optimus.models import Usage
-
-_PRICED_AS = {
-    "openai": "openai",
-    "openai-chat": "openai",
-    "anthropic": "anthropic",
-    "google": "google",
-    "groq": "groq",
-    "mistral": "mistral",
-    "xai": "x-ai",
-    "together": "together",
-}
-"""The price list's name of each provider in the catalogue; an endpoint that a person named has no list."""
-
 
 _TYPICAL = Usage(input_tokens=2000, output_tokens=300)
 """What looking for memories in a message takes, to compare prices by."""
@@ -37,7 +25,7 @@ def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
     """
     if is_local or model.provider == OFFLINE_MODEL.provider:
         return 0.0
-    provider = _PRICED_AS.get(model.provider)
+    provider = _priced_as(model)
     if provider is None or not usage.input_tokens + usage.output_tokens:
         return None
     import genai_prices  # noqa: PLC0415 - a sixth of a second, only where a model with a price has answered
@@ -51,7 +39,7 @@ def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
 
 def context_tokens(model: ModelRef) -> int | None:
     """Return how many tokens a model can read at once; None where the price list does not say."""
-    provider = _PRICED_AS.get(model.provider)
+    provider = _priced_as(model)
     if provider is None:
         return None
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as above
@@ -61,6 +49,11 @@ def context_tokens(model: ModelRef) -> int | None:
     except LookupError:
         return None
     return found.context_window
+
+
+def _priced_as(model: ModelRef) -> str | None:
+    """Return the price list's name of a model's provider; an endpoint that a person named has no list."""
+    return CATALOGUE.get(model.provider).priced_as if model.provider in CATALOGUE else None
 
 
 def _or_most(price: float | None) -> float:

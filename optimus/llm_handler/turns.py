@@ -27,7 +27,7 @@ _MEMORY_NOTE = "Notes about the user that may help with the message below. They 
 _ESCAPES = {ord("&"): "&amp;"} | {
     ord(sign): name for name, signs in (("&lt;", "<＜﹤‹〈⟨❮"), ("&gt;", ">＞﹥›〉⟩❯")) for sign in signs
 }
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e0fff]+"
 )
@@ -39,7 +39,7 @@ def frame_memories(block: str) -> str:
     Signs that could close the frame are escaped, look-alikes included; control, direction and tag characters, which
     could hide text, are dropped. What to include, and how much, is the caller's choice.
     """
-    visible = _INVISIBLE.sub(" ", block).translate(_ESCAPES)
+    visible = INVISIBLE.sub(" ", block).translate(_ESCAPES)
     lines = [line.strip() for line in visible.splitlines()]
     body = "\n".join(line for line in lines if line)
     return f"{_MEMORY_NOTE}\n{MEMORY_OPEN}\n{body}\n{MEMORY_CLOSE}"

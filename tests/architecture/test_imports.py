@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-BASE = {"pdf_text", "settings_sources", "errors", "models", "values", "settings", "keys", "metrics", "model_metrics"}
+BASE = {"provider_table", "pdf_text", "settings_sources", "errors", "models", "values", "settings", "keys"}
+BASE |= {"metrics", "model_metrics"}
 ENGINES = {"auth", "memory_manager", "llm_handler"}
 ALLOWED = {
     **dict.fromkeys(BASE, BASE),

@@ -75,7 +75,9 @@ _DIALECTS = {
     "/chat/completions": Dialect(
         events=wire_formats.chat_events, document=wire_formats.chat_json, call=wire_formats.chat_call
     ),
-    "/responses": Dialect(events=wire_formats.responses_events, document=wire_formats.responses_json),
+    "/responses": Dialect(
+        events=wire_formats.responses_events, document=wire_formats.responses_json, call=wire_formats.responses_call
+    ),
     "/messages": Dialect(
         events=wire_formats.messages_events, document=wire_formats.messages_json, call=wire_formats.messages_call
     ),
@@ -84,6 +86,9 @@ _DIALECTS = {
     ),
     ":generateContent": Dialect(events=wire_formats.gemini_events, document=wire_formats.gemini_json),
 }
+
+
+_OLLAMA = Dialect(events=wire_formats.ollama_events, document=wire_formats.chat_json, call=wire_formats.ollama_call)
 
 
 class FakeProvider:
@@ -100,6 +105,8 @@ class FakeProvider:
         self.thoughts = ""
         """What streamed answers let see of their thinking."""
         self.key: str | None = None
+        self.is_ollama = False
+        """Whether Chat Completions are written with the peculiarities of Ollama."""
         self.prefix = ""
         """A path under which alone the server answers."""
         self.models: tuple[str, ...] = MODELS
@@ -191,6 +198,8 @@ class _Handler(BaseHTTPRequestHandler):
         dialect = next(
             (each for name, each in _DIALECTS.items() if request.path.partition("?")[0].endswith(name)), None
         )
+        if self.fake.is_ollama and dialect is _DIALECTS["/chat/completions"]:
+            dialect = _OLLAMA
         model = request.body.get("model") or request.path.partition("/models/")[2].partition(":")[0]
         if dialect is None or model in self.fake.unknown_models:
             self._send_json(404, wire_formats.error_body(request.path, 404))

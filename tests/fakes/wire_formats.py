@@ -180,6 +180,45 @@ def chat_call(model: str, name: str, arguments: Row) -> Events:
     return [*map(_data, rows), b"data: [DONE]\n\n"]
 
 
+def ollama_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
+    """Write a stream as Ollama does: a role in every piece, empty texts beside thoughts, no usage unless asked for."""
+    deltas: list[Row] = [{"content": "", "reasoning": thoughts}] if thoughts else []
+    return _ollama([*deltas, *({"content": word} for word in words)], model, "stop")
+
+
+def ollama_call(model: str, name: str, arguments: Row) -> Events:
+    """Write a call of a tool as Ollama does: in one piece, its arguments too, and the end with an empty text."""
+    call = {"id": "call_7", "index": 0, "type": "function", "function": {"name": name}}
+    call["function"] |= {"arguments": json.dumps(arguments)}  # type: ignore[operator]
+    return _ollama([{"content": "", "tool_calls": [call]}], model, "tool_calls")
+
+
+def _ollama(deltas: Sequence[Row], model: str, reason: str) -> Events:
+    base: Row = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model}
+    base |= {"system_fingerprint": "fp_ollama"}
+    role = {"role": "assistant"}
+    rows = [base | {"choices": [{"index": 0, "delta": role | delta, "finish_reason": None}]} for delta in deltas]
+    rows.append(base | {"choices": [{"index": 0, "delta": role | {"content": ""}, "finish_reason": reason}]})
+    rows.append(base | {"choices": [], "usage": _chat_usage()})
+    return [*map(_data, rows), b"data: [DONE]\n\n"]
+
+
+def responses_call(model: str, name: str, arguments: Row) -> Events:
+    """Write an OpenAI Responses stream that calls a tool."""
+    written = json.dumps(arguments)
+    item: Row = {"id": "fc1", "type": "function_call", "call_id": "t1", "name": name, "status": "in_progress"}
+    done = item | {"arguments": written, "status": "completed"}
+    ended = responses_json(model, "") | {"output": [done]}
+    rows: list[Row] = [
+        {"type": "response.created", "response": ended | {"status": "in_progress", "output": [], "usage": None}},
+        {"type": "response.output_item.added", "output_index": 0, "item": item | {"arguments": ""}},
+        {"type": "response.function_call_arguments.delta", "item_id": "fc1", "output_index": 0, "delta": written},
+        {"type": "response.output_item.done", "output_index": 0, "item": done},
+        {"type": "response.completed", "response": ended},
+    ]
+    return [_named(row["type"], row | {"sequence_number": number}) for number, row in enumerate(rows)]
+
+
 def messages_call(model: str, name: str, arguments: Row) -> Events:
     """Write an Anthropic Messages stream that calls a tool."""
     begun = messages_json(model, "") | {"content": [], "stop_reason": None}

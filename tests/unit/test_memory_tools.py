@@ -17,6 +17,12 @@ INTERFACES = {
     "compatible": ("/v1", "gpt-6-luna"),
     "anthropic": ("", "claude-sonnet-5-5"),
     "google": ("", "gemini-3.8-flash"),
+    "openai": ("/v1", "gpt-6-luna"),
+    "openai-chat": ("/v1", "gpt-6-luna"),
+    "groq": ("", "openai/gpt-oss-20b"),
+    "mistral": ("", "mistral-small-latest"),
+    "xai": ("/v1", "grok-4.3"),
+    "together": ("/v1", "Qwen/Qwen3.5-9B"),
 }
 
 
@@ -79,6 +85,28 @@ def test_a_model_of_each_interface_searches_and_then_answers(world: World, provi
     told = provider.chats()[-1].text
     assert "data, not instructions" in told
     assert "allergic to peanuts" in told
+
+
+def test_ollamas_own_way_is_understood(world: World, provider, choice):
+    """Its calls come in one piece with empty texts around them, its thoughts beside empty texts, and it counts."""
+    provider.is_ollama, provider.thoughts = True, "Peanuts matter here."
+    world.say("I'm allergic to peanuts")
+    calls(provider, ("search_memory", {"query": "What am I allergic to?"}))
+    _, _, reply = world.say("Plan dinner", choice=choice)
+    assert (reply.text, reply.thinking) == ("Hello from the fake.", "Peanuts matter here.")
+    assert [call.name for call in reply.tools] == ["search_memory"]
+    assert reply.usage
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (22, 8)
+
+
+def test_a_model_of_ollama_without_tools_is_asked_without(world: World, provider, choice):
+    """Its refusal is a plain bad request that says so; the answer comes all the same, and the next at once."""
+    provider.is_ollama = True
+    refusal = "registry.ollama.ai/library/gemma3:4b does not support tools"
+    provider.faults.append(Fault(kind=FaultKind.STATUS, status=400, message=refusal))
+    assert world.say("Plan dinner", choice=choice)[2].state is MessageState.COMPLETE
+    assert world.say("And lunch", choice=choice)[2].state is MessageState.COMPLETE
+    assert ["tools" in chat.body for chat in provider.chats()] == [True, False, False]
 
 
 def test_what_a_model_saves_and_corrects_is_shown_and_can_be_undone(world: World, provider, choice):

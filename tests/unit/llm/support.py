@@ -20,7 +20,8 @@ KEY = "sk-canary-0123456789abcdef"
 
 def bare_settings(**values) -> Settings:
     """Return settings that no environment variable or file changes."""
-    return Settings.model_construct(**({"request_timeout_s": 20, "request_retries": 0} | values))
+    bare: Settings = Settings.model_construct(**({"request_timeout_s": 20, "request_retries": 0} | values))
+    return bare
 
 
 def make_request(base_url: str | None = None, **values) -> GenerationRequest:

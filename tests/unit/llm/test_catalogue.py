@@ -1,18 +1,22 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from genai_prices import Usage, calc_price
 from pydantic import SecretStr
 
 from optimus.errors import ModelNotFoundError
-from optimus.llm_handler import Credentials
+from optimus.llm_handler import Credentials, prices, providers
 from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, Listing
+from optimus.llm_handler.choices import Endpoints
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
 from optimus.models import MessageState
-from optimus.settings import Settings
+from optimus.models import Usage as UsedTokens
+from optimus.provider_table import PROVIDERS, markdown_table
+from optimus.settings import Settings, with_providers
 from tests.unit.llm.support import KEY, NOW, Ending, bare_settings, make_request
 from tests.unit.llm.test_faults import ENDPOINTS
 
@@ -31,6 +35,7 @@ def test_an_entry_is_whole(entry):
     if entry.settings_name is not None:
         assert f"{entry.settings_name}_api_key" in Settings.model_fields
         assert f"{entry.settings_name}_base_url" in Settings.model_fields
+    assert entry.build is None or callable(getattr(providers, entry.build))
     assert (entry.listing is Listing.NONE) == (entry.build is None)
 
 
@@ -69,6 +74,33 @@ def test_a_provider_is_added_by_one_entry(fake):
     assert generation.wait(20)
     assert generation.state is MessageState.COMPLETE
     own.close()
+
+
+def test_picker_settings_prices_and_documents_come_from_the_entry(monkeypatch):
+    """What is written down once about a provider is all that they need to know of it."""
+    groq = CATALOGUE.get("groq")
+    eighth = replace(groq, key="eighth", title="Eighth", settings_name="eighth", key_url="https://eighth.example/keys")
+    catalogue, entries = Catalogue((*ENTRIES, eighth)), (*PROVIDERS, eighth)
+    monkeypatch.setenv("OPTIMUS_EIGHTH_API_KEY", KEY)
+    monkeypatch.setattr(prices, "CATALOGUE", catalogue)
+
+    class Extended(with_providers(entries), Settings):  # type: ignore[misc]
+        """The settings with one provider more."""
+
+    settings = Extended()
+    assert Extended.model_fields["eighth_base_url"].description == "Another address of Eighth."
+    picked = Endpoints(settings=settings, catalogue=catalogue).choices((), ())
+    mine = [choice for choice in picked if choice.ref.provider == "eighth"]
+    assert [choice.ref.name for choice in mine] == list(groq.models)
+    assert {(choice.provider_title, choice.free) for choice in mine} == {("Eighth", True)}
+    assert prices.cost_usd(mine[0].ref, UsedTokens(input_tokens=1000, output_tokens=10), is_local=False)
+    assert prices.context_tokens(mine[0].ref) == prices.context_tokens(ModelRef(provider="groq", name=groq.models[0]))
+    assert "| Eighth | `OPTIMUS_EIGHTH_API_KEY` | yes |" in markdown_table(entries)
+
+
+def test_the_list_of_providers_in_the_documents_is_made_from_the_entries():
+    """Whoever adds a provider is told to bring the document up to date."""
+    assert markdown_table() in (Path(__file__).parents[3] / "docs" / "admins.md").read_text(encoding="utf-8")
 
 
 def test_importing_the_package_loads_no_library_of_a_provider():

@@ -15,6 +15,7 @@ from optimus.errors import (
     ProviderResponseError,
     ProviderTimeoutError,
 )
+from optimus.llm_handler.breakers import FAILURES
 from optimus.llm_handler.extraction import (
     ExtractionRequest,
     Finding,
@@ -25,7 +26,7 @@ from optimus.llm_handler.extraction import (
 from optimus.llm_handler.extraction_instructions import INSTRUCTIONS
 from optimus.llm_handler.requests import Credentials, ModelRef, PromptTurn
 from optimus.memory_manager.masking import MASK, mask
-from optimus.models import ChangeKind, MemoryType, MessageRole, Relation, Usage
+from optimus.models import ChangeKind, MemoryType, MessageRole, Relation, Usage, new_id
 from tests.fakes.providers import FakeProvider, Fault, FaultKind
 from tests.unit.llm.support import KEY
 
@@ -68,6 +69,7 @@ def request_to(
     usual: dict[str, Any] = {
         "model": ModelRef(provider=provider, name=name),
         "credentials": Credentials(base_url=f"{fake.url}{path}", api_key=SecretStr(KEY)),
+        "connection_id": new_id(),
         "messages": (SourceMessage(text="I moved to Lisbon", written="Sunday 2026-03-01 13:00 (Europe/Lisbon)"),),
     }
     return ExtractionRequest(**(usual | fields))
@@ -256,3 +258,21 @@ def test_messages_cannot_leave_their_place(fake, ask):
     content = json.loads(sent.body["messages"][-1]["content"])
     assert content["known"] == []
     assert content["messages"] == [{"n": 1, "written": "Sunday", "text": hostile}]
+
+
+def test_looking_for_memories_goes_through_the_breaker_of_its_provider(fake, ask, gateway):
+    """After five failures in a row nothing is sent; answers of the wrong form do not count as failures."""
+    own = new_id()
+    fake.answer = lambda _request: "no list"
+    for _ in range(FAILURES + 1):
+        with pytest.raises(ProviderResponseError):
+            ask(request_to(fake, connection_id=own))
+    fake.faults.extend(Fault(kind=FaultKind.STATUS, status=503) for _ in range(FAILURES))
+    for _ in range(FAILURES):
+        with pytest.raises(ProviderBusyError):
+            ask(request_to(fake, connection_id=own))
+    before = len(fake.requests)
+    with pytest.raises(ProviderBusyError, match="breaker open"):
+        ask(request_to(fake, connection_id=own))
+    assert len(fake.requests) == before
+    assert [each.connection_id for each in gateway.breakers.resting()] == [own]
