@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from optimus.memory_manager.decide import Known, decide
+from optimus.memory_manager.decide import Known, decide, is_over
 from optimus.memory_manager.handwritten import understood
 from optimus.memory_manager.remembering import Derive
 from optimus.memory_manager.rules.candidate import Candidate
@@ -49,8 +49,6 @@ _TASTE = re.compile(
     r"really|not|don't|doesn't|do|does)\b"
 )
 _AVERSE = re.compile(r"\b(?:hates?|dislikes?|detests?|loathes?|avoids?|can(?:'t|not) stand)\b", re.IGNORECASE)
-_SHARED = 0.5
-"""Of the shorter one's words, so many stand in the longer one, if the two may say the same or the opposite."""
 _HELD = 2_000
 _EACH = MAX_REPAIRS // len(Problem)
 _DAY = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
@@ -149,7 +147,8 @@ class Examination:
     def _decided(self, newer: Memory, older: Memory) -> ChangeKind:
         """Return what would have become of the newer one, had the older one been known when it was said."""
         words, others = self._stems(newer.text), self._stems(older.text)
-        if newer.slot is None and len(words & others) < _SHARED * min(len(words), len(others)):
+        may_end = is_negative(newer.text) or is_over(newer.text)
+        if not (may_end or (newer.slot and newer.slot == older.slot) or words <= others or others <= words):
             return ChangeKind.ADD
         candidate = replace(self._understood(newer.text, newer.valid_from), slot=newer.slot, type=newer.type)
         return decide(candidate, [Known(memory=older, closeness=0.0)], stems=self._stems).kind
@@ -175,7 +174,7 @@ class Examination:
         yield from sorted(rested)
         for text in self._shelf.index.texts(self._owner, _TRUE):
             row = rows.get(text.id)
-            if row and row.id not in rested and not row.pinned and is_over(text.text, row.recorded_at, self._now):
+            if row and row.id not in rested and not row.pinned and is_past(text.text, row.recorded_at, self._now):
                 yield row.id
 
 
@@ -195,7 +194,7 @@ def is_unused(row: MemoryRow, now: datetime) -> bool:
     return not row.pinned and not row.uses and row.importance < IMPORTANT and now - row.recorded_at >= UNUSED_AFTER
 
 
-def is_over(text: str, recorded_at: datetime, now: datetime) -> bool:
+def is_past(text: str, recorded_at: datetime, now: datetime) -> bool:
     """Tell whether a text was about days to come when it was recorded, and the last of them is 30 days past."""
     days = [day for match in _DAY.finditer(text) if (day := _day(match))]
     return bool(days) and max(days) > recorded_at.date() and now.date() - max(days) >= OVER_AFTER

@@ -44,3 +44,8 @@ def taken_from(client: QdrantClient) -> QdrantBase:
     backend = client._client  # noqa: SLF001 - the client has no other way to hand its backend over
     del client._client  # noqa: SLF001 - the same
     return backend
+
+
+def behind(client: QdrantClient) -> QdrantBase:
+    """Return a client's backend, walls and all: the client in front of it copies every vector of a batch by value."""
+    return client._client  # noqa: SLF001 - the client has no other way to it

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from qdrant_client import QdrantClient, models
 
 from optimus.models import MemoryId, MemoryStatus, MemoryType, SourceKind, UserId
+from optimus.storage.client import behind
 from optimus.storage.collections import DEFAULTS, DENSE, IndexChoice
 from optimus.storage.filters import OWNER_FIELD, all_of, has_ids
 from optimus.storage.memory_filter import CHANGED, RECORDED, memory_conditions
@@ -49,6 +50,7 @@ class MemorySurvey:
 
     def __init__(self, *, client: QdrantClient, collection: str, choice: IndexChoice = DEFAULTS) -> None:
         self._client = client
+        self._backend = behind(client)
         self._collection = collection
         self._searched = choice.search_params()
 
@@ -87,7 +89,7 @@ class MemorySurvey:
             if not records:
                 return {}
             requests = [self._request(record.vector, conditions, limit + 1, least) for record in records]
-            answers = self._client.query_batch_points(self._collection, requests=requests)
+            answers = self._backend.query_batch_points(self._collection, requests=requests)
         return {
             MemoryId(str(record.id)): _others(answer.points, record.id, limit)
             for record, answer in zip(records, answers, strict=True)
