@@ -20,6 +20,7 @@ from optimus.models import (
     MessageRole,
     MessageState,
     Provenance,
+    Relation,
     SourceKind,
     UserId,
     new_id,
@@ -55,6 +56,7 @@ def memories(owner: UserId) -> st.SearchStrategy[Memory]:
         importance=st.floats(0, 1, width=16),
         confidence=st.floats(0, 1, width=16),
         entities=st.lists(WORDS, max_size=3).map(tuple),
+        relations=st.lists(st.builds(Relation, subject=WORDS, predicate=WORDS, object=WORDS), max_size=2).map(tuple),
         provenance=st.builds(
             Provenance,
             source=st.sampled_from(SourceKind),
