@@ -1,4 +1,4 @@
-"""Commands that look after the store as a whole: `backup`, `restore`, `verify`, `optimize`."""
+"""Commands that look after the store as a whole: `backup`, `restore`, `verify`, `reembed`, `optimize`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from optimus.errors import BackupError, OptimusError, StoreLockedError, StoreUnavailableError
 from optimus.ops_client import ask_running, why_not_asked
 from optimus.restoring import restore
-from optimus.services import build_services
+from optimus.services import Services, build_services
 from optimus.settings import Settings, load_settings
 from optimus.storage.backup_file import BackupReader
 from optimus.storage.optimizing import SERVER_OPTIMIZES, Step, optimize_in_child, order_for
@@ -22,6 +22,7 @@ ASK_EVERY_S = 0.3
 _AT_NEXT_START = (
     "Optimus is running: the search indexes are built before the store opens the next time. Restart it when it suits."
 )
+_PREPARED = "All memories are prepared for the search model in use."
 _STEPS = {"copying": "copying", "building": "building the index", "saving": "saving", "done": "done"}
 _STOP_FIRST = "Optimus runs on this data folder: stop it first. A backup is put back while it does not run."
 
@@ -36,6 +37,9 @@ def add_store_commands(commands: Any) -> None:
         parser = commands.add_parser(name, help=words)
         parser.add_argument("file", type=Path, help=argument)
         parser.set_defaults(run=_told(_on_file(run)))
+    parser = commands.add_parser("reembed", help="prepare all memories for the search model in use, where it changed")
+    parser.add_argument("--cancel", action="store_true", help="stop it, and throw away what was made")
+    parser.set_defaults(run=_told(lambda parsed: _cancel_reembedding() if parsed.cancel else _reembed()))
     parser = commands.add_parser("optimize", help="build the search indexes as the settings choose, or at next start")
     parser.set_defaults(run=_told(lambda _: _optimize()))
 
@@ -71,11 +75,7 @@ def _backup(path: Path) -> str:
 
 
 def _back_up_here(settings: Settings, path: Path) -> None:
-    try:
-        opened = build_services(settings)
-    except StoreLockedError as error:
-        raise StoreLockedError(str(error), user_message=why_not_asked(settings.data_dir)) from error
-    with closing(opened):
+    with closing(_opened(settings)) as opened:
         opened.backups.make(path, _show)
 
 
@@ -130,6 +130,41 @@ def _optimize() -> str:
     except StoreLockedError as error:
         raise StoreLockedError(str(error), user_message=why_not_asked(settings.data_dir)) from error
     return "The search indexes are built."
+
+
+def _reembed() -> str:
+    settings = load_settings()
+    state = ask_running(settings.data_dir, "reembed", {})
+    if state is None:
+        with closing(_opened(settings)) as opened:
+            opened.reembedding.run(_show)
+        return _PREPARED
+    if not state["is_running"]:
+        if state["is_whole"]:
+            return _PREPARED
+        ask_running(settings.data_dir, "reembed", {"act": "begin"})
+    while (state := ask_running(settings.data_dir, "reembed", {})) is not None and state["is_running"]:
+        _show(int(state["done"]), int(state["total"]))
+        time.sleep(ASK_EVERY_S)
+    if state is None or not state["is_whole"]:
+        why = str(state["error"]) if state else "Optimus stopped meanwhile."
+        raise StoreUnavailableError("not prepared", user_message=f"{why} Run the command again: it goes on.")
+    return _PREPARED
+
+
+def _cancel_reembedding() -> str:
+    settings = load_settings()
+    if ask_running(settings.data_dir, "reembed", {"act": "cancel"}) is None:
+        with closing(_opened(settings)) as opened:
+            opened.reembedding.cancel_for(None)
+    return "Cancelled. The memories are as they were; searches go by words alone until `python -m optimus reembed`."
+
+
+def _opened(settings: Settings) -> Services:
+    try:
+        return build_services(settings)
+    except StoreLockedError as error:
+        raise StoreLockedError(str(error), user_message=why_not_asked(settings.data_dir)) from error
 
 
 def _show_step(step: Step) -> None:

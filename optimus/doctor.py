@@ -61,7 +61,7 @@ class Report(Value):
 def examine(opened: Services) -> Report:
     """Look at everything that Optimus needs in order to work."""
     around = _around(opened.settings, opened.models, opened.embedder)
-    own = (look_at_backups(opened), _accounts(opened), _audit(opened), records(opened.settings))
+    own = (look_at_backups(opened), look_at_search(opened), _accounts(opened), _audit(opened), records(opened.settings))
     return Report(checks=(*around[:4], _store(opened), *around[4:], *own))
 
 
@@ -238,6 +238,21 @@ def look_at_backups(opened: Services) -> Check:
         return Check(name="backups", verdict=Verdict.OK, detail=f"not made by themselves; {last}", fix=fix)
     detail = f"{last}; next {state.next_at:%Y-%m-%d %H:%M} UTC"
     return Check(name="backups", verdict=Verdict.OK, detail=detail)
+
+
+def look_at_search(opened: Services) -> Check:
+    """Return whether the search model in use made the vectors of all memories."""
+    try:
+        state = opened.reembedding.state()
+    except OptimusError as error:
+        return Check(name="search", verdict=Verdict.PROBLEM, detail=str(error), fix=error.user_message)
+    if state.is_whole:
+        return Check(name="search", verdict=Verdict.OK, detail=f"all memories are prepared for {state.model}")
+    detail = f"memories were prepared for {state.made_by}, and {state.model} is in use: searches go by words alone"
+    fix = "Prepare them anew on the admin page, or run `python -m optimus reembed`; it begins by itself at a start."
+    if state.is_running:
+        detail, fix = f"{detail}; being prepared anew, {state.share:.0%}", "Nothing has to be done."
+    return Check(name="search", verdict=Verdict.WARNING, detail=detail, fix=fix)
 
 
 def _accounts(opened: Services) -> Check:

@@ -10,7 +10,7 @@ from functools import partial
 from time import perf_counter
 
 from optimus.auth.permissions import Action, authorize
-from optimus.doctor import MIN_FREE_BYTES, Check, Verdict, look_at_backups, records
+from optimus.doctor import MIN_FREE_BYTES, Check, Verdict, look_at_backups, look_at_search, records
 from optimus.errors import OptimusError
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
@@ -51,6 +51,7 @@ def look(opened: Services, principal: Principal) -> tuple[Check, ...]:
         "providers": _look_at_providers,
         "jobs": _look_at_jobs,
         "backups": look_at_backups,
+        "search": look_at_search,
         "disk": _look_at_disk,
         "records": lambda opened: records(opened.settings),
     }

@@ -52,7 +52,16 @@ def _wish_to_optimize(opened: Services, arguments: dict[str, Any]) -> dict[str, 
     return {"at_next_start": True}
 
 
-_OWN_COMMANDS = {"create-admin": _create_admin, "optimize": _wish_to_optimize}
+def _reembed(opened: Services, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Begin, cancel, or only look; always tell how it stands."""
+    if arguments.get("act") == "begin":
+        opened.reembedding.begin_for(None)
+    elif arguments.get("act") == "cancel":
+        opened.reembedding.cancel_for(None)
+    return opened.reembedding.state().model_dump(mode="json")
+
+
+_OWN_COMMANDS = {"create-admin": _create_admin, "optimize": _wish_to_optimize, "reembed": _reembed}
 
 
 def _backup(backups: BackupService, arguments: dict[str, Any]) -> dict[str, Any]:

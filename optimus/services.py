@@ -51,10 +51,11 @@ from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
 from optimus.privacy.importing import Importer
 from optimus.privacy.service import PrivacyService
+from optimus.reembedding import ReembeddingService
 from optimus.rescue import record_repairs, unsettled
 from optimus.settings import Settings
 from optimus.storage.folder import prepare_data_folder
-from optimus.storage.migrations import Report, refuse_other_model
+from optimus.storage.migrations import Report
 from optimus.storage.overview import gauge
 from optimus.storage.store import Store, open_store
 from optimus.system_settings import SystemSettingsService
@@ -95,6 +96,7 @@ class Services:
     privacy: PrivacyService
     backups: BackupService
     key_rotation: KeyRotation
+    reembedding: ReembeddingService
     embedder: Embedder
     clock: Clock
 
@@ -137,6 +139,7 @@ class Services:
     def close(self) -> None:
         """Stop background work and running answers, then flush and close the store; calling it twice does nothing."""
         self.backups.close()
+        self.reembedding.close()
         self.extraction.stop()
         self.upkeep.close()
         self.privacy.close()
@@ -146,9 +149,16 @@ class Services:
 
 
 def build_services(
-    settings: Settings, *, clock: Clock = utc_now, password_cost: int = 12, report: Report | None = None
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    password_cost: int = 12,
+    report: Report | None = None,
+    embedder: Embedder | None = None,
 ) -> Services:
     """Open the store and wire everything on top of it; `report` is told where an older store takes time.
+
+    Another search model than the one that made the stored vectors is no hindrance: see `optimus.reembedding`.
 
     Raises:
         ConfigurationError: a folder, key or setting cannot be used; the text says what to do.
@@ -159,10 +169,12 @@ def build_services(
     prepare_data_folder(settings.data_dir)
     keys = load_keys(settings)
     with ExitStack() as undo:
-        store = open_store(settings, keys, clock=clock, metrics=new_metrics(), report=report)
+        embedder = embedder or MiniLmEmbedder(folder=settings.embedding_dir)
+        size = embedder.dimensions
+        store = open_store(settings, keys, clock=clock, vector_size=size, metrics=new_metrics(), report=report)
         undo.callback(store.close)
-        opened = wire(settings, keys, store, clock=clock, password_cost=password_cost)
-        refuse_other_model(store.work, opened.embedder.name, opened.embedder.dimensions)
+        opened = wire(settings, keys, store, clock=clock, password_cost=password_cost, embedder=embedder)
+        opened.reembedding.use_model()
         store.accounts.purge_expired()
         with suppress(StoreFullError):
             opened.chat.mark_interrupted()
@@ -236,6 +248,7 @@ def wire(
         audit=AuditService(log=store.audit, accounts=store.accounts),
         privacy=open_privacy(settings, keys, auth, importer, running),
         backups=BackupService(store=store, keys=keys, settings=settings, clock=clock),
+        reembedding=ReembeddingService(store=store, embedder=measured),
         key_rotation=KeyRotation(settings=settings, keys=keys, keyring=store.keyring, audit=store.audit),
         embedder=measured,
         clock=clock,

@@ -86,7 +86,7 @@ class DocumentShelf:
             self._shelf.refuse_beyond_limit(owner, len(missing))
             for start in range(0, len(missing), BATCH):
                 some = missing[start : start + BATCH]
-                self._memory.adopt(owner, some, {memory.id: _around(memory) for memory in some})
+                self._memory.adopt(owner, some, {memory.id: surroundings(memory) for memory in some})
                 if start == 0:
                     self._memory.acts.did(AuditAction.MEMORY_CREATED, owner, MemoryId(document_id), Way.FILE)
                 if progress:
@@ -158,7 +158,7 @@ def title_of(name: str) -> str:
     return plain[-MAX_TITLE_CHARS:] or "document"
 
 
-def _around(memory: Memory) -> list[str]:
+def surroundings(memory: Memory) -> list[str]:
     """Return what a part stands among: its document's name without the ending, and its headings."""
     origin = memory.provenance
     return [text for text in (PurePath(origin.title or "").stem, origin.heading) if text]

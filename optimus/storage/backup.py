@@ -33,6 +33,7 @@ from optimus.storage.filters import all_of, one_of
 from optimus.storage.guard import MarkingGuard
 from optimus.storage.keyring import IN_FILES
 from optimus.storage.migrations import EMBEDDING, FORMAT, RESTORING
+from optimus.storage.search_model import JOB
 from optimus.storage.server import open_server
 from optimus.storage.store import Store
 from optimus.storage.table import KIND
@@ -60,7 +61,12 @@ def write_backup(store: Store, keys: Keys, path: Path, *, made_at: datetime, pro
         BackupError: the file cannot be written.
         StoreError: the store does not answer. There is no file then.
     """
-    names, end, done, master = store.names, store.audit.end(), 0, keys.masters()[0]
+    with store.renewal.place.staying:
+        return _write_all(store, keys.masters()[0], path, made_at, progress)
+
+
+def _write_all(store: Store, master: bytes, path: Path, made_at: datetime, progress: Progress) -> Manifest:
+    names, end, done = store.names, store.audit.end(), 0
     total = sum(store.raw.count(collection_name=names.prefix + name, exact=True).count for name in ORDER)
     model = store.work.setting(EMBEDDING) or {}
     contents = Contents(
@@ -106,6 +112,8 @@ def restore_records(settings: Settings, keys: Keys, path: Path, *, vector_size: 
             work.set_setting(RESTORING, {"earlier": earlier})
             _fill(engine, names, reader, progress)
             _count(engine, names, reader.manifest)
+            if made := work.setting(EMBEDDING):
+                work.set_setting(EMBEDDING, {key: value for key, value in made.items() if key != "collection"})
             engine.sync()
         return Restored(reader.manifest, earlier)
 
@@ -234,7 +242,7 @@ def _is_kept(payload: dict[str, Any], end: Link) -> bool:
     kind = payload.get(KIND)
     if kind == "audit":
         return int(payload.get("seq", 0)) <= end.seq
-    return kind not in (*PASSING_KINDS, "key") and not (kind == "setting" and payload.get("name") == RESTORING)
+    return kind not in (*PASSING_KINDS, "key") and not (kind == "setting" and payload.get("name") in (RESTORING, JOB))
 
 
 def _key_records(store: Store) -> list[models.Record]:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
+from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import AlreadyExistsError, ConfigurationError
 from optimus.models import Value
@@ -86,6 +87,11 @@ class CollectionNames:
         """Jobs, intents and system settings."""
         return f"{self.prefix}work"
 
+    def plain(self, name: str) -> str:
+        """Return the name by which everybody knows a collection: the memories lie in `memories_2`, too."""
+        stem, _, number = name.rpartition("_")
+        return stem if stem == self.memories and number.isdigit() else name
+
     @property
     def unowned(self) -> frozenset[str]:
         """The collections outside the tenancy wall; their repositories name the owner themselves."""
@@ -138,6 +144,12 @@ class Spread:
     confirmed: int | None = None
 
 
+def spread_of(settings: Settings) -> Spread:
+    """Return what the settings say about how a server spreads collections."""
+    confirmed = settings.qdrant_write_consistency_factor
+    return Spread(shards=settings.qdrant_shard_number, copies=settings.qdrant_replication_factor, confirmed=confirmed)
+
+
 def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     """Return how every collection is made.
 
@@ -177,7 +189,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
 
 
 def create_collections(
-    client: QdrantClient,
+    client: QdrantBase,
     names: CollectionNames,
     vector_size: int,
     spread: Spread | None = None,
@@ -194,15 +206,18 @@ def create_collections(
     for spec in collection_specs(names):
         if spec.name in existing:
             _check_size(client, spec, vector_size)
-        else:
-            with suppress(AlreadyExistsError):
-                _create(client, spec, vector_size, spread or Spread(), choice)
-        _create_indexes(client, spec)
+        create(client, spec, vector_size, spread or Spread(), choice)
 
 
-def _create(
-    client: QdrantClient, spec: CollectionSpec, vector_size: int, spread: Spread, choice: IndexChoice = DEFAULTS
-) -> None:
+def create(client: QdrantBase, spec: CollectionSpec, vector_size: int, spread: Spread, choice: IndexChoice) -> None:
+    """Create one collection with its indexes; one that exists is kept."""
+    if not client.collection_exists(spec.name):
+        with suppress(AlreadyExistsError):
+            _create(client, spec, vector_size, spread, choice)
+    _create_indexes(client, spec)
+
+
+def _create(client: QdrantBase, spec: CollectionSpec, vector_size: int, spread: Spread, choice: IndexChoice) -> None:
     client.create_collection(
         spec.name,
         vectors_config={name: _dense(vector_size, choice) for name in spec.dense},
@@ -220,7 +235,7 @@ def chosen_config(
     config: models.CreateCollection, name: str, names: CollectionNames, choice: IndexChoice
 ) -> models.CreateCollection:
     """Return a stored configuration with what the settings choose now; collections of others stay as they are."""
-    spec = next((spec for spec in collection_specs(names) if spec.name == name), None)
+    spec = next((spec for spec in collection_specs(names) if spec.name == names.plain(name)), None)
     if spec is None:
         return config
     vectors: Any = config.vectors
@@ -252,14 +267,14 @@ def _quantization(choice: IndexChoice) -> models.BinaryQuantization | None:
     return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True, encoding=encoding))
 
 
-def _create_indexes(client: QdrantClient, spec: CollectionSpec) -> None:
-    known = client.get_collection(spec.name).payload_schema
+def _create_indexes(client: QdrantBase, spec: CollectionSpec) -> None:
+    known: Any = client.get_collection(spec.name).payload_schema
     if OWNER_FIELD not in known:
         tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
-        client.create_payload_index(spec.name, OWNER_FIELD, field_schema=tenant)
+        client.create_payload_index(spec.name, field_name=OWNER_FIELD, field_schema=tenant)
     for name, kind in spec.indexes.items():
         if name not in known:
-            client.create_payload_index(spec.name, name, field_schema=_without_links(kind))
+            client.create_payload_index(spec.name, field_name=name, field_schema=_without_links(kind))
 
 
 def _without_links(kind: models.PayloadSchemaType) -> Any:
@@ -273,14 +288,13 @@ def _without_links(kind: models.PayloadSchemaType) -> Any:
     return models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME, enable_hnsw=False)
 
 
-def _check_size(client: QdrantClient, spec: CollectionSpec, vector_size: int) -> None:
+def _check_size(client: QdrantBase, spec: CollectionSpec, vector_size: int) -> None:
     vectors = client.get_collection(spec.name).config.params.vectors or {}
     named = vectors if isinstance(vectors, dict) else {DENSE: vectors}
     for name in spec.dense:
         size = named[name].size if name in named else 0
         if size != vector_size:
             raise ConfigurationError(
-                f"The collection {spec.name} holds vectors of size {size}, but the embedding model makes "
-                f"{vector_size}: go back to the model that made them, or use another OPTIMUS_COLLECTION_PREFIX or "
-                "OPTIMUS_DATA_DIR."
+                f"The collection {spec.name} holds vectors of size {size}, but the embedding model makes {vector_size}: "
+                "go back to the model that made them, or use another OPTIMUS_COLLECTION_PREFIX or OPTIMUS_DATA_DIR."
             )

@@ -119,11 +119,11 @@ class MemoryIndex:
         return [found[point_id] for point_id in wanted if point_id in found]
 
     def vectors(self, owner: UserId, ids: Sequence[MemoryId]) -> dict[MemoryId, StoredVectors]:
-        """Return the dense vectors of those of the memories that exist and are the owner's."""
+        """Return the dense vectors of those of the memories that exist, are the owner's, and have vectors in use."""
         wanted = [point_id for point_id in ids if is_uuid(point_id)]
         with acting_as(owner):
             records = self._retrieve(wanted, payload=[OWNER_FIELD], vectors=[DENSE, CTX])
-        return {MemoryId(str(record.id)): vectors_of(record.vector) for record in records}
+        return {MemoryId(str(record.id)): made for record in records if (made := vectors_of(record.vector))}
 
     def page(
         self, owner: UserId, where: MemoryFilter | None = None, limit: int = 50, offset: int | None = None

@@ -24,10 +24,10 @@ def point_of(point: MemoryPoint, token: str) -> models.PointStruct:
     return models.PointStruct(id=point.memory.id, vector=vectors, payload=payload)
 
 
-def vectors_of(stored: Any) -> StoredVectors:
-    """Return the dense vectors of a record."""
+def vectors_of(stored: Any) -> StoredVectors | None:
+    """Return the dense vectors of a record; None where it has none that can be compared."""
     named = stored if isinstance(stored, dict) else {DENSE: stored}
-    return StoredVectors(dense=named[DENSE], ctx=named.get(CTX))
+    return StoredVectors(dense=named[DENSE], ctx=named.get(CTX)) if named.get(DENSE) else None
 
 
 def memory_of(record: Any) -> Memory:

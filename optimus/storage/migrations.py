@@ -28,7 +28,10 @@ FORMAT = 3
 RESTORING = "restoring"
 """The setting that marks a store as half restored."""
 EMBEDDING = "embedding"
-"""The setting that tells which model made the vectors, as `name` and `dimensions`."""
+"""The setting that tells which model made the vectors, as `name` and `dimensions`, and in which `collection` they are.
+
+One record for both: whoever reads it finds the vectors of the model that it names.
+"""
 _FORMAT_SETTING = "format"
 Report = Callable[[str], None]
 """Told in a sentence what is being done before Optimus can be used."""
@@ -126,22 +129,6 @@ def note_format(work: WorkRepository) -> None:
     """Say which format a new store has."""
     if work.setting(_FORMAT_SETTING) is None:
         work.set_setting(_FORMAT_SETTING, {"version": FORMAT})
-
-
-def refuse_other_model(work: WorkRepository, name: str, dimensions: int) -> None:
-    """Note which model makes the vectors; refuse another than the one that made those that are stored.
-
-    Raises:
-        ConfigurationError: vectors of two models would stand side by side, and a search would miss what it should find.
-    """
-    stored = work.setting(EMBEDDING)
-    if stored is None:
-        work.set_setting(EMBEDDING, {"name": name, "dimensions": dimensions})
-    elif stored.get("name") != name:
-        raise ConfigurationError(
-            f"The memories here are searched with {str(stored.get('name'))[:100]}, and this Optimus brings {name}. "
-            "Start the version that made them, export from it, and import into a new OPTIMUS_DATA_DIR."
-        )
 
 
 def migrate(

@@ -29,6 +29,7 @@ from optimus.storage.collections import (
     collection_specs,
     create_collections,
     index_choice,
+    spread_of,
 )
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.documents import DocumentIndex
@@ -42,11 +43,14 @@ from optimus.storage.jobs import JobRepository
 from optimus.storage.keyring import Keyring, open_keyring
 from optimus.storage.link import ServerLink
 from optimus.storage.memory_index import MemoryIndex
+from optimus.storage.memory_place import MemoryPlace, MemoryWall, PlacedWall
 from optimus.storage.migrations import Report, check_format, migrate, note_format
 from optimus.storage.personal import PersonalRecords
 from optimus.storage.records import Engine, StoreHealth
+from optimus.storage.reembedding import Renewal
 from optimus.storage.rescue import RepairJournal, notes_of
 from optimus.storage.sealing import SealingWall
+from optimus.storage.search_model import find_memories
 from optimus.storage.server import open_server
 from optimus.storage.table import Table
 from optimus.storage.tenancy import TenancyWall, across_tenants
@@ -79,6 +83,8 @@ class Store:
     """Where every call of the store is measured."""
     raw: QdrantBase
     """The engine below the walls, where what is sealed stays sealed: for copies of the whole store only."""
+    renewal: Renewal
+    """Knows where the memories lie, and makes all vectors anew for another search model."""
     folder: Path | None = None
     """Where the embedded engine keeps the collections."""
     space: FreeSpace | None = None
@@ -93,7 +99,7 @@ class Store:
         """
         if self.folder is None:
             return None
-        files = (self.folder / collection).rglob("*")
+        files = (self.folder / self.renewal.place.find(collection)).rglob("*")
         return sum(blocks * 512 for path in files if (blocks := disk_blocks(path)))
 
     def broken(self) -> tuple[str, ...]:
@@ -186,7 +192,7 @@ def open_store(
         with ExitStack() as undo:
             guard = open_server(settings)
             undo.callback(guard.close)
-            store = replace(assemble(guard, "server", spread=_spread(settings)), link=guard.link)
+            store = replace(assemble(guard, "server", spread=spread_of(settings)), link=guard.link)
             undo.pop_all()
         return store
     with ExitStack() as undo:
@@ -198,7 +204,7 @@ def open_store(
         commit = GroupCommit(sync=timed_sync, flush=engine.flush)
         undo.callback(commit.close)
         space = FreeSpace(settings.data_dir, limit=settings.min_free_mb * 1024**2, content=names.content)
-        guarded = MarkingGuard(engine, mark=commit.mark, admit=space.check)
+        guarded = MarkingGuard(engine, mark=commit.mark, admit=lambda name: space.check(names.plain(name)))
         store = assemble(guarded, "embedded", commit=commit)
         store = replace(store, folder=settings.data_dir / STORE_FOLDER, space=space)
         undo.pop_all()
@@ -226,8 +232,9 @@ def open_memory_store(
     )
 
 
-def _walls(guard: QdrantBase, keyring: Keyring, names: CollectionNames, metrics: Metrics) -> QdrantBase:
-    sealing = SealingWall(guard, keyring=keyring, sealed=names.sealed)
+def _walls(guard: QdrantBase, place: MemoryPlace, keyring: Keyring, metrics: Metrics) -> QdrantBase:
+    names = place.names
+    sealing = SealingWall(MemoryWall(guard, place=place), keyring=keyring, sealed=names.sealed)
     labels = {spec.name: spec.name.removeprefix(names.prefix) for spec in collection_specs(names)}
     return MeasuringWall(TenancyWall(sealing, unowned=names.unowned), metrics=metrics, labels=labels)
 
@@ -251,11 +258,13 @@ def _assemble(
     sync = commit.wait if commit is not None else lambda: None
     folder = beside / f"{names.prefix}data-keys" if beside and engine == "embedded" else None
     keyring = open_keyring(guard, names.accounts, keys, folder, sync=sync, clock=clock)
-    wall = _walls(guard, keyring, names, metrics)
+    place = MemoryPlace(names)
+    wall = _walls(guard, place, keyring, metrics)
     client = EngineClient(wall)
     work = WorkRepository(client=client, collection=names.work, sync=sync)
     if client.collection_exists(names.work):
         check_format(work, is_restoring=is_restoring)
+        vector_size = find_memories(guard, work, place, vector_size)
     create_collections(client, names, vector_size, spread, choice)
     keyring.check_master()
     note_format(work)
@@ -284,15 +293,8 @@ def _assemble(
         probe=Table(client=client, collection=names.work, kind="probe", sync=sync),
         commit=commit,
         metrics=metrics,
-        raw=guard,
+        raw=PlacedWall(guard, place=place),
+        renewal=Renewal(engine=guard, client=client, place=place, work=work, spread=spread, choice=choice, sync=sync),
     )
     migrate(store, report=report)
     return store
-
-
-def _spread(settings: Settings) -> Spread:
-    return Spread(
-        shards=settings.qdrant_shard_number,
-        copies=settings.qdrant_replication_factor,
-        confirmed=settings.qdrant_write_consistency_factor,
-    )

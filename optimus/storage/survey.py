@@ -86,6 +86,7 @@ class MemorySurvey:
             records = self._client.retrieve(
                 self._collection, ids=list(ids), with_payload=[OWNER_FIELD], with_vectors=[DENSE]
             )
+            records = [record for record in records if _meaning(record.vector)]
             if not records:
                 return {}
             requests = [self._request(record.vector, conditions, limit + 1, least) for record in records]
@@ -96,9 +97,8 @@ class MemorySurvey:
         }
 
     def _request(self, vector: Any, where: models.Filter, limit: int, least: float) -> models.QueryRequest:
-        dense = vector[DENSE] if isinstance(vector, dict) else vector
         return models.QueryRequest(
-            query=models.NearestQuery(nearest=dense),
+            query=models.NearestQuery(nearest=_meaning(vector)),
             using=DENSE,
             filter=where,
             params=self._searched,
@@ -106,6 +106,11 @@ class MemorySurvey:
             score_threshold=least,
             with_payload=[OWNER_FIELD],
         )
+
+
+def _meaning(vector: Any) -> Any:
+    """Return a record's vector; None where it has none that can be compared."""
+    return vector.get(DENSE) if isinstance(vector, dict) else vector
 
 
 def _others(points: Collection[Any], own: Any, limit: int) -> list[tuple[MemoryId, float]]:

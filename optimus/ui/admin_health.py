@@ -7,7 +7,7 @@ import streamlit as st
 from optimus import doctor, health
 from optimus.doctor import Check, Verdict
 from optimus.health import Jobs
-from optimus.ui.admin_store import draw_collections
+from optimus.ui.admin_store import draw_collections, draw_search
 from optimus.ui.guard import PageContext, act, is_still
 from optimus.ui.text import count, minute, plain
 
@@ -55,6 +55,7 @@ def _draw_live(context: PageContext) -> None:
     if jobs is not None:
         _draw_jobs(jobs)
     _draw_backup(context)
+    draw_search(context)
 
 
 def _summary(checks: tuple[Check, ...]) -> str:

@@ -7,6 +7,7 @@ import streamlit as st
 from optimus.overview import CollectionState
 from optimus.ui.guard import PageContext, act
 from optimus.ui.tables import ROW_HEIGHT, table_height
+from optimus.ui.text import plain
 
 ENGINES = {
     "embedded": "embedded, in this process",
@@ -47,6 +48,35 @@ def draw_collections(context: PageContext) -> None:
         },
         alt="The store's collections with records, segments, indexed vectors, bytes and saving",
     )
+
+
+def draw_search(context: PageContext) -> None:
+    """Draw how far the memories are prepared for another search model, with Cancel, or the button that begins it."""
+    reembedding = context.services.reembedding
+    state = act(reembedding.state)
+    if state is None or (state.is_whole and not state.is_running):
+        return
+    st.subheader("Search", anchor=False)
+    if state.made_by == state.model:
+        st.caption("Memories that were written while another search model was in use are found by their words alone.")
+    else:
+        st.caption(
+            f"The search model changed from {plain(state.made_by)} to {plain(state.model)}. Until all memories are "
+            "prepared for it, searches go by words alone. Everything else works as usual."
+        )
+    if state.is_running:
+        st.progress(state.share, text=f"Preparing: {state.done:,} of {state.total:,} memories and messages")
+        if st.button("Cancel", icon=":material/close:", key="search_cancel"):
+            act(reembedding.cancel, context.principal)
+            st.rerun(scope="fragment")
+        return
+    if state.error:
+        st.text(state.error)
+    elif state.is_cancelled:
+        st.caption("This was cancelled. The memories are as they were.")
+    if st.button("Prepare the memories", icon=":material/manage_search:", key="search_begin"):
+        act(reembedding.begin, context.principal)
+        st.rerun(scope="fragment")
 
 
 def _row(state: CollectionState) -> dict[str, str | int | float | None]:

@@ -56,6 +56,8 @@ TITLES = {
     AuditAction.MEMORY_PURGED: "Memory deleted for good from the bin",
     AuditAction.MEMORY_WITHDRAWN: "Messages deleted with what came from them",
     AuditAction.MEMORY_WITHHELD: "Chosen who never gets a memory",
+    AuditAction.REEMBEDDED: "Memories prepared for another search model",
+    AuditAction.REEMBEDDING_CANCELLED: "Preparing for another search model cancelled",
     AuditAction.STORE_REPAIRED: "Damage found or repaired",
     AuditAction.LOG_CHECKED: "Log checked",
     AuditAction.LOG_EXPORTED: "Log exported",

@@ -121,6 +121,7 @@ def _warm(opened: Services) -> None:
     opened.extraction.start()
     opened.backups.start()
     opened.upkeep.start()
+    opened.reembedding.start()
 
 
 def _print_start_message(opened: Services, listening: Listening) -> None:

@@ -28,6 +28,7 @@ CHECKS = {
     "providers",
     "disk",
     "backups",
+    "search",
     "records",
     "accounts",
     "audit log",

@@ -45,6 +45,7 @@ def test_a_healthy_system_says_so_of_everything(world):
         "providers",
         "jobs",
         "backups",
+        "search",
         "disk",
         "records",
     ]

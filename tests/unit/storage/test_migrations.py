@@ -8,7 +8,7 @@ from optimus import process
 from optimus.errors import ConfigurationError, StoreUnavailableError
 from optimus.models import UserId, new_id, stable_id
 from optimus.settings import load_settings
-from optimus.storage.migrations import FORMAT, MIGRATIONS, Migration, Step, migrate, refuse_other_model
+from optimus.storage.migrations import FORMAT, MIGRATIONS, Migration, Step, migrate
 from optimus.storage.records import Connection, UserPreferences
 from optimus.storage.sealing import TAG
 from optimus.storage.store import Store, open_memory_store, open_store
@@ -104,14 +104,6 @@ def test_pages_show_what_is_being_done():
     with pytest.raises(StoreUnavailableError) as shown:
         process.current(0)
     assert shown.value.user_message.startswith("Optimus is starting.")
-
-
-def test_vectors_of_two_models_are_never_mixed(store: Store):
-    """The store remembers which model made its vectors, and refuses another."""
-    refuse_other_model(store.work, "one", 384)
-    refuse_other_model(store.work, "one", 384)
-    with pytest.raises(ConfigurationError, match="searched with one, and this Optimus brings two"):
-        refuse_other_model(store.work, "two", 384)
 
 
 def test_names_and_addresses_in_the_clear_are_sealed_by_the_next_start(tmp_path):

@@ -39,7 +39,7 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "store"
     client = _opened(folder)
     spec = next(spec for spec in collection_specs(NAMES) if spec.name == NAMES.memories)
-    collections._create(client, spec, 4, collections.Spread())
+    collections._create(client, spec, 4, collections.Spread(), collections.DEFAULTS)
     points = [
         models.PointStruct(
             id=number, vector={"": [1.0, number, 2.0, 3.0], "ctx": [1.0, 2.0, number, 3.0]}, payload={"user_id": OWNER}
