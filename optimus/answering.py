@@ -12,7 +12,14 @@ from optimus.connections import ConnectionService
 from optimus.endings import Endings
 from optimus.errors import ConflictError, OptimusError
 from optimus.llm_handler.gateway import ModelGateway
-from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice, ModelTarget, OfflineContext
+from optimus.llm_handler.requests import (
+    OFFLINE_MODEL,
+    GenerationResult,
+    ModelChoice,
+    ModelRef,
+    ModelTarget,
+    OfflineContext,
+)
 from optimus.memory_tools import AnswerTools
 from optimus.metrics import Metrics
 from optimus.models import Clock, MemoryId, Message, MessageState, Withheld
@@ -88,13 +95,15 @@ class AnswerWriter:
             others = self._standing_in(task, along, line_up["fallbacks"])
             tools = self._memory.tools(task.message, choice, others)
             own, memories = conversation.instructions, task.offline.recalled
-            measured = asked(choice, task.message.text, along, memories, own=own)
+            files = task.message.attachments
+            measured = asked(choice, task.message.text, along, memories, own=own, files=files)
             measured = replace(measured, left_out=len(task.earlier) - len(fitting))
             withheld = [memory.id for memory in task.recalled.withheld]
             given = _Given(asked=measured, tools=tools, withheld=withheld, unsent=len(unsent))
             credentials = self._connections.credentials(reply.user_id, choice)
             request = generation_request(reply, task.message.text, along, task.offline, credentials)
-            changes = {"tools": tools, **line_up, "fallbacks": others}
+            sees = self._sees(choice.ref)
+            changes = {"tools": tools, **line_up, "fallbacks": others, "attachments": files, "sees": sees}
             request = guided(request, conversation).model_copy(update=changes)
             self._models.start(request, partial(self.endings.store, partial(self._finish, task, given)))
         except OptimusError as error:
@@ -106,7 +115,12 @@ class AnswerWriter:
     ) -> tuple[ModelTarget, ...]:
         """Return the fallbacks that may be given what the chosen model is given."""
         may = self._memory.may_stand_in
-        return tuple(other for other in others if may(other, task.recalled, along, task.message))
+        seen = any(each.kind == "image" for message in (*along, task.message) for each in message.attachments)
+        able = [other for other in others if not seen or self._sees(other.model)]
+        return tuple(other for other in able if may(other, task.recalled, along, task.message))
+
+    def _sees(self, ref: ModelRef) -> bool:
+        return self._models.catalogue.sees(ref.provider, ref.name)
 
     def _finish(self, task: Task, given: _Given, result: GenerationResult) -> None:
         """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""

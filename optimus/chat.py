@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from optimus.allowance import Allowance
 from optimus.answering import AnswerWriter, Task
+from optimus.attachments import Upload, attachments_of
 from optimus.branches import path
 from optimus.chat_memory import ChatMemory
 from optimus.conversations import ALL_MESSAGES, ConversationService
@@ -42,6 +43,8 @@ ENDING_S = 0.5
 HISTORY_MESSAGES = 150
 """Messages that are looked at; how many of them go along is decided by their tokens."""
 CONTEXT_MESSAGES = 4
+ONLY_FILES = "Have a look at this."
+"""What is asked where files are sent without a word."""
 
 _UNFINISHED = (MessageState.STOPPED, MessageState.FAILED)
 
@@ -87,6 +90,7 @@ class ChatService(ConversationService):
         choice: ModelChoice,
         zone: str | None = None,
         attempt: str | None = None,
+        files: Sequence[Upload] = (),
     ) -> Turn:
         """Store a message, remember what it says, and start the answer.
 
@@ -96,6 +100,7 @@ class ChatService(ConversationService):
             conversation_id: Where; None begins a new conversation.
             choice: The model that answers.
             zone: Name of the time zone that the writer is in.
+            files: Files to go along; without a text they are asked about.
             attempt: A random name of what is being sent. Sending the same text once more under it, because the
                 first time seemed to fail, is sending it once.
 
@@ -106,15 +111,18 @@ class ChatService(ConversationService):
             LimitReachedError: the user's messages or tokens of the day are used up.
             StoreError: the message could not be stored.
         """
-        cleaned, attempt = check_message(text), attempt or new_id()
+        attached = attachments_of(files)
+        cleaned = check_message(text if text.strip() or not attached else ONLY_FILES)
+        attempt = attempt or new_id()
         sent = MessageId(stable_id("message", owner, attempt, cleaned))
         earlier = [each for each in self._before(owner, conversation_id) if each.id not in (sent, _reply_to(sent))]
-        choice = self._router.resolve(owner, choice, cleaned, earlier)
-        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), ()))
+        choice = self._router.resolve(owner, choice, cleaned, earlier, attached)
+        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), (), files=attached))
         conversation = self._open(owner, conversation_id, cleaned, attempt)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
-        return self._take_turn(message.model_copy(update={"id": sent, "zone": zone, "parent": parent}), earlier, choice)
+        placed = {"id": sent, "zone": zone, "parent": parent, "attachments": attached}
+        return self._take_turn(message.model_copy(update=placed), earlier, choice)
 
     def edit(
         self, owner: UserId, message_id: MessageId, text: str, *, choice: ModelChoice, zone: str | None = None
@@ -134,13 +142,14 @@ class ChatService(ConversationService):
         self._before(owner, old.conversation_id)
         everything = self._conversations.messages(owner, old.conversation_id, limit=ALL_MESSAGES)
         earlier = path(everything, old.id)[:-1][-HISTORY_MESSAGES:]
-        choice = self._router.resolve(owner, choice, cleaned, earlier)
-        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), ()))
+        files = old.attachments
+        choice = self._router.resolve(owner, choice, cleaned, earlier, files)
+        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), (), files=files))
         conversation = self._conversations.get(owner, old.conversation_id)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
         sent = MessageId(stable_id("edit", old.id, cleaned))
-        message = message.model_copy(update={"id": sent, "zone": zone, "parent": parent})
+        message = message.model_copy(update={"id": sent, "zone": zone, "parent": parent, "attachments": files})
         message = self._conversations.add_message(message)
         self._memory.withdraw(owner, [old.id])
         undone = tuple(change.model_copy(update={"undone": True}) for change in old.saved)
@@ -194,8 +203,10 @@ class ChatService(ConversationService):
         if len(messages) < 2 or messages[-1].id != reply.id or reply.role is MessageRole.USER:  # noqa: PLR2004 - a pair
             raise InvalidInputError(user_message="Only the last answer can be written again.")
         message, earlier = messages[-2], messages[:-2]
-        choice = self._router.resolve(owner, choice, message.text, earlier)
-        self._allowance.take(owner, asked(choice, message.text, self._writer.along(earlier, choice), ()))
+        files = message.attachments
+        choice = self._router.resolve(owner, choice, message.text, earlier, files)
+        given = asked(choice, message.text, self._writer.along(earlier, choice), (), files=files)
+        self._allowance.take(owner, given)
         recalled = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         anew = unwritten(choice, message.text, offline)

@@ -13,6 +13,7 @@ from optimus.values import (
     MAX_MESSAGE_CHARS,
     MAX_TITLE_CHARS,
     ROOT,
+    Attachment,
     ChangeKind,
     Clock,
     ConversationId,
@@ -45,6 +46,7 @@ __all__ = [
     "MAX_MESSAGE_CHARS",
     "MAX_TITLE_CHARS",
     "ROOT",
+    "Attachment",
     "ChangeKind",
     "Clock",
     "Conversation",
@@ -253,6 +255,7 @@ class Message(Value):
     text: str
     thinking: str = ""
     """What the model let see of its thinking before it wrote the text."""
+    attachments: tuple[Attachment, ...] = Field(default=(), max_length=4)
     created_at: datetime
     zone: str | None = None
     """Name of the time zone in which it was written; None means UTC."""

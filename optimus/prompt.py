@@ -18,6 +18,7 @@ from optimus.llm_handler.requests import (
 )
 from optimus.llm_handler.turns import MEMORY_RULE
 from optimus.models import (
+    Attachment,
     ChangeKind,
     Conversation,
     MemoryType,
@@ -40,6 +41,8 @@ MAX_MEMORIES = 20
 MAX_MEMORY_TOKENS = 2_000
 WHOLE_TOKENS = 1_500
 """Up to so many tokens everything that is remembered is given to a model: choosing would save nothing."""
+IMAGE_TOKENS = 1_000
+"""Of a picture as it is sent, by and large."""
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English, on the safe side for the memory budget."""
 
@@ -136,7 +139,7 @@ def generation_request(
         credentials=credentials,
         instructions=f"{instructions(offline)}\n{MEMORY_RULE}",
         memory_block=memory_block(offline.recalled),
-        history=tuple(PromptTurn(role=m.role, text=m.text) for m in earlier if m.text),
+        history=tuple(PromptTurn(role=m.role, text=m.text, attachments=m.attachments) for m in earlier if m.text),
         prompt=prompt,
         offline=offline,
     )
@@ -147,13 +150,19 @@ def trimmed(earlier: Sequence[Message], budget: int) -> list[Message]:
     kept: list[Message] = []
     room = budget * CHARS_PER_TOKEN
     for message in reversed(earlier):
-        room -= len(message.text)
+        room -= len(message.text) + CHARS_PER_TOKEN * attachment_tokens(message.attachments)
         if room < 0:
             break
         kept.insert(0, message)
     while kept and len(kept) < len(earlier) and kept[0].role is not MessageRole.USER:
         kept.pop(0)
     return kept
+
+
+def attachment_tokens(files: Sequence[Attachment]) -> int:
+    """Return about how many tokens files take."""
+    texts = sum(-(-len(each.data) // CHARS_PER_TOKEN) for each in files if each.kind == "text")
+    return texts + IMAGE_TOKENS * sum(each.kind == "image" for each in files)
 
 
 def history_budget(choice: ModelChoice, most: int) -> int:

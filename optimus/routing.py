@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimus.connections import ConnectionService
+from optimus.errors import InvalidInputError
 from optimus.llm_handler.gateway import ModelGateway
-from optimus.llm_handler.requests import CHEAPEST, ModelChoice
+from optimus.llm_handler.requests import CHEAPEST, OFFLINE_MODEL, ModelChoice
 from optimus.llm_handler.routing import Needs, route
-from optimus.models import Message, UserId
+from optimus.models import Attachment, Message, UserId
 from optimus.preferences import PreferenceService
 from optimus.prompt import MAX_MEMORY_TOKENS, trimmed
 from optimus.usage import EXPECTED_ANSWER, asked, expected_tokens
@@ -22,19 +23,28 @@ class Router:
         self._preferences = preferences
         self._models = models
 
-    def resolve(self, owner: UserId, choice: ModelChoice, text: str, earlier: Sequence[Message]) -> ModelChoice:
-        """Return the model that answers a text; a choice of a model by name stays.
+    def resolve(
+        self,
+        owner: UserId,
+        choice: ModelChoice,
+        text: str,
+        earlier: Sequence[Message],
+        files: Sequence[Attachment] = (),
+    ) -> ModelChoice:
+        """Return the model that answers a text with its files; a choice of a model by name stays.
 
         Raises:
-            InvalidInputError: the cheapest was chosen and no model can do it.
+            InvalidInputError: the cheapest was chosen and no model can do it, or a model by name that cannot.
         """
+        images = any(each.kind == "image" for each in files)
         if choice.ref != CHEAPEST:
+            _refuse_unfit(choice, files, sees=not images or self.sees(choice))
             return choice
         along = trimmed(earlier, self._models.history_tokens)
-        given = expected_tokens(asked(choice, text, along, ()))
+        given = expected_tokens(asked(choice, text, along, (), files=files))
         chosen = self._preferences.of(owner)
         tools = chosen.uses_tools and (chosen.recalls or chosen.remembers)
-        needs = Needs(tokens=given + MAX_MEMORY_TOKENS + EXPECTED_ANSWER, tools=tools)
+        needs = Needs(tokens=given + MAX_MEMORY_TOKENS + EXPECTED_ANSWER, tools=tools, images=images)
 
         def is_usable(model: ModelChoice) -> bool:
             is_resting = self._connections.is_resting(model.ref.provider, model.connection_id)
@@ -47,3 +57,15 @@ class Router:
             answer_tokens=EXPECTED_ANSWER,
             catalogue=self._models.catalogue,
         )
+
+    def sees(self, choice: ModelChoice) -> bool:
+        """Tell whether pictures can be sent to a choice; the cheapest is chosen accordingly."""
+        return choice.ref == CHEAPEST or self._models.catalogue.sees(choice.ref.provider, choice.ref.name)
+
+
+def _refuse_unfit(choice: ModelChoice, files: Sequence[Attachment], *, sees: bool) -> None:
+    if files and choice.ref == OFFLINE_MODEL:
+        raise InvalidInputError(user_message="The offline assistant takes no files. Choose a language model for them.")
+    if not sees:
+        sentence = f"{choice.name} takes no pictures. Choose another model, or leave them out. Nothing was sent."
+        raise InvalidInputError("no eyes", user_message=sentence)

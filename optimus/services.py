@@ -53,6 +53,7 @@ from optimus.privacy.importing import Importer
 from optimus.privacy.service import PrivacyService
 from optimus.reembedding import ReembeddingService
 from optimus.rescue import record_repairs, unsettled
+from optimus.routing import Router
 from optimus.settings import Settings
 from optimus.storage.folder import prepare_data_folder
 from optimus.storage.migrations import Report
@@ -86,6 +87,7 @@ class Services:
     connections: ConnectionService
     withholding: Withholding
     chat: ChatService
+    router: Router
     allowance: Allowance
     extraction: ExtractionService
     analytics: AnalyticsService
@@ -239,6 +241,7 @@ def wire(
         connections=engines.connections,
         withholding=engines.withholding,
         chat=chat,
+        router=Router(connections=engines.connections, preferences=engines.preferences, models=models),
         allowance=engines.allowance,
         extraction=extraction,
         analytics=analytics,

@@ -19,6 +19,7 @@ from optimus.llm_handler.requests import (
 )
 from optimus.metrics import Metrics
 from optimus.models import (
+    Attachment,
     MemoryId,
     Message,
     MessageId,
@@ -30,7 +31,7 @@ from optimus.models import (
     new_id,
     stable_id,
 )
-from optimus.prompt import CHARS_PER_TOKEN, INSTRUCTIONS, memory_block
+from optimus.prompt import CHARS_PER_TOKEN, INSTRUCTIONS, attachment_tokens, memory_block
 from optimus.storage.records import Event, EventData
 from optimus.storage.table import Row
 
@@ -92,14 +93,20 @@ def estimated_tokens(text: str | None) -> int:
 
 
 def asked(
-    choice: ModelChoice, prompt: str, earlier: Sequence[Message], recalled: Sequence[RecalledMemory], *, own: str = ""
+    choice: ModelChoice,
+    prompt: str,
+    earlier: Sequence[Message],
+    recalled: Sequence[RecalledMemory],
+    *,
+    own: str = "",
+    files: Sequence[Attachment] = (),
 ) -> Asked:
     """Measure what a model is given; `own` are the user's instructions, Optimus's are as long as they usually are."""
     return Asked(
         choice=choice,
-        prompt_tokens=estimated_tokens(prompt),
+        prompt_tokens=estimated_tokens(prompt) + attachment_tokens(files),
         memory_tokens=estimated_tokens(memory_block(recalled)),
-        history_tokens=sum(estimated_tokens(message.text) for message in earlier),
+        history_tokens=sum(estimated_tokens(m.text) + attachment_tokens(m.attachments) for m in earlier),
         instruction_tokens=estimated_tokens(INSTRUCTIONS + own),
     )
 

@@ -5,13 +5,14 @@ Ids are UUID strings made by the server; nothing that a person typed is ever use
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal, NewType
+from typing import Literal, NewType, Self
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
@@ -135,6 +136,26 @@ class MessageState(StrEnum):
 
 Effort = Literal["low", "medium", "high"]
 """How long a model thinks before it answers."""
+
+
+class Attachment(Value):
+    """A file that goes along with a message."""
+
+    name: str = Field(max_length=80)
+    kind: Literal["image", "text"]
+    data: str = Field(max_length=100_000)
+    """Of an image a JPEG in base64, else the text."""
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of an image."""
+        return b64decode(self.data)
+
+    @model_validator(mode="after")
+    def _is_jpeg(self) -> Self:
+        if self.kind == "image" and not b64decode(self.data, validate=True).startswith(b"\xff\xd8\xff"):
+            raise ValueError("no JPEG")
+        return self
 
 
 class ToolCall(Value):

@@ -10,7 +10,7 @@ from optimus.conversations import Thread
 from optimus.llm_handler.requests import ModelChoice
 from optimus.models import Conversation, ConversationId, MessageRole, MessageState, is_uuid, new_id
 from optimus.ui.chat_messages import draw_look, draw_looking, draw_message, draw_running
-from optimus.ui.chat_options import draw_allowance_note, draw_options
+from optimus.ui.chat_options import Draft, draw_allowance_note, draw_message_box, draw_options
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
 from optimus.ui.guard import PageContext, act, act_and_note, did, run_page
@@ -43,9 +43,9 @@ def render(context: PageContext) -> None:
     with body:
         suggested = None if messages else _draw_empty(context, choice)
         _draw_messages(context, Thread(messages, versions), choice)
-    text = _draw_input(context, running=running is not None) or suggested
-    if text:
-        _send(context, conversation, text, choice)
+    draft = _draw_input(context, choice, running=running is not None) or (suggested and Draft(suggested))
+    if draft:
+        _send(context, conversation, draft, choice)
     if running:
         with body:
             draw_running(context, running)
@@ -102,7 +102,7 @@ def _draw_empty(context: PageContext, choice: ModelChoice) -> str | None:
     return chosen
 
 
-def _draw_input(context: PageContext, *, running: bool) -> str | None:
+def _draw_input(context: PageContext, choice: ModelChoice, *, running: bool) -> Draft | None:
     state = context.state
     if state.failed_draft:
         st.session_state[_DRAFT], state.failed_draft = state.failed_draft, ""
@@ -112,10 +112,10 @@ def _draw_input(context: PageContext, *, running: bool) -> str | None:
             state.notice = None
         if running and st.button("Stop", icon=":material/stop_circle:", key="stop", shortcut="Esc"):
             _stop(context)
-    text = st.chat_input("Message Optimus", key=_DRAFT, disabled=running)
+    draft = draw_message_box(context, choice, key=_DRAFT, disabled=running)
     draw_memory_note(context)
     draw_allowance_note(context)
-    return text
+    return draft
 
 
 def _stop(context: PageContext) -> None:
@@ -123,20 +123,21 @@ def _stop(context: PageContext) -> None:
         st.rerun()
 
 
-def _send(context: PageContext, conversation: Conversation | None, text: str, choice: ModelChoice) -> None:
+def _send(context: PageContext, conversation: Conversation | None, draft: Draft, choice: ModelChoice) -> None:
     context.state.attempt = context.state.attempt or new_id()
     turn = act_and_note(
         context.state,
         context.services.chat.send,
         context.principal.user_id,
-        text,
+        draft.text,
+        files=draft.files,
         conversation_id=conversation.id if conversation else None,
         choice=choice,
         zone=viewer_zone().key,
         attempt=context.state.attempt,
     )
     if turn is None:
-        context.state.failed_draft = text
+        context.state.failed_draft = draft.text
         st.rerun()
     context.state.notice, context.state.attempt = turn.notice, ""
     open_conversation(turn.conversation.id)

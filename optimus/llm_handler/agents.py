@@ -147,7 +147,7 @@ class ChatAgent:
         rule = f"\n{TOOL_RULE}" if has_tools else ""
         run = agent.run_stream_events(
             user_turn(request),
-            message_history=history_messages(request.history),
+            message_history=history_messages(request.history, sees=request.sees),
             instructions=f"{request.instructions}{rule}",
             deps=AgentDependencies(memory=request.tools) if has_tools else None,
             model=model,

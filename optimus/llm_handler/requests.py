@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from pydantic import Field, SecretStr
 
 from optimus.models import (
+    Attachment,
     ConversationId,
     Effort,
     MemoryChange,
@@ -58,6 +59,7 @@ class PromptTurn(Value):
 
     role: MessageRole
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 class OfflineContext(Value):
@@ -146,6 +148,10 @@ class GenerationRequest(Value):
     """Memories as lines of data; `turns.frame_memories` delimits and escapes them before they are sent."""
     history: tuple[PromptTurn, ...] = ()
     prompt: str
+    attachments: tuple[Attachment, ...] = ()
+    """Files that go along with the prompt."""
+    sees: bool = False
+    """Whether the model takes images; else their names go along."""
     temperature: float | None = None
     """How freely to answer, 0 to 1; None leaves it to the model."""
     effort: Effort | None = None

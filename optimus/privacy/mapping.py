@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from optimus.attachments import ROOM_BYTES
 from optimus.memory_manager.shelf import DERIVED_TYPES, episode_id, is_active
 from optimus.memory_manager.wording import normal_form
 from optimus.models import (
@@ -63,6 +64,7 @@ class Mapping:
             for change in message.saved
         )
         used = (use.model_copy(update={"memory_id": self.memory_id(use.memory_id)}) for use in message.used)
+        is_fitting = sum(len(each.data.encode()) for each in message.attachments) <= ROOM_BYTES
         is_written = message.state is MessageState.WRITING
         return message.model_copy(
             update={
@@ -71,6 +73,7 @@ class Mapping:
                 "user_id": self._owner,
                 "state": MessageState.STOPPED if is_written else message.state,
                 "parent": message.parent and self._message_id(message.parent),
+                "attachments": message.attachments if is_fitting else (),
                 "saved": tuple(saved),
                 "tools": tuple(self._call(each) for each in message.tools),
                 "used": tuple(used),

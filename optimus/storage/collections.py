@@ -109,7 +109,7 @@ class CollectionNames:
         memory = frozenset({"data", "text_lemmatized", "hash", "history"} | told)
         account = frozenset({"username", "display_name", "time_zone", "api_key", "base_url", "label"})
         message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
-        message |= {"withheld", "thinking"}
+        message |= {"withheld", "thinking", "attachments"}
         return {
             self.memories: SealedFields("memories", memory),
             self.memories_entities: SealedFields("memories_entities", memory),
@@ -295,6 +295,7 @@ def _check_size(client: QdrantBase, spec: CollectionSpec, vector_size: int) -> N
         size = named[name].size if name in named else 0
         if size != vector_size:
             raise ConfigurationError(
-                f"The collection {spec.name} holds vectors of size {size}, but the embedding model makes {vector_size}: "
-                "go back to the model that made them, or use another OPTIMUS_COLLECTION_PREFIX or OPTIMUS_DATA_DIR."
+                f"The collection {spec.name} holds vectors of size {size}, but the embedding model makes "
+                f"{vector_size}: go back to the model that made them, or use another OPTIMUS_COLLECTION_PREFIX or "
+                "OPTIMUS_DATA_DIR."
             )

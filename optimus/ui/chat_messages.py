@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from optimus.extraction import Look
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import (
+    Attachment,
     ChangeKind,
     MemoryChange,
     Message,
@@ -38,6 +39,7 @@ def draw_message(
         _draw_thinking(message.thinking, "What the model thought")
         if message.role is MessageRole.USER:
             st.text(message.text)
+            draw_files(message.attachments)
         elif message.text:
             st.markdown(message.text)
         if message.instead:
@@ -110,6 +112,15 @@ def _moment(generation: Generation) -> Iterator[str]:
     yield from generation.follow(FOLLOW_S)
     if generation.result is None:
         st.stop()
+
+
+def draw_files(files: Sequence[Attachment]) -> None:
+    """Draw the files of a message: pictures small, of others the name."""
+    for file in files:
+        if file.kind == "image":
+            st.image(file.content, width=240, alt=file.name)
+        else:
+            st.caption(f":material/attach_file: {plain(file.name)}")
 
 
 def _draw_thinking(thoughts: str, label: str) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import streamlit as st
 
+from optimus.attachments import IMAGE_ENDINGS, TEXT_ENDINGS, Upload
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import MAX_INSTRUCTIONS_CHARS, Conversation, ConversationId, Effort
 from optimus.ui.guard import PageContext, act
 from optimus.ui.text import plain
 from optimus.usage import EXPECTED_ANSWER, expected_cost, expected_tokens
+
+
+class Draft(NamedTuple):
+    """What somebody wants to send."""
+
+    text: str
+    files: tuple[Upload, ...] = ()
 
 
 def draw_options(context: PageContext, conversation: Conversation | None, choice: ModelChoice) -> ConversationId | None:
@@ -63,6 +71,25 @@ def _draw_guide(context: PageContext, conversation: Conversation | None) -> Conv
     if saved is not None:
         context.state.done = "Saved"
     return saved
+
+
+def draw_message_box(context: PageContext, choice: ModelChoice, *, key: str, disabled: bool) -> Draft | None:
+    """Draw the input with the files that the chosen model takes, which stands there; return what was sent."""
+    if choice.ref == OFFLINE_MODEL:
+        text = st.chat_input("Message Optimus", key=key, disabled=disabled)
+        return Draft(text) if text else None
+    sees = context.services.router.sees(choice)
+    sent = st.chat_input(
+        "Message Optimus",
+        key=key,
+        disabled=disabled,
+        accept_file="multiple",
+        file_type=[*(IMAGE_ENDINGS if sees else ()), "pdf", *TEXT_ENDINGS],
+    )
+    if not sees:
+        with st.bottom:
+            st.caption(f"{plain(choice.name)} takes no pictures, only text and PDF files.")
+    return Draft(sent.text, tuple(Upload(file.name, file.getvalue()) for file in sent.files)) if sent else None
 
 
 def draw_allowance_note(context: PageContext) -> None:

@@ -16,6 +16,7 @@ ALLOWED = {
     "breaker": set(),
     "storage": BASE | {"breaker", "storage"},
     "drafts": BASE,
+    "attachments": BASE | {"drafts"},
     "endings": BASE,
     "downloads": BASE,
     "prompt": BASE | {"llm_handler"},
@@ -39,7 +40,7 @@ ALLOWED = {
     "reembedding": BASE | {"storage", "auth", "branches", "embedding", "memory_manager"},
     "restoring": BASE | {"rescue", "rescue_words", "services", "storage", "embedding"},
     "cli_store": BASE | {"services", "restoring", "storage", "ops_client"},
-    "privacy": BASE | {"storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
+    "privacy": BASE | {"attachments", "storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "branches": BASE,
     "conversations": BASE | {"storage", "branches", "chat_memory", "drafts", "llm_handler"},
     "answering": BASE
@@ -58,6 +59,7 @@ ALLOWED = {
     "chat": BASE
     | {
         "routing",
+        "attachments",
         "allowance",
         "answering",
         "branches",
@@ -165,6 +167,8 @@ ALLOWED = {
         "conversations",
         "upkeep",
         "withholding",
+        "attachments",
+        "routing",
     },
     "web": BASE
     | {"web", "ui", "services", "process", "ops", "ops_access", "ops_rescue", "rescue", "restoring", "storage"},
@@ -200,6 +204,7 @@ LIBRARIES = {
     "plotly": ("optimus/ui/analytics_charts.py",),
     "genai_prices": ("optimus/llm_handler/prices.py",),
     "bcrypt": ("optimus/auth/hashing.py",),
+    "PIL": ("optimus/attachments.py",),
     "pypdf": ("optimus/pdf_text.py",),
     "jwt": ("optimus/auth/tokens.py",),
     "prometheus_client": ("optimus/metrics.py", "optimus/model_metrics.py"),
