@@ -17,7 +17,7 @@ from qdrant_client import models
 from optimus.errors import SealError
 from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.manager import MemoryManager
-from optimus.models import UserId, new_id
+from optimus.models import Relation, UserId, new_id
 from optimus.storage.bm25 import Bm25Encoder, SparseWeights
 from optimus.storage.records import Connection, MemoryPoint
 from optimus.storage.sealing import TAG
@@ -50,7 +50,9 @@ class Vault:
         names = self.store.names
         for owner in (ALICE, BOB):
             for number in range(2):
+                stated = Relation(subject="I", predicate="own", object=text_of(owner))
                 memory = memory_of(owner, f"memory {number}, {text_of(owner)}")
+                memory = memory.model_copy(update={"relations": (stated,)})
                 near, words = [1.0] * SIZE, SparseWeights()
                 point = MemoryPoint(memory=memory, dense=near, ctx=near, bm25=words, bm25_ctx=words)
                 self.store.memories.put(owner, [point])
