@@ -14,6 +14,7 @@ from optimus.errors import ConflictError, OptimusError
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import (
     OFFLINE_MODEL,
+    GenerationRequest,
     GenerationResult,
     ModelChoice,
     ModelRef,
@@ -26,7 +27,8 @@ from optimus.models import Clock, MemoryId, Message, MessageState, Withheld
 from optimus.prompt import generation_request, guided, history_budget, trimmed
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
-from optimus.usage import Asked, answer_events, asked, note_answer, parts_of, written_by
+from optimus.summaries import SummaryKeeper
+from optimus.usage import Asked, answer_events, asked, estimated_tokens, note_answer, parts_of, written_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class AnswerWriter:
         memory: ChatMemory,
         models: ModelGateway,
         connections: ConnectionService,
+        summaries: SummaryKeeper,
         allowance: Allowance,
         clock: Clock,
         metrics: Metrics,
@@ -73,6 +76,7 @@ class AnswerWriter:
         self._memory = memory
         self._models = models
         self._connections = connections
+        self._summaries = summaries
         self._allowance = allowance
         self._clock = clock
         self._metrics = metrics
@@ -84,31 +88,41 @@ class AnswerWriter:
 
     def write(self, task: Task) -> None:
         """Begin to write an answer whose message is stored; what hinders it becomes the answer's failure."""
-        reply, choice, nothing = task.reply, task.choice, Asked.nothing(task.choice)
-        given = _Given(asked=nothing, tools=None, withheld=(), unsent=0)
+        given = _Given(asked=Asked.nothing(task.choice), tools=None, withheld=(), unsent=0)
         try:
-            conversation = self._conversations.get(reply.user_id, reply.conversation_id)
-            fitting = self.along(task.earlier, choice)
-            unsent = self._memory.unsent_messages(reply.user_id, fitting, choice)
-            along = [message for message in fitting if message.id not in unsent]
-            line_up = self._connections.line_up(reply.user_id, choice)
-            others = self._standing_in(task, along, line_up["fallbacks"])
-            tools = self._memory.tools(task.message, choice, others)
-            own, memories = conversation.instructions, task.offline.recalled
-            files = task.message.attachments
-            measured = asked(choice, task.message.text, along, memories, own=own, files=files)
-            measured = replace(measured, left_out=len(task.earlier) - len(fitting))
-            withheld = [memory.id for memory in task.recalled.withheld]
-            given = _Given(asked=measured, tools=tools, withheld=withheld, unsent=len(unsent))
-            credentials = self._connections.credentials(reply.user_id, choice)
-            request = generation_request(reply, task.message.text, along, task.offline, credentials)
-            sees = self._sees(choice.ref)
-            changes = {"tools": tools, **line_up, "fallbacks": others, "attachments": files, "sees": sees}
-            request = guided(request, conversation).model_copy(update=changes)
+            request, given = self._gather(task)
             self._models.start(request, partial(self.endings.store, partial(self._finish, task, given)))
         except OptimusError as error:
             failed = GenerationResult(text="", state=MessageState.FAILED, error=error.user_message)
             self._finish(task, given, failed)
+
+    def _gather(self, task: Task) -> tuple[GenerationRequest, _Given]:
+        """Put together what an answer is written from, without what its model never gets."""
+        reply, choice, files = task.reply, task.choice, task.message.attachments
+        conversation = self._conversations.get(reply.user_id, reply.conversation_id)
+        fitting = self.along(task.earlier, choice)
+        left_out = task.earlier[: len(task.earlier) - len(fitting)]
+        unsent = self._memory.unsent_messages(reply.user_id, fitting, choice)
+        along = [message for message in fitting if message.id not in unsent]
+        summary = self._summaries.usable(conversation, left_out, choice)
+        line_up = self._connections.line_up(reply.user_id, choice)
+        others = self._standing_in(task, [*(left_out if summary else ()), *along], line_up["fallbacks"])
+        tools = self._memory.tools(task.message, choice, others)
+        own, memories = conversation.instructions, task.offline.recalled
+        measured = asked(choice, task.message.text, along, memories, own=own, files=files)
+        measured = replace(measured, left_out=len(left_out), summary_tokens=estimated_tokens(summary))
+        withheld = [memory.id for memory in task.recalled.withheld]
+        given = _Given(asked=measured, tools=tools, withheld=withheld, unsent=len(unsent))
+        credentials = self._connections.credentials(reply.user_id, choice)
+        request = generation_request(reply, task.message.text, along, task.offline, credentials)
+        more: dict[str, object] = {
+            "tools": tools,
+            "summary": summary,
+            "attachments": files,
+            "sees": self._sees(choice.ref),
+        }
+        more |= {**line_up, "fallbacks": others}
+        return guided(request, conversation).model_copy(update=more), given
 
     def _standing_in(
         self, task: Task, along: Sequence[Message], others: Sequence[ModelTarget]
@@ -144,6 +158,8 @@ class AnswerWriter:
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)
         self._memory.look_further(task.message, measured.choice)
+        if result.state is MessageState.COMPLETE and measured.left_out:
+            self._summaries.renew(reply, task.earlier[: measured.left_out], measured.choice)
 
 
 def _withheld(given: _Given) -> Withheld | None:

@@ -19,6 +19,7 @@ from optimus.extraction_reader import ExtractionReader
 from optimus.keys import Keys
 from optimus.llm_handler.extraction import MemoryExtractor
 from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.summaries import Summarizer
 from optimus.memory_manager.acts import MemoryActs
 from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.documents import DocumentShelf
@@ -43,10 +44,13 @@ from optimus.storage.checkups import CheckupRepository
 from optimus.storage.graph import GraphRepository
 from optimus.storage.store import Store
 from optimus.storage.survey import MemorySurvey
+from optimus.summaries import SummaryKeeper
 from optimus.system_settings import SystemSettingsService
 from optimus.upkeep import UpkeepService
 from optimus.withholding import Withholding
 
+SUMMARY_S = 60.0
+"""How long a summary of a chat may take."""
 STOP_S = 10.0
 """How long an erasure waits for an answer to stop."""
 
@@ -230,6 +234,7 @@ def open_chat(store: Store, engines: Engines, extraction: ExtractionService, clo
         memory=memory,
         models=engines.models,
         connections=engines.connections,
+        summaries=_summaries(store, engines, memory, clock),
         allowance=engines.allowance,
         clock=clock,
         metrics=store.metrics,
@@ -243,6 +248,17 @@ def open_chat(store: Store, engines: Engines, extraction: ExtractionService, clo
         allowance=engines.allowance,
         clock=clock,
         metrics=store.metrics,
+    )
+
+
+def _summaries(store: Store, engines: Engines, memory: ChatMemory, clock: Clock) -> SummaryKeeper:
+    return SummaryKeeper(
+        conversations=store.conversations,
+        memory=memory,
+        connections=engines.connections,
+        summarizer=Summarizer(gateway=engines.models, timeout_s=SUMMARY_S),
+        ledger=ExtractionLedger(events=store.events, metrics=store.metrics, allowance=engines.allowance),
+        clock=clock,
     )
 
 

@@ -166,6 +166,7 @@ class ConversationService:
         for each in everything:
             if each.id not in gone and each.parent in gone:
                 self._conversations.update_message(each.model_copy(update={"parent": parent_of[message_id]}))
+        self._conversations.change(owner, message.conversation_id, summary=None)
         self._conversations.delete_messages(owner, sorted(gone))
 
     def delete(self, owner: UserId, conversation_id: ConversationId, *, forget: bool) -> None:

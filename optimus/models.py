@@ -27,6 +27,7 @@ from optimus.values import (
     Relation,
     Role,
     SessionId,
+    Summary,
     ToolCall,
     Usage,
     User,
@@ -72,6 +73,7 @@ __all__ = [
     "ScorePart",
     "SessionId",
     "SourceKind",
+    "Summary",
     "ToolCall",
     "Usage",
     "User",
@@ -292,6 +294,8 @@ class Conversation(Value):
     temperature: float | None = Field(default=None, ge=0, le=1)
     effort: Effort | None = None
     """How long models think first in this conversation; None leaves it to them."""
+    summary: Summary | None = None
+    """Of the messages that no longer fit into a prompt."""
     head: MessageId | None = None
     """The last message of the branch that is shown; None means the newest message."""
     version: int = 1

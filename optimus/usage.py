@@ -39,6 +39,8 @@ ANSWER = "answer"
 """The kind of event that an ended answer leaves."""
 EXTRACTION = "extraction"
 """The kind of event that a model leaves which looked for memories."""
+SUMMARY = "summary"
+"""The kind of event that a summary of a long chat leaves."""
 EXPECTED_ANSWER = 500
 """Tokens of an answer, for prices that are told before it is written."""
 
@@ -53,6 +55,7 @@ class Asked:
     history_tokens: int
     """Of the earlier messages of the conversation that went along."""
     instruction_tokens: int = 0
+    summary_tokens: int = 0
     left_out: int = 0
     """Earlier messages that did not go along, because they were too much."""
 
@@ -148,6 +151,7 @@ def parts_of(given: Asked) -> PromptParts:
         instructions=given.instruction_tokens,
         memories=given.memory_tokens,
         history=given.history_tokens,
+        summary=given.summary_tokens,
         message=given.prompt_tokens,
         left_out=given.left_out,
     )
@@ -160,6 +164,7 @@ def expected_tokens(given: Asked) -> int:
         0
         if is_free
         else sum((given.prompt_tokens, given.memory_tokens, given.history_tokens, given.instruction_tokens))
+        + given.summary_tokens
     )
 
 
@@ -186,7 +191,7 @@ def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: 
             "cost_usd": answer_cost(given.choice, result),
             "expected_usd": expected_cost(given),
             "memory_tokens": given.memory_tokens,
-            "history_tokens": given.history_tokens,
+            "history_tokens": given.history_tokens + given.summary_tokens,
             "said_tokens": given.prompt_tokens + estimated_tokens(result.text),
             **result.usage.model_dump(),
         },

@@ -182,12 +182,21 @@ class Withheld(Value):
     """Earlier messages of the chat that hold such memories, or may."""
 
 
+class Summary(Value):
+    """What was said in a chat up to a message, in short."""
+
+    text: str
+    upto: MessageId
+
+
 class PromptParts(Value):
     """What a model was given for an answer, in estimated tokens."""
 
     instructions: int
     memories: int
     history: int
+    summary: int = 0
+    """Of earlier messages that did not fit."""
     message: int
     left_out: int = 0
     """Earlier messages that were too much for the model, or for what may go along."""

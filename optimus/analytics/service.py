@@ -14,7 +14,7 @@ from optimus.storage.accounts import AccountRepository
 from optimus.storage.events import EventRepository
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.records import MemoryFilter, MemoryOutline
-from optimus.usage import ANSWER, EXTRACTION, Answer, read_answer
+from optimus.usage import ANSWER, EXTRACTION, SUMMARY, Answer, read_answer
 
 LISTED = 10
 """How many memories a list names."""
@@ -71,6 +71,7 @@ class AnalyticsService:
         self._clock = clock
         self._log = AnswerLog(events)
         self._looks = AnswerLog(events, kind=EXTRACTION)
+        self._summaries = AnswerLog(events, kind=SUMMARY)
         self._outlines: dict[tuple[UserId, int], _Outline] = {}
         self._by_user: dict[tuple[int | None, str], tuple[datetime, list[UserUsage]]] = {}
 
@@ -79,8 +80,9 @@ class AnalyticsService:
         return report_on(self._log.of(owner), self._period(days, zone))
 
     def looking(self, owner: UserId, period: Period) -> Tally:
-        """Return what models took in a period to look for the owner's memories; no answer counts in it."""
-        return tally([look for look in self._looks.of(owner) if period.has(look.at)])
+        """Return what models took in a period to look for the owner's memories, and to summarize long chats."""
+        taken = (*self._looks.of(owner), *self._summaries.of(owner))
+        return tally([each for each in taken if period.has(each.at)])
 
     def memories(self, owner: UserId, report: Report) -> MemoryReport:
         """Return what the owner's memories did in the period of a report of theirs."""
@@ -117,6 +119,7 @@ class AnalyticsService:
         """Drop what is kept in memory about an owner, whose data were erased."""
         self._log.forget(owner)
         self._looks.forget(owner)
+        self._summaries.forget(owner)
         self._by_user.clear()
         for key in [key for key in list(self._outlines) if key[0] == owner]:
             self._outlines.pop(key, None)

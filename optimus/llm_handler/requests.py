@@ -146,6 +146,8 @@ class GenerationRequest(Value):
     instructions: str
     memory_block: str | None = None
     """Memories as lines of data; `turns.frame_memories` delimits and escapes them before they are sent."""
+    summary: str = ""
+    """Of what was said before the history."""
     history: tuple[PromptTurn, ...] = ()
     prompt: str
     attachments: tuple[Attachment, ...] = ()

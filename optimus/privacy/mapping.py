@@ -50,7 +50,9 @@ class Mapping:
         """Return the conversation as the owner's."""
         update = {"id": self._conversation_id(conversation.id), "user_id": self._owner}
         head = conversation.head and self._message_id(conversation.head)
-        return conversation.model_copy(update=update | {"head": head})
+        told = conversation.summary
+        summary = told and told.model_copy(update={"upto": self._message_id(told.upto)})
+        return conversation.model_copy(update=update | {"head": head, "summary": summary})
 
     def message(self, message: Message) -> Message:
         """Return the message as the owner's; nobody writes on it any more."""

@@ -109,7 +109,7 @@ class CollectionNames:
         memory = frozenset({"data", "text_lemmatized", "hash", "history"} | told)
         account = frozenset({"username", "display_name", "time_zone", "api_key", "base_url", "label"})
         message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
-        message |= {"withheld", "thinking", "attachments"}
+        message |= {"withheld", "thinking", "attachments", "summary"}
         return {
             self.memories: SealedFields("memories", memory),
             self.memories_entities: SealedFields("memories_entities", memory),

@@ -89,7 +89,7 @@ class ConversationRepository:
                     found.update(row.id for row in table.each(*mine))
         return found
 
-    def change(self, owner: UserId, conversation_id: ConversationId, **fields: str | float | None) -> None:
+    def change(self, owner: UserId, conversation_id: ConversationId, **fields: object) -> None:
         """Give a conversation other values of some of its fields, such as its title.
 
         Raises:

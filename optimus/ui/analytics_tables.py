@@ -63,11 +63,11 @@ def draw_days(report: Report) -> None:
 def draw_looking(looking: Tally) -> None:
     """Draw what looking for memories took, where any model did."""
     if looking.answers + looking.failed:
-        st.subheader("Looking for memories", anchor=False)
+        st.subheader("Looking for memories, and summaries", anchor=False)
         st.caption("What the model took that reads your messages for more to remember. It is not in the sums above.")
         row = {"Messages read in": f"{looking.answers + looking.failed:,} calls"} | _numbers(looking)
         del row["Answers"]
-        st.table([row], hide_index=True, border="horizontal", alt="Looking for memories")
+        st.table([row], hide_index=True, border="horizontal", alt="Looking for memories, and summaries")
 
 
 def draw_memory_use(memories: MemoryReport) -> None:

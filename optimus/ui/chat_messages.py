@@ -170,6 +170,7 @@ def _parts_text(parts: PromptParts) -> str:
         (parts.instructions, "instructions"),
         (parts.memories, "memories"),
         (parts.history, "earlier messages"),
+        (parts.summary, "a summary of what was said before them"),
         (parts.message, "your message"),
     )
     left_out = f" {count(parts.left_out, 'earlier message')} did not fit." if parts.left_out else ""

@@ -43,7 +43,9 @@ ALLOWED = {
     "privacy": BASE | {"attachments", "storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "branches": BASE,
     "conversations": BASE | {"storage", "branches", "chat_memory", "drafts", "llm_handler"},
+    "summaries": BASE | {"allowance", "chat_memory", "connections", "llm_handler", "storage", "usage"},
     "answering": BASE
+    | {"summaries"}
     | {
         "allowance",
         "chat_memory",
@@ -92,6 +94,7 @@ ALLOWED = {
         "allowance",
         "answering",
         "chat",
+        "summaries",
         "chat_memory",
         "routing",
         "analytics",
@@ -110,7 +113,6 @@ ALLOWED = {
     "services": BASE
     | ENGINES
     | {
-        "answering",
         "assembly",
         "routing",
         "withholding",

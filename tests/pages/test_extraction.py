@@ -82,7 +82,7 @@ def test_the_model_that_looks_is_chosen_in_the_settings(world: World, sign_in: S
 def test_the_cost_of_looking_stands_apart(world: World, sign_in: SignIn):
     """Analytics has a table of its own for looking, once a model did."""
     sign_in(world.principal)
-    assert "Looking for memories" not in [each.value for each in run_alone("analytics.py").subheader]
+    assert "Looking for memories, and summaries" not in [each.value for each in run_alone("analytics.py").subheader]
     _, message, _ = world.say("I live in Lisbon")
     usage = Usage(input_tokens=1234, output_tokens=56)
     world.services.store.events.append(
@@ -92,5 +92,5 @@ def test_the_cost_of_looking_stands_apart(world: World, sign_in: SignIn):
     )
     app = run_alone("analytics.py")
     assert not app.exception
-    assert "Looking for memories" in [each.value for each in app.subheader]
+    assert "Looking for memories, and summaries" in [each.value for each in app.subheader]
     assert "1,234" in "".join(table.value.to_string() for table in app.table)

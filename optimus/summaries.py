@@ -1,0 +1,123 @@
+"""The running summary of a long chat: what no longer fits into the prompt, in short.
+
+It is made after an answer, in the background, by the model of the chat, and kept sealed with the conversation. Where
+there is none, because no model could make it or its messages changed since, the oldest messages are just left out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+
+from optimus.allowance import ExtractionLedger
+from optimus.chat_memory import ChatMemory
+from optimus.connections import ConnectionService
+from optimus.errors import OptimusError
+from optimus.llm_handler.prices import cost_usd
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, PromptTurn
+from optimus.llm_handler.summaries import Summarizer, SummaryRequest
+from optimus.models import Clock, Conversation, ConversationId, Message, MessageId, Summary, Usage, UserId
+from optimus.storage.conversations import ConversationRepository
+from optimus.usage import SUMMARY, extraction_event
+
+LEAST_NEW = 4
+"""Messages that have to be left out anew before a summary is made again."""
+_log = logging.getLogger(__name__)
+
+
+class SummaryKeeper:
+    """Keeps the summaries of long chats and says which part of one may go along."""
+
+    def __init__(
+        self,
+        *,
+        conversations: ConversationRepository,
+        memory: ChatMemory,
+        connections: ConnectionService,
+        summarizer: Summarizer,
+        ledger: ExtractionLedger,
+        clock: Clock,
+    ) -> None:
+        self._conversations = conversations
+        self._memory = memory
+        self._connections = connections
+        self._summarizer = summarizer
+        self._ledger = ledger
+        self._clock = clock
+        self.pending: set[Future[None]] = set()
+        """What is being made."""
+
+    def usable(self, conversation: Conversation, left_out: Sequence[Message], choice: ModelChoice) -> str:
+        """Return the summary of what is left out, if there is one that the model may get; else nothing.
+
+        One that covers a message of another branch, or one that is never sent to the model, does not count.
+
+        Raises:
+            StoreError: it cannot be told, so nothing may be sent.
+        """
+        covered = _covered(conversation.summary, left_out)
+        if conversation.summary is None or not covered:
+            return ""
+        if self._memory.unsent_messages(conversation.user_id, covered, choice):
+            return ""
+        return conversation.summary.text
+
+    def renew(self, reply: Message, left_out: Sequence[Message], choice: ModelChoice) -> None:
+        """Begin a summary of what was left out of an answer, if enough of it is new; it never raises ours."""
+        owner, place = reply.user_id, reply.conversation_id
+        if choice.ref == OFFLINE_MODEL:
+            return
+        try:
+            conversation = self._conversations.get(owner, place)
+            before = conversation.summary if self.usable(conversation, left_out, choice) else None
+            fresh = left_out[len(_covered(before, left_out)) :]
+            if len(fresh) < LEAST_NEW:
+                return
+            self._ledger.allowance.require(owner)
+            unsent = self._memory.unsent_messages(owner, left_out, choice)
+            turns = tuple(PromptTurn(role=m.role, text=m.text) for m in fresh if m.text and m.id not in unsent)
+            request = SummaryRequest(
+                model=choice.ref,
+                credentials=self._connections.credentials(owner, choice),
+                connection_id=choice.connection_id,
+                so_far=before.text if before else "",
+                messages=turns,
+            )
+            done = self._summarizer.ask(request, partial(self._store, owner, place, choice, [m.id for m in left_out]))
+        except OptimusError as error:
+            _log.info("a chat was not summarized: %s", type(error).__name__)
+            return
+        self.pending.add(done)
+        done.add_done_callback(self._ended)
+
+    def _store(
+        self,
+        owner: UserId,
+        place: ConversationId,
+        choice: ModelChoice,
+        covered: Sequence[MessageId],
+        text: str,
+        usage: Usage,
+    ) -> None:
+        """Count what a summary took, and keep it unless one of its messages was deleted meanwhile."""
+        cost = cost_usd(choice.ref, usage, is_local=choice.is_local)
+        event = extraction_event(
+            owner, model=str(choice.ref), messages=covered, usage=usage, cost=cost, failed=False, at=self._clock()
+        ).model_copy(update={"kind": SUMMARY})
+        self._ledger.record(owner, event, choice.ref, usage, cost)
+        if len(self._conversations.owned(owner, covered)) == len(covered):
+            summary = Summary(text=text, upto=covered[-1])
+            self._conversations.change(owner, place, summary=summary.model_dump(mode="json"))
+
+    def _ended(self, done: Future[None]) -> None:
+        self.pending.discard(done)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            _log.info("a chat was not summarized: %s", type(error).__name__)
+
+
+def _covered(summary: Summary | None, left_out: Sequence[Message]) -> Sequence[Message]:
+    """Return those of the messages that a summary tells; none where it belongs to another branch."""
+    ids = [message.id for message in left_out]
+    return left_out[: ids.index(summary.upto) + 1] if summary and summary.upto in ids else ()

@@ -1,0 +1,134 @@
+"""The running summary of a long chat: made in the background, counted, given only where it may be, and deleted."""
+
+from concurrent.futures import wait
+
+import pytest
+
+from optimus.errors import NotFoundError
+from optimus.models import Conversation, MessageState
+from tests.fakes.providers import FakeProvider, Request, running_provider
+from tests.unit.test_attachments import connected
+from tests.world import World, running_world
+
+LONG = " and so on" * 30
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A world in which only some 300 tokens of earlier messages go along, and no model looks for memories."""
+    with running_world(tmp_path, history_tokens=300) as world:
+        world.services.connections.prefer_extraction(world.owner, None, never=True)
+        yield world
+
+
+@pytest.fixture
+def provider():
+    """A model server that answers chats, and writes summaries."""
+    with running_provider() as fake:
+        fake.answer = lambda request: "Fine." if request.body.get("stream") else "They plan a trip by train."
+        yield fake
+
+
+def talk(world: World, choice, turns: int, conversation: Conversation | None = None) -> Conversation:
+    """Have a chat with long messages, each after the summary of the one before."""
+    for number in range(turns):
+        conversation, _, reply = world.say(f"Part {number}{LONG}", conversation=conversation, choice=choice)
+        assert reply.state is MessageState.COMPLETE
+        settle(world)
+    assert conversation
+    return conversation
+
+
+def settle(world: World) -> None:
+    """Wait for the summaries that are being made."""
+    pending = list(world.services.chat._writer._summaries.pending)
+    wait(pending, timeout=20)
+
+
+def summaries(fake: FakeProvider) -> list[Request]:
+    """Return the requests for summaries."""
+    return [each for each in fake.bodies() if not each.body.get("stream")]
+
+
+def test_what_no_longer_fits_goes_along_in_short(small, provider):
+    """The summary is sent as data, counted as a part of the prompt, and its cost is recorded."""
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 7)
+    assert summaries(provider)
+    assert "Part 0" in summaries(provider)[0].text
+    kept = small.services.chat.conversation(small.owner, conversation.id).summary
+    assert kept
+    assert kept.text == "They plan a trip by train."
+    _, _, reply = small.say("Go on", conversation=conversation, choice=choice)
+    sent = provider.chats()[-1].body["messages"][-1]["content"]
+    assert "<earlier>\nThey plan a trip by train.\n</earlier>" in sent
+    assert "Part 0" not in str(provider.chats()[-1].body["messages"][:-1])
+    assert reply.parts
+    assert reply.parts.summary > 0
+    assert reply.parts.left_out > 0
+    settle(small)
+    events = small.services.store.events.of(small.owner, conversation.created_at, small.clock())
+    assert {e.data["input_tokens"] for e in events if e.kind == "summary"} == {11}
+    names = small.services.store.names
+    assert "summary" in names.sealed[names.conversations].fields
+
+
+def test_a_later_summary_is_made_from_the_one_before(small, provider):
+    """It is renewed only where enough is new, and reads only what is new beside itself."""
+    choice = connected(small, provider, "gpt-6-luna")
+    talk(small, choice, 8)
+    asked = summaries(provider)
+    assert 1 < len(asked) < 5
+    assert "They plan a trip by train." in asked[-1].text
+    assert "Part 0" not in asked[-1].text
+
+
+def test_without_one_the_oldest_messages_are_just_left_out(small, provider):
+    """A failed summary and the offline assistant trim plainly, and the answer says how much did not fit."""
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 2)
+    for _ in range(3):
+        provider.answer = lambda request: "Fine." if request.body.get("stream") else ""
+        conversation = talk(small, choice, 1, conversation)
+    assert small.services.chat.conversation(small.owner, conversation.id).summary is None
+    reply = small.services.chat.messages(small.owner, conversation.id)[-1]
+    assert reply.parts
+    assert (reply.parts.summary, reply.parts.left_out > 0) == (0, True)
+    before = len(provider.requests)
+    small.say("What do you know about me?", conversation=conversation)
+    settle(small)
+    assert len(provider.requests) == before
+
+
+def test_it_goes_nowhere_where_its_messages_may_not(small, provider):
+    """A summary that covers what is never sent to a model is not given to it."""
+    conversation, _, _ = small.say("I'm allergic to peanuts")
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 5, conversation)
+    assert small.services.chat.conversation(small.owner, conversation.id).summary
+    found = next(m for m in small.services.memory.list(small.owner).items if "peanuts" in m.text)
+    small.services.withholding.choose(small.owner, found.id, ["compatible"])
+    _, _, reply = small.say("Go on", conversation=conversation, choice=choice)
+    assert "<earlier>" not in provider.chats()[-1].text
+    assert reply.parts
+    assert reply.parts.summary == 0
+
+
+def test_deleting_a_message_deletes_the_summary(small, provider):
+    """Neither the kept one nor one that is being made at that moment tells of it any more."""
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 7)
+    chat = small.services.chat
+    assert chat.conversation(small.owner, conversation.id).summary
+    first = chat.messages(small.owner, conversation.id)[0]
+    covered = [message.id for message in chat.messages(small.owner, conversation.id)[:4]]
+    chat.delete_message(small.owner, first.id)
+    assert chat.conversation(small.owner, conversation.id).summary is None
+    keeper = chat._writer._summaries
+    usage = chat.messages(small.owner, conversation.id)[-1].usage
+    assert usage
+    keeper._store(small.owner, conversation.id, choice, covered, "It told of it", usage)
+    assert chat.conversation(small.owner, conversation.id).summary is None
+    chat.delete(small.owner, conversation.id, forget=True)
+    with pytest.raises(NotFoundError):
+        chat.conversation(small.owner, conversation.id)
