@@ -90,9 +90,8 @@ class Running:
     """What runs for an owner in this process, or remembers something of them outside the store."""
 
     store: Store
-    models: ModelGateway
+    engines: Engines
     analytics: AnalyticsService
-    memory: MemoryManager
     graph: MemoryGraph
     upkeep: UpkeepService
     embedder: Embedder
@@ -100,23 +99,25 @@ class Running:
 
     def stop(self, owner: UserId) -> None:
         """Stop the owner's answers, and a look through their memories; wait until that is done."""
-        for generation in self.models.generations.running(owner):
+        for generation in self.engines.models.generations.running(owner):
             generation.stop()
             generation.wait(STOP_S)
         self.upkeep.stop(owner)
 
     def forget(self, owner: UserId) -> None:
         """Drop the owner's figures and words, and the vectors of everybody's last texts."""
-        self.memory.let_go(owner)
+        self.engines.memory.let_go(owner)
         self.graph.let_go(owner)
         self.analytics.forget(owner)
         self.embedder.forget()
 
 
-def open_privacy(
-    settings: Settings, keys: Keys, auth: AuthService, importer: Importer, running: Running
-) -> PrivacyService:
+def open_privacy(settings: Settings, keys: Keys, auth: AuthService, running: Running) -> PrivacyService:
     """Return what exports, imports and erases."""
+    engines = running.engines
+    importer = Importer(
+        store=running.store, memory=engines.memory, preferences=engines.preferences, clock=running.clock
+    )
     return PrivacyService(
         store=running.store,
         departures=auth.departures,

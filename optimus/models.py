@@ -237,7 +237,6 @@ class MemoryUse(Value):
     """A memory that was given to the model for an answer, as it read at that moment."""
 
     citation: str = ""
-
     memory_id: MemoryId
     text: str
     type: MemoryType

@@ -49,7 +49,6 @@ from optimus.metrics import Metrics
 from optimus.models import Clock, utc_now
 from optimus.overview import OverviewService
 from optimus.preferences import PreferenceService
-from optimus.privacy.importing import Importer
 from optimus.privacy.service import PrivacyService
 from optimus.reembedding import ReembeddingService
 from optimus.rescue import record_repairs, unsettled
@@ -209,22 +208,13 @@ def wire(
     engines = _engines(settings, store, measured, clock)
     system, memory, models = engines.system, engines.memory, engines.models
     extraction = _extraction(settings, store, engines, clock)
-    chat = open_chat(store, engines, extraction, clock)
     auth = open_auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
-    importer = Importer(store=store, memory=memory, preferences=engines.preferences, clock=clock)
     graph = open_graph(store, engines.shelf)
     library, documents = open_library(store, engines.shelf, memory, graph, clock)
     health, upkeep = open_upkeep(store, engines.shelf, memory, graph, engines.preferences, clock)
     running = Running(
-        store=store,
-        models=models,
-        analytics=analytics,
-        memory=memory,
-        graph=graph,
-        upkeep=upkeep,
-        embedder=measured,
-        clock=clock,
+        store=store, engines=engines, analytics=analytics, graph=graph, upkeep=upkeep, embedder=measured, clock=clock
     )
     return Services(
         settings=settings,
@@ -240,7 +230,7 @@ def wire(
         preferences=engines.preferences,
         connections=engines.connections,
         withholding=engines.withholding,
-        chat=chat,
+        chat=open_chat(store, engines, extraction, clock),
         router=Router(connections=engines.connections, preferences=engines.preferences, models=models),
         allowance=engines.allowance,
         extraction=extraction,
@@ -249,7 +239,7 @@ def wire(
         downloads=Downloads(clock=clock),
         system=system,
         audit=AuditService(log=store.audit, accounts=store.accounts),
-        privacy=open_privacy(settings, keys, auth, importer, running),
+        privacy=open_privacy(settings, keys, auth, running),
         backups=BackupService(store=store, keys=keys, settings=settings, clock=clock),
         reembedding=ReembeddingService(store=store, embedder=measured),
         key_rotation=KeyRotation(settings=settings, keys=keys, keyring=store.keyring, audit=store.audit),

@@ -29,6 +29,7 @@ from optimus.storage.audit_records import (
     AuditReport,
     AuditRestore,
 )
+from optimus.storage.collections import CollectionNames
 from optimus.storage.filters import any_of, at_most, between, equals, has_ids, one_of, owned_by
 from optimus.storage.keyring import Keyring
 from optimus.storage.records import EventData
@@ -48,21 +49,20 @@ class AuditLog:
         self,
         *,
         client: QdrantClient,
-        collection: str,
-        heads: str,
+        names: CollectionNames,
         keyring: Keyring,
         head_file: Path | None,
         sync: Callable[[], None],
         clock: Clock,
     ) -> None:
-        self._records = Table(client=client, collection=collection, kind="audit", sync=sync)
+        self._records = Table(client=client, collection=names.events, kind="audit", sync=sync)
         self._keyring = keyring
         self._sync = sync
         self._clock = clock
         self._tail: Link | None = None
         self._appending = Lock()
         self._end = ChainEnd(
-            table=Table(client=client, collection=heads, kind="audit_head", sync=sync),
+            table=Table(client=client, collection=names.work, kind="audit_head", sync=sync),
             path=head_file,
             chain=self._chain,
             sync=sync,

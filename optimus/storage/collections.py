@@ -295,7 +295,6 @@ def _check_size(client: QdrantBase, spec: CollectionSpec, vector_size: int) -> N
         size = named[name].size if name in named else 0
         if size != vector_size:
             raise ConfigurationError(
-                f"The collection {spec.name} holds vectors of size {size}, but the embedding model makes "
-                f"{vector_size}: go back to the model that made them, or use another OPTIMUS_COLLECTION_PREFIX or "
-                "OPTIMUS_DATA_DIR."
+                f"The collection {spec.name} has vectors of size {size}, not {vector_size}: go back to the model "
+                "that made them, or use another OPTIMUS_COLLECTION_PREFIX or OPTIMUS_DATA_DIR."
             )

@@ -268,6 +268,7 @@ def _assemble(
     create_collections(client, names, vector_size, spread, choice)
     keyring.check_master()
     note_format(work)
+    head = beside / f"{names.prefix}audit.head" if beside else None
     store = Store(
         client=client,
         engine=engine,
@@ -277,15 +278,7 @@ def _assemble(
         conversations=ConversationRepository(client=client, collection=names.conversations, sync=sync, clock=clock),
         events=EventRepository(client=client, collection=names.events, sync=sync),
         work=work,
-        audit=AuditLog(
-            client=client,
-            collection=names.events,
-            heads=names.work,
-            keyring=keyring,
-            head_file=beside / f"{names.prefix}audit.head" if beside else None,
-            sync=sync,
-            clock=clock,
-        ),
+        audit=AuditLog(client=client, names=names, keyring=keyring, head_file=head, sync=sync, clock=clock),
         jobs=JobRepository(client=client, collection=names.work, sync=sync),
         memories=MemoryIndex(backend=wall, collection=names.memories, sync=sync, choice=choice),
         documents=DocumentIndex(backend=wall, collection=names.memories),

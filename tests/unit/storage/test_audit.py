@@ -178,8 +178,7 @@ def test_eight_threads_and_two_processes_make_one_chain(log):
     store = log.store
     other = AuditLog(
         client=store.client,
-        collection=store.names.events,
-        heads=store.names.work,
+        names=store.names,
         keyring=store.keyring,
         head_file=None,
         sync=store.sync,
