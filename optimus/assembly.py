@@ -212,13 +212,14 @@ def open_upkeep(
 
 
 def open_library(
-    store: Store, shelf: Shelf, memory: MemoryManager, graph: MemoryGraph, clock: Clock
-) -> tuple[MemoryLibrary, DocumentShelf]:
+    store: Store, shelf: Shelf, memory: MemoryManager, clock: Clock
+) -> tuple[MemoryGraph, MemoryLibrary, DocumentShelf]:
     """Return what the Memory page acts through."""
+    graph = open_graph(store, shelf)
     views = MemoryViews(shelf=shelf, memory=memory, survey=open_survey(store), graph=graph)
     library = MemoryLibrary(shelf=shelf, memory=memory, views=views, conversations=store.conversations, clock=clock)
     documents = DocumentShelf(index=store.documents, shelf=shelf, memory=memory, library=library, clock=clock)
-    return library, documents
+    return graph, library, documents
 
 
 def open_chat(store: Store, engines: Engines, extraction: ExtractionService, clock: Clock) -> ChatService:

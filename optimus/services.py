@@ -17,7 +17,6 @@ from optimus.assembly import (
     open_auth,
     open_chat,
     open_extraction,
-    open_graph,
     open_library,
     open_memory,
     open_privacy,
@@ -206,13 +205,11 @@ def wire(
     """Wire the services over a store that is open."""
     measured = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=store.metrics)
     engines = _engines(settings, store, measured, clock)
-    system, memory, models = engines.system, engines.memory, engines.models
     extraction = _extraction(settings, store, engines, clock)
-    auth = open_auth(settings, keys, store, system, clock=clock, password_cost=password_cost)
+    auth = open_auth(settings, keys, store, engines.system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
-    graph = open_graph(store, engines.shelf)
-    library, documents = open_library(store, engines.shelf, memory, graph, clock)
-    health, upkeep = open_upkeep(store, engines.shelf, memory, graph, engines.preferences, clock)
+    graph, library, documents = open_library(store, engines.shelf, engines.memory, clock)
+    health, upkeep = open_upkeep(store, engines.shelf, engines.memory, graph, engines.preferences, clock)
     running = Running(
         store=store, engines=engines, analytics=analytics, graph=graph, upkeep=upkeep, embedder=measured, clock=clock
     )
@@ -220,24 +217,24 @@ def wire(
         settings=settings,
         store=store,
         auth=auth,
-        memory=memory,
+        memory=engines.memory,
         library=library,
         graph=graph,
         health=health,
         upkeep=upkeep,
         documents=documents,
-        models=models,
+        models=engines.models,
         preferences=engines.preferences,
         connections=engines.connections,
         withholding=engines.withholding,
         chat=open_chat(store, engines, extraction, clock),
-        router=Router(connections=engines.connections, preferences=engines.preferences, models=models),
+        router=Router(connections=engines.connections, preferences=engines.preferences, models=engines.models),
         allowance=engines.allowance,
         extraction=extraction,
         analytics=analytics,
         overview=OverviewService(store=store, people=auth.people, clock=clock),
         downloads=Downloads(clock=clock),
-        system=system,
+        system=engines.system,
         audit=AuditService(log=store.audit, accounts=store.accounts),
         privacy=open_privacy(settings, keys, auth, running),
         backups=BackupService(store=store, keys=keys, settings=settings, clock=clock),

@@ -251,6 +251,23 @@ def test_what_is_written_and_deleted_meanwhile_counts(world, owner, point):
     assert len(vectors(fresh.store)) == len(after)
 
 
+def test_a_change_that_leaves_the_number_of_memories_alone_is_copied_again(world, owner):
+    """A memory that is reworded, and another that is forgotten, after they were copied are so in the result."""
+    fresh = changed(world)
+    by_text = {memory.text: memory for memory in memories(fresh.store, owner).values()}
+
+    def change() -> None:
+        fresh.memory.edit(owner, by_text[TEXTS[0]].id, "I keep wasps in the attic", expected_version=1)
+        fresh.memory.forget(owner, by_text[TEXTS[1]].id)
+
+    with armed(during("reembed.batch", change)):
+        fresh.reembedding.run()
+    after = memories(fresh.store, owner)
+    assert nearest(fresh, owner, "I keep wasps in the attic")[0] == "I keep wasps in the attic"
+    assert after[by_text[TEXTS[1]].id].status is MemoryStatus.DELETED
+    assert TEXTS[0] not in {memory.text for memory in after.values()}
+
+
 @pytest.mark.parametrize("point", ["reembed.created", "reembed.batch"])
 def test_an_account_that_is_erased_meanwhile_stays_erased(world, owner, point):
     """Erasure reaches the copy as well, at once: nothing of the owner is in any collection."""

@@ -184,3 +184,22 @@ def test_what_the_environment_fixes_is_shown_and_cannot_be_changed(tmp_path, req
         app = open_section(fixed, request.getfixturevalue("sign_in"), "System")
         assert (app.toggle[0].value, app.toggle[0].disabled) == (True, True)
         assert "OPTIMUS_REGISTRATION" in texts(app)
+
+
+def test_another_search_model_is_told_of_and_prepared_for(world, sign_in: SignIn):
+    """Health says that searches go by words, and its button prepares the memories; then it says nothing of it."""
+    world.services.store.work.set_setting("embedding", {"name": "older", "dimensions": 384})
+    world.services.reembedding.use_model()
+    world.services.memory.add(world.owner, "I keep bees")
+    app = open_section(world, sign_in, "Health")
+    assert "The search model changed from older to hash" in texts(app)
+    world.services.reembedding.cancel(world.principal)
+    app.run()
+    assert "This was cancelled" in texts(app)
+    app.button(key="search_begin").click().run()
+    assert not app.error
+    assert world.services.reembedding.wait(20)
+    app.run()
+    assert not app.exception
+    assert "search_begin" not in {button.key for button in app.button}
+    assert world.services.reembedding.state().is_whole

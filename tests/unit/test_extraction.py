@@ -390,13 +390,11 @@ def test_what_a_model_finds_is_recorded_and_counts_against_the_limit(world: Worl
     world.say(SAID, choice=choice)
     work(world)
     log = world.services.audit.entries(world.principal).items
-    made = {named.entry.item for named in log if named.entry.action == "memory.created"}
     known = world.services.memory.list(world.owner).items
-    assert {memory.id for memory in known} <= made
+    assert {memory.id for memory in known} <= {each.entry.item for each in log if each.entry.action == "memory.created"}
     world.services.system.change(world.principal, max_memories=len(known))
     finds(provider, entry("My cat is called Tom", entities=["Tom"]))
     _, message, _ = world.say("By the way, Tom the cat naps on my desk", choice=choice)
     before = current(world)
     work(world)
-    assert current(world) == before
-    assert state(world, message) is JobState.RETRY
+    assert (current(world), state(world, message)) == (before, JobState.RETRY)

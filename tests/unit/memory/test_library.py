@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from optimus.assembly import open_graph, open_library
+from optimus.assembly import open_library
 from optimus.errors import ConflictError, NotFoundError
 from optimus.memory_manager import bulk
 from optimus.memory_manager.library import UNDO_FOR, MemoryLibrary
@@ -23,8 +23,7 @@ def library(world: World, monkeypatch) -> MemoryLibrary:
     """The library over the world's memories, with four to a batch."""
     monkeypatch.setattr(bulk, "BATCH", 4)
     shelf = Shelf(index=world.store.memories, embedder=world.embedder, encoder=Bm25Encoder())
-    graph = open_graph(world.store, shelf)
-    return open_library(world.store, shelf, world.memory, graph, world.clock)[0]
+    return open_library(world.store, shelf, world.memory, world.clock)[1]
 
 
 @pytest.fixture
