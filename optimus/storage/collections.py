@@ -105,15 +105,14 @@ class CollectionNames:
     @property
     def sealed(self) -> dict[str, SealedFields]:
         """Which payload fields are sealed, by collection."""
-        told = {"entities", "relations", "slot", "title", "heading"}
-        memory = frozenset({"data", "text_lemmatized", "hash", "history"} | told)
+        memory = {"data", "text_lemmatized", "hash", "history", "entities", "relations", "slot", "title", "heading"}
         account = frozenset({"username", "display_name", "time_zone", "api_key", "base_url", "label"})
         message = frozenset({"title", "text", "zone", "saved", "used", "error", "instructions", "tools"})
         message |= {"withheld", "thinking", "attachments", "summary"}
         return {
-            self.memories: SealedFields("memories", memory),
-            self.memories_entities: SealedFields("memories_entities", memory),
-            self.relations: SealedFields("relations", memory | {"name"}),
+            self.memories: SealedFields("memories", frozenset(memory)),
+            self.memories_entities: SealedFields("memories_entities", frozenset(memory)),
+            self.relations: SealedFields("relations", frozenset(memory | {"name"})),
             self.conversations: SealedFields("conversations", message),
             self.accounts: SealedFields("accounts", account),
         }
