@@ -172,7 +172,7 @@ def test_changed_files_with_whole_records_are_told_and_no_obstacle(settings):
 def test_a_write_in_flight_at_the_end_is_no_damage(settings):
     """Whether the last write of a killed process came through or not, both are right."""
     with closing(opened(settings)) as services:
-        collection = services.store.client._client._inner._inner._inner._inner._registry.get(MEMORIES)  # type: ignore[attr-defined]
+        collection = services.store.client._client._inner._inner._inner._inner._inner._registry.get(MEMORIES)  # type: ignore[attr-defined]
         record = services.store.memories.outline(services.store.accounts.users()[0].id)[0]
         ledger = collection._ledger
         ledger.begin(collection._sums([record.id]))
