@@ -98,6 +98,11 @@ def answers(page: Page) -> Locator:
     return page.get_by_label("Chat message from assistant")
 
 
+def wait_at_rest(page: Page) -> None:
+    """Wait until a page is drawn to its end: what is clicked while it is being drawn again may be gone by then."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+
+
 def stop_button(page: Page) -> Locator:
     """Return the button that is there while an answer is being written; its name holds its shortcut, too."""
     return page.get_by_test_id("stBottomBlockContainer").get_by_role("button", name=re.compile("^Stop"))

@@ -108,6 +108,7 @@ def test_a_document_is_added_answers_with_its_heading_and_is_deleted(shared_app:
     expect(person.answers(page).last).to_contain_text("handbook.md, Leave")
     page.goto(f"{shared_app.url}/memory")
     page.get_by_text("Documents", exact=True).last.click()
+    person.wait_at_rest(page)
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("2 memories deleted.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
