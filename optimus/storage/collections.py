@@ -30,7 +30,7 @@ class IndexChoice(Value):
     vectors_on_disk: bool = True
     oversampling: float = 4.0
     """Candidates of the quantized vectors that are scored again with the originals, per wanted result."""
-    search_ef: int = 128
+    search_ef: int = 256
 
     def search_params(self) -> models.SearchParams:
         """Return how a dense search runs: over quantized vectors, the best again over the originals."""
