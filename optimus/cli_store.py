@@ -137,7 +137,7 @@ def _reembed() -> str:
     state = ask_running(settings.data_dir, "reembed", {})
     if state is None:
         with closing(_opened(settings)) as opened:
-            opened.reembedding.run(_show)
+            opened.reembedding.run_for_terminal(_show)
         return _PREPARED
     if not state["is_running"]:
         if state["is_whole"]:

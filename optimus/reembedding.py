@@ -13,7 +13,7 @@ from threading import Event, Lock, Thread
 from optimus.auth.permissions import Action, authorize
 from optimus.branches import leaf, path
 from optimus.embedding import Embedder
-from optimus.errors import InvalidInputError, OptimusError
+from optimus.errors import InvalidInputError, OptimusError, StoreError
 from optimus.memory_manager.documents import surroundings
 from optimus.memory_manager.episodes import NEIGHBOURS, clean, neighbours
 from optimus.memory_manager.shelf import episode_id, in_context
@@ -25,6 +25,9 @@ from optimus.storage.store import Store
 
 STOP_S = 60.0
 """How long closing waits for the batch that is being made."""
+
+RETRY_S = 2.0
+"""How long to wait before the store is asked again whether it switched; memories cannot be written meanwhile."""
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +136,7 @@ class ReembeddingService:
 
         Raises:
             PermissionDeniedError: the principal may not manage the system.
-            InvalidInputError: there is nothing to cancel.
+            InvalidInputError: there is nothing to cancel, it is switching, or it has not stopped yet.
             StoreError: the store does not answer.
         """
         authorize(principal, Action.MANAGE_SYSTEM)
@@ -141,8 +144,12 @@ class ReembeddingService:
 
     def cancel_for(self, actor: UserId | None) -> None:
         """Cancel for somebody at the terminal; see `cancel`."""
+        if self._renewal.place.is_unsure:
+            raise InvalidInputError(user_message="It is nearly done and cannot be cancelled any more.")
         self._stop()
         with self._beginning:
+            if not self.wait(0):
+                raise InvalidInputError(user_message="It is still stopping. Please try again in a moment.")
             if not self._renewal.is_due(self._model):
                 raise InvalidInputError(user_message="There is nothing to cancel: all memories are prepared.")
             with self._store.audit.around(AuditAction.REEMBEDDING_CANCELLED, actor=actor):
@@ -162,6 +169,16 @@ class ReembeddingService:
             progress(done, total)
 
         self._renewal.run(self._model, self._around.vectors, step)
+
+    def run_for_terminal(self, progress: Callable[[int, int], None]) -> None:
+        """Do it here and now for somebody at the terminal, in the audit log where there is something to do; see `run`.
+
+        Raises:
+            OptimusError: as `run` does.
+        """
+        if self._renewal.is_due(self._model):
+            with self._store.audit.around(AuditAction.REEMBEDDED, actor=None):
+                self.run(progress)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until nothing runs; tell whether that has come."""
@@ -191,13 +208,23 @@ class ReembeddingService:
         self._error = ""
         try:
             with self._store.audit.around(AuditAction.REEMBEDDED, actor=actor):
-                self.run()
+                self._run_until_sure()
         except OptimusError as error:
             self._error = error.user_message
             _log.warning("the memories were not prepared to the end: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 - in a thread of its own nobody else would hear of it
             self._error = "It could not be done. The server's log says more."
             _log.error("preparing the memories failed: %s", type(error).__name__)
+
+    def _run_until_sure(self) -> None:
+        while True:
+            try:
+                self.run()
+            except StoreError:
+                if not self._renewal.place.is_unsure or self._stopping.wait(RETRY_S):
+                    raise
+            else:
+                return
 
     def _step(self, done: int, total: int) -> None:
         self._done, self._total = done, total

@@ -16,7 +16,7 @@ from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 from qdrant_client.http.models import QueryResponse
 
-from optimus.errors import StoreError
+from optimus.errors import StoreError, StoreUnavailableError
 from optimus.storage.collections import CTX, DENSE, CollectionNames
 from optimus.storage.walls import POINT_WRITES, SELECTOR_ARGUMENTS, Wall, as_points, selected
 
@@ -73,6 +73,8 @@ class MemoryPlace:
         """Where they are copied to: what is deleted is deleted there as well."""
         self.is_searchable = True
         """Whether the model in use made the vectors that are stored."""
+        self.is_unsure = False
+        """Whether a move was asked for and not answered: either collection may be the memories after a restart."""
         self._noted: set[str] | None = None
         self._missed = False
 
@@ -103,7 +105,7 @@ class MemoryPlace:
     def move(self) -> None:
         """Let the copy be the memories from now on. Only while alone."""
         self.collection, self.target = self.target or self.collection, None
-        self.is_searchable = True
+        self.is_searchable, self.is_unsure = True, False
 
 
 class PlacedWall(Wall):
@@ -141,6 +143,8 @@ class MemoryWall(PlacedWall):
                 arguments = _without_meaning(call, arguments)
             if collection_name != names.memories or call not in POINT_WRITES:
                 return self._answered(call, super()._pass(call, collection_name, arguments))
+            if self._place.is_unsure and call != "delete":
+                raise StoreUnavailableError("it is not known where the memories lie")
             self._place.note(_written(call, arguments))
             answer = super()._pass(call, collection_name, arguments)
             if call == "delete" and self._place.target:

@@ -85,6 +85,9 @@ class Renewal(ModelRecord):
         """
         if (left := self.job()) is not None and left.target == self.place.collection:
             self._tidy(left)
+        if left is not None and self.place.is_unsure:
+            self._switch_again(left)
+            return
         if not self.is_due(model):
             return
         job = self._begin(model)
@@ -99,8 +102,10 @@ class Renewal(ModelRecord):
         """Throw a copy away; the memories stay as they are. Not while `run` runs.
 
         Raises:
-            StoreError: the store does not answer.
+            StoreError: the store does not answer, or has not said yet which collection the memories are.
         """
+        if self.place.is_unsure:
+            raise StoreUnavailableError("it is not known where the memories lie")
         job = self.job() or CopyJob(**model.model_dump())
         if job.target and job.target == self.place.collection:
             self._tidy(job)
@@ -170,10 +175,20 @@ class Renewal(ModelRecord):
     def _switch(self, job: CopyJob) -> None:
         self._sync()
         reached("reembed.copied")
+        self.place.is_unsure = True
         made = {"name": job.name, "dimensions": job.dimensions, "collection": job.target}
         self._work.set_setting(EMBEDDING, made)
         reached("reembed.switched")
         self.place.move()
+
+    def _switch_again(self, job: CopyJob) -> None:
+        """Switch where the last try was not answered: nothing but deletions has been let through since."""
+        self._drop_gone(job)
+        with self.place.staying, self.place.turns.alone():
+            if self._count(job.source) != self._count(job.target):
+                raise StoreUnavailableError("the copy of the memories is not equal to them")
+            self._switch(job)
+        self._tidy(job)
 
     def _tidy(self, job: CopyJob) -> None:
         """Delete the old collection, and Mem0's own names beside memories, which it makes anew as it goes."""
