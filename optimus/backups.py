@@ -15,6 +15,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from optimus.auth.permissions import Action, authorize
+from optimus.background import BackgroundJob
 from optimus.errors import BackupError, InvalidInputError, OptimusError
 from optimus.keys import Keys
 from optimus.models import Clock, Principal, UserId, Value
@@ -53,39 +54,11 @@ class BackupState(Value):
     """When the next one is due; None where none is made by itself."""
 
 
-class BackupJob:
-    """One backup that is being made, or has ended. Safe from any thread."""
+class BackupJob(BackgroundJob):
+    """One backup that is being made; where it is stopped, nothing is left of it."""
 
-    def __init__(self) -> None:
-        self.done = self.total = 0
-        self.error = ""
-        """Why it failed; empty where it did not."""
-        self.path: Path | None = None
-        """The finished file."""
-        self._stopping = Event()
-        self._ended = Event()
-
-    @property
-    def share(self) -> float:
-        """How much is done, 0 to 1."""
-        return min(1.0, self.done / self.total) if self.total else 0.0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self._ended.is_set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for the end; tell whether it has come."""
-        return self._ended.wait(timeout_s)
-
-    def stop(self) -> None:
-        """Ask it to end; nothing is left of it then."""
-        self._stopping.set()
-
-    def end(self) -> None:
-        """Say that it has ended."""
-        self._ended.set()
+    path: Path | None = None
+    """The finished file."""
 
     def step(self, done: int, total: int) -> None:
         """Note how far it has come.
@@ -94,7 +67,7 @@ class BackupJob:
             BackupError: it was asked to stop.
         """
         self.done, self.total = done, total
-        if self._stopping.is_set():
+        if self.is_stopping:
             raise BackupError("The backup was stopped. No file was left.")
 
 

@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 from threading import Event, Lock, Thread
 
+from optimus.background import BackgroundJob
 from optimus.errors import OptimusError
 from optimus.memory_manager.graph import MemoryGraph
 from optimus.memory_manager.health import MemoryHealth
@@ -28,42 +29,8 @@ class _CancelledError(Exception):
     """A look was asked to end."""
 
 
-class LookJob:
-    """One look through an owner's memories that runs or has ended. Safe from any thread."""
-
-    def __init__(self) -> None:
-        self.done = self.total = 0
-        self.error = ""
-        """Why it failed; empty where it did not."""
-        self._stopping = Event()
-        self._ended = Event()
-
-    @property
-    def share(self) -> float:
-        """How much is done, 0 to 1."""
-        return min(1.0, self.done / self.total) if self.total else 0.0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self._ended.is_set()
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether it was asked to end."""
-        return self._stopping.is_set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for the end; tell whether it has come."""
-        return self._ended.wait(timeout_s)
-
-    def stop(self) -> None:
-        """Ask it to end; what the look before found stays."""
-        self._stopping.set()
-
-    def end(self) -> None:
-        """Say that it has ended."""
-        self._ended.set()
+class LookJob(BackgroundJob):
+    """One look through an owner's memories; where it is stopped, what the look before found stays."""
 
     def step(self, done: int, total: int) -> None:
         """Note how far it has come, and let others go first."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Event, Lock
+from threading import Lock
 
+from optimus.background import BackgroundJob
 from optimus.errors import InvalidInputError, OptimusError
 from optimus.models import UserId
 from optimus.privacy.importing import ImportPreview
@@ -16,42 +17,11 @@ STOP_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-class ImportJob:
-    """One import, seen from the pages. Safe from any thread."""
+class ImportJob(BackgroundJob):
+    """One import, seen from the pages; `total` counts its records."""
 
-    def __init__(self, *, total: int) -> None:
-        self.total = total
-        """How many records it goes through."""
-        self._done = 0
-        self._stopping = Event()
-        self._ended = Event()
-        self.result: ImportPreview | None = None
-        """What was done; None while it runs, and where it failed."""
-        self.error = ""
-        """What to tell the owner where it failed."""
-
-    @property
-    def share(self) -> float:
-        """How much is done, 0 to 1."""
-        return min(1.0, self._done / self.total) if self.total else 0.0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self._ended.is_set()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it was asked to stop."""
-        return self._stopping.is_set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for the end; tell whether it has come."""
-        return self._ended.wait(timeout_s)
-
-    def stop(self) -> None:
-        """Ask it to end after the present batch."""
-        self._stopping.set()
+    result: ImportPreview | None = None
+    """What was done; None while it runs, and where it failed."""
 
     def step(self, done: int) -> None:
         """Note that more records are done.
@@ -59,8 +29,8 @@ class ImportJob:
         Raises:
             InvalidInputError: it was asked to stop.
         """
-        self._done += done
-        if self._stopping.is_set():
+        self.done += done
+        if self.is_stopping:
             raise InvalidInputError("stopped", user_message="The import was stopped. Import the file again to go on.")
 
     def run(self, work: Callable[[], ImportPreview]) -> None:
@@ -73,7 +43,7 @@ class ImportJob:
             _log.error("an import failed: %s", type(error).__name__)
             self.error = OptimusError.user_message
         finally:
-            self._ended.set()
+            self.end()
 
 
 class ImportJobs:

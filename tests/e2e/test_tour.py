@@ -102,6 +102,7 @@ def test_pictures_of_a_life(full: tuple[AppServer, str], themed):
     look_around(page, app.url, f"full-{theme}")
     for title in TITLES:
         (LOOKS / f"{title}-full-{theme}.png").replace(IMAGES / f"{title}{suffix}.png")
+    assert all((IMAGES / f"{title}{suffix}.png").stat().st_size for title in ("chat", *TITLES))
 
 
 def look_around(page: Page, url: str, state: str) -> None:

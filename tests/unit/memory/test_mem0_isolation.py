@@ -162,8 +162,6 @@ def test_mem0_reaches_nobody_else(world, data):
     check(world, data)
 
 
-@pytest.mark.deep
-@pytest.mark.timeout(1800)
 @deep
 @given(data=st.data())
 def test_ten_thousand_questions_reach_nobody_else(world, data):

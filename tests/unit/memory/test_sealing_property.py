@@ -174,8 +174,6 @@ def test_two_that_changed_places_are_refused(vault, data):
     check_swap(vault, data)
 
 
-@pytest.mark.deep
-@pytest.mark.timeout(1800)
 @deep
 @given(data=st.data())
 def test_ten_thousand_changed_bits_are_refused(vault, data):
@@ -183,8 +181,6 @@ def test_ten_thousand_changed_bits_are_refused(vault, data):
     check_flip(vault, data)
 
 
-@pytest.mark.deep
-@pytest.mark.timeout(1800)
 @deep
 @given(data=st.data())
 def test_ten_thousand_swaps_are_refused(vault, data):

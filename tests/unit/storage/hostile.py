@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from qdrant_client import models
@@ -27,7 +28,11 @@ STATUS = ("active", "superseded")
 
 common: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 small = settings(max_examples=SMALL, **common)
-deep = settings(max_examples=DEEP, **common)
+
+
+def deep(test: Callable[..., None]) -> Any:
+    """Let a test draw ten thousand examples, where the big counts are asked for."""
+    return pytest.mark.deep(pytest.mark.timeout(1800)(settings(max_examples=DEEP, **common)(test)))
 
 
 def ids_of(owner: UserId) -> list[str]:

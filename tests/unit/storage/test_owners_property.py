@@ -227,8 +227,6 @@ def test_no_call_of_a_repository_reaches_another_owner(watched, data):
     check(watched, data)
 
 
-@pytest.mark.deep
-@pytest.mark.timeout(1800)
 @deep
 @given(data=st.data())
 def test_no_call_of_ten_thousand_reaches_another_owner(watched, data):

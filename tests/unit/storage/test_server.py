@@ -1,5 +1,6 @@
 """A Qdrant server as the engine: how it is reached, what it must be, and what its errors become."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -218,7 +219,8 @@ def test_a_recent_server_is_taken(server, version):
     """Later versions and builds without a number are taken."""
     server.version = version
 
-    open_server(server.settings()).close()
+    with closing(open_server(server.settings())) as backend:
+        assert backend.get_collections().collections == []
 
 
 @BOTH_WIRES

@@ -103,6 +103,8 @@ def test_closing_twice_does_nothing(place, store):
     place.close()
     place.close()
     store.client.close()
+    with pytest.raises(StoreUnavailableError):
+        store.check()
 
 
 def test_second_process_gets_a_plain_message(embedded):

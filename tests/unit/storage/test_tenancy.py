@@ -110,9 +110,11 @@ def test_filter_that_names_another_owner_is_refused(store, name, mine, theirs, a
 
 
 @pytest.mark.parametrize("call", FILTERED_CALLS)
-def test_filter_with_owner_passes_without_an_acting_one(store, name, mine, alice, call):
-    """A plain Mem0, which knows no acting owner, gets through with its own filter."""
+def test_filter_with_owner_passes_without_an_acting_one(store, name, mine, theirs, alice, bob, call):
+    """A plain Mem0, which knows no acting owner, gets through with its own filter, and no further."""
     FILTERED_CALLS[call](store.client, name, all_of(owned_by(alice)))
+
+    assert texts(store, bob) == [theirs.payload["data"]]
 
 
 @pytest.mark.parametrize(

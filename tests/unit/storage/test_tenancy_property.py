@@ -190,8 +190,6 @@ def test_nobody_reaches_another_owner(watched, data):
     check(watched, data)
 
 
-@pytest.mark.deep
-@pytest.mark.timeout(1800)
 @deep
 @given(data=st.data())
 def test_nobody_of_ten_thousand_reaches_another_owner(watched, data):
