@@ -75,7 +75,7 @@ def _draw_checks(checks: tuple[Check, ...] | list[Check]) -> None:
             name = f"{_MARKS[check.verdict]} **{plain(check.name.capitalize())}**"
             st.markdown(f"{name} :small[:gray[{plain(check.detail)}]]")
             if check.fix:
-                st.text(check.fix)
+                st.caption(plain(check.fix))
 
 
 def _draw_jobs(jobs: Jobs) -> None:

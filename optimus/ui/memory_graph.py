@@ -58,7 +58,14 @@ def draw_people(context: PageContext) -> None:
             accept_new_options=True,
         )
         if chosen:
-            _draw_neighbourhood(context, chosen)
+            _draw_neighbourhood(context, _meant(chosen, told))
+
+
+def _meant(typed: str, names: Iterable[str]) -> str:
+    """Return the name that was chosen, or else the first that begins with what was typed."""
+    listed = list(names)
+    begins = (name for name in listed if name.casefold().startswith(typed.casefold()))
+    return typed if typed in listed else next(begins, typed)
 
 
 def _draw_neighbourhood(context: PageContext, name: str) -> None:

@@ -224,11 +224,12 @@ def test_a_search_without_results_has_a_way_on(world: World, sign_in: SignIn, me
     assert shown(app) == list(reversed(TEXTS))
 
 
-def opened(world: World, sign_in: SignIn, key: str) -> AppTest:
+def opened(world: World, sign_in: SignIn, key: str, **state: str) -> AppTest:
     """Open the page with an expander that is open."""
     sign_in(world.principal)
     app = run_app().switch_page("../../pages/memory.py")
-    app.session_state[key] = True
+    for name, value in {key: True, **state}.items():
+        app.session_state[name] = value
     return app.run()
 
 
@@ -243,6 +244,13 @@ def test_what_hangs_together_stands_beside_a_memory(world: World, sign_in: SignI
     app.selectbox(key="people_chosen").select("Maria").run()
     assert "also my sister" in texts(app)
     assert "Maria lives in Porto" in texts(app)
+
+
+def test_the_beginning_of_a_name_finds_it(world: World, sign_in: SignIn):
+    """What is typed without choosing means the first name that begins so; else it is said that nothing does."""
+    world.services.memory.add(world.owner, "My sister Maria lives in Porto")
+    for typed, told in (("mar", "also my sister"), ("Zoe", "No memory names “Zoe”.")):
+        assert told in texts(opened(world, sign_in, "people", people_chosen=typed))
 
 
 def test_health_proposes_mends_and_takes_back(world: World, sign_in: SignIn):
