@@ -61,6 +61,7 @@ def _serve() -> None:
     parameters.n_parallel = 1
     parameters.cpuparams.n_threads = os.cpu_count() or 1
     parameters.warmup = False
+    parameters.sampling.temp = 0.0
     parameters.port = 0
     server = xllamacpp.Server(parameters)
     sys.stdout.write(f"{server.listening_address}\n")
