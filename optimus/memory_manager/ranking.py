@@ -30,7 +30,7 @@ from optimus.memory_manager.wording import (
 )
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, RecalledMemory, ScorePart
 
-LEG_LIMIT = 100
+LEG_LIMIT = 80
 """How many memories each search brings."""
 WEIGHTS: Mapping[ScorePart, float] = {
     ScorePart.DENSE: 0.13,
@@ -126,6 +126,17 @@ def foremost(legs: Legs, limit: int) -> Iterator[list[MemoryId]]:
     first = nlargest(_READ[-1] * limit, scores, key=lambda key: (scores[key], key))
     for start, end in pairwise((0, *(times * limit for times in _READ))):
         yield first[start:end]
+
+
+def setting_back(legs: Legs, refused: AbstractSet[MemoryId]) -> Legs:
+    """Return the searches with what is not wanted at the end, so that it sets no measure for the others."""
+    if not refused:
+        return legs
+    lowest = {part: min(found.values(), default=0.0) for part, found in legs.items()}
+    return {
+        part: {key: lowest[part] if key in refused else score for key, score in found.items()}
+        for part, found in legs.items()
+    }
 
 
 def rank(legs: Legs, memories: Mapping[MemoryId, Memory], query: Query, *, stems: Stems) -> list[RecalledMemory]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from optimus.memory_manager import ranking, versions
@@ -19,6 +19,8 @@ DERIVED = MemoryFilter(types=DERIVED_TYPES)
 """What is true now and was derived or written, without messages."""
 _OVERVIEW_LIMIT = 256
 _ONCE_TRUE = frozenset({MemoryStatus.ACTIVE, MemoryStatus.SUPERSEDED})
+_FEW = 0.25
+"""The share of what comes first that may have another status before the store is asked for the right one."""
 
 
 class MemoryReads:
@@ -118,12 +120,17 @@ class MemoryReads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Choice:
-    """Which memories a recall may bring."""
+    """Which memories a recall may bring.
+
+    The condition on the status is a third of a search's cost, and few of what is found fail it: the store is asked for
+    it only where `is_exact` says so, or what is true now is not asked for; else it is looked at in what was read.
+    """
 
     where: MemoryFilter
     exclude: MessageId | None
     about: str | None
     as_of: datetime | None
+    is_exact: bool = False
 
     @property
     def stored(self) -> MemoryFilter:
@@ -132,18 +139,29 @@ class _Choice:
             return self.where
         return self.where.model_copy(update={"statuses": _ONCE_TRUE})
 
+    @property
+    def searched(self) -> MemoryFilter:
+        """What to search among."""
+        if self.is_exact or MemoryStatus.ACTIVE not in (self.stored.statuses or ()):
+            return self.stored
+        return self.where.model_copy(update={"statuses": None})
+
+    def admits(self, memory: Memory) -> bool:
+        """Tell whether a memory has a status that is asked for."""
+        statuses = self.stored.statuses
+        return statuses is None or memory.status in statuses
+
     def pick(self, memory: Memory) -> Memory | None:
         """Return a memory as it is wanted, or None where it is not."""
-        if memory.sources == (self.exclude,):
+        if not self.admits(memory) or memory.sources == (self.exclude,):
             return None
         if self.about and normal_form(self.about) not in map(normal_form, memory.entities):
             return None
         return memory if self.as_of is None else versions.as_of(memory, self.as_of)
 
-    @property
-    def is_of_all(self) -> bool:
-        """Whether anything may be picked but what the message itself said."""
-        return self.about is None and self.as_of is None
+    def reach(self, wanted: ranking.Query) -> int:
+        """Return for how many the first reading is to be enough: much is passed over where not any will do."""
+        return wanted.limit if self.about is None and self.as_of is None else ranking.LEG_LIMIT
 
 
 def _recollect(
@@ -156,16 +174,24 @@ def _recollect(
         where = choice.stored.model_copy(update={"types": DERIVED_TYPES & (choice.stored.types or DERIVED_TYPES)})
         known = shelf.index.page(owner, where, limit=_OVERVIEW_LIMIT).items
         return ranking.by_weight([picked for memory in known if (picked := choice.pick(memory))], wanted)
-    legs = shelf.search(owner, wanted.text, choice.stored, limit=ranking.LEG_LIMIT)
+    return _ranked(shelf, owner, wanted, choice, metrics)
+
+
+def _ranked(
+    shelf: Shelf, owner: UserId, wanted: ranking.Query, choice: _Choice, metrics: Metrics
+) -> list[RecalledMemory]:
+    """Search four ways, read what comes first, and rank it."""
+    legs = shelf.search(owner, wanted.text, choice.searched, limit=ranking.LEG_LIMIT)
     ranked: list[RecalledMemory] = []
-    read: dict[MemoryId, Memory | None] = {}
-    for keys in ranking.foremost(legs, wanted.limit if choice.is_of_all else ranking.LEG_LIMIT):
+    read: dict[MemoryId, Memory] = {}
+    for keys in ranking.foremost(legs, choice.reach(wanted)):
         if len(ranked) == wanted.limit or not keys:
             break
-        read |= {memory.id: choice.pick(memory) for memory in shelf.index.get(owner, keys)}
-        memories = {key: memory for key, memory in read.items() if memory is not None}
-        refused = read.keys() - memories.keys()
-        others = {part: {key: leg[key] for key in leg if key not in refused} for part, leg in legs.items()}
+        read |= {memory.id: memory for memory in shelf.index.get(owner, keys)}
+        if sum(not choice.admits(memory) for memory in read.values()) > _FEW * len(read):
+            return _ranked(shelf, owner, wanted, replace(choice, is_exact=True), metrics)
+        memories = {key: picked for key, memory in read.items() if (picked := choice.pick(memory))}
+        others = ranking.setting_back(legs, read.keys() - memories.keys())
         with metrics.memory_stage(MemoryStage.RANK):
             ranked = ranking.rank(others, memories, wanted, stems=shelf.stems())
     return ranked

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from optimus.memory_manager.ranking import LEG_LIMIT, normalise, setting_back
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, MessageId, ScorePart, SourceKind, new_id
 from optimus.storage.records import MemoryFilter
 from tests.unit.memory.conftest import START
@@ -69,6 +70,31 @@ def test_what_was_replaced_comes_last(world):
     both = MemoryFilter(statuses=frozenset({MemoryStatus.ACTIVE, MemoryStatus.SUPERSEDED}))
     assert found(world, "red kayak Ghent", where=both)[0] == "The red kayak is in Oslo"
     assert len(found(world, "red kayak Ghent", where=both)) == 2
+
+
+@pytest.mark.parametrize(("count", "others"), [(2, 10), (5, 0), (2 * LEG_LIMIT, 0)])
+@pytest.mark.parametrize("status", [MemoryStatus.DELETED, MemoryStatus.QUARANTINED, MemoryStatus.SUPERSEDED])
+def test_however_much_is_hidden_what_is_true_is_found(world, status, count, others):
+    """Forgotten, withheld and replaced memories neither come back nor keep out those that are less alike."""
+    wanted = adopted(world, "The old kayak needs paint")
+    known = [wanted.text, *(adopted(world, f"My kayak trip to lake {number}").text for number in range(others))]
+    fields = {"status": status, "sources": ()}
+    hidden = [
+        wanted.model_copy(update=fields | {"id": MemoryId(new_id()), "text": f"The red kayak {number}"})
+        for number in range(count)
+    ]
+    world.memory.adopt(world.owner, hidden, {})
+    assert set(found(world, "red kayak")) == set(known)
+
+
+def test_what_is_refused_sets_no_measure():
+    """The best of a search counts as one without what is not wanted, and the lowest of a full one still as nothing."""
+    full = {MemoryId(str(number)): 0.1 + number / 1000 for number in range(LEG_LIMIT)}
+    best = MemoryId(str(LEG_LIMIT - 1))
+    left = setting_back({ScorePart.DENSE: full}, {best})[ScorePart.DENSE]
+    shares = normalise(left)
+    assert shares[MemoryId(str(LEG_LIMIT - 2))] == 1.0
+    assert (shares[best], shares[MemoryId("0")]) == (0.0, 0.0)
 
 
 def test_a_day_is_answered_from_what_was_known_then(world):
