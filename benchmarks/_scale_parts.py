@@ -22,7 +22,7 @@ from benchmarks._many_memories import LARGE, ManyMemories, Plan, load
 from benchmarks._process import Ticker, own_ram_bytes
 from benchmarks._progress import progress
 from optimus.keys import load_keys
-from optimus.memory_manager.ranking import foremost
+from optimus.memory_manager.ranking import LEG_LIMIT, foremost
 from optimus.models import Memory, MemoryId, MemoryType, UserId, utc_now
 from optimus.prompt import MAX_MEMORIES
 from optimus.settings import Settings, load_settings
@@ -141,7 +141,8 @@ def _asked(plan: Plan, number: int) -> int:
 
 def bring(index: MemoryIndex, owner: UserId, query: QueryVectors) -> list[Memory]:
     """Search four ways, and read and open what a chat ranks of it: all that recalling asks of the store."""
-    return index.get(owner, next(foremost(index.legs(owner, query), MAX_MEMORIES)))
+    legs = index.legs(owner, query, MemoryFilter(statuses=None), LEG_LIMIT)
+    return index.get(owner, next(foremost(legs, MAX_MEMORIES)))
 
 
 class _Search:
