@@ -14,7 +14,7 @@ from pathlib import Path
 
 from optimus.embedding import Embedder, MiniLmEmbedder
 from optimus.errors import ConfigurationError, EmbeddingError, OptimusError
-from optimus.keys import load_keys
+from optimus.keys import is_master_changing, load_keys
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import OFFLINE_MODEL
 from optimus.models import Value, utc_now
@@ -163,6 +163,10 @@ def _keys(settings: Settings) -> Check:
     except ConfigurationError as error:
         detail = f"the keys in {folder} cannot be used"
         return Check(name="keys", verdict=Verdict.PROBLEM, detail=detail, fix=error.user_message)
+    if is_master_changing(settings):
+        detail = "a change of the master key has not ended: both keys are needed"
+        fix = "Run `python -m optimus rotate-keys` again; it goes on where it stopped."
+        return Check(name="keys", verdict=Verdict.WARNING, detail=detail, fix=fix)
     if folder.is_relative_to(data_dir) and any(folder.glob("*.key")):
         return Check(
             name="keys",

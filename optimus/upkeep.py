@@ -111,8 +111,8 @@ class UpkeepService:
                 break
             try:
                 self.tend(user.id)
-            except OptimusError as error:
-                _log.warning("the memories of one account could not be tended: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - what is wrong with one account is no reason to leave the others
+                _log.error("the memories of one account could not be tended: %s", type(error).__name__)
         return True
 
     def tend(self, owner: UserId) -> None:
@@ -156,5 +156,5 @@ class UpkeepService:
         while not self._closing.wait(LOOK_EVERY_S):
             try:
                 self.run_due()
-            except OptimusError:
-                _log.warning("the daily round could not be made", exc_info=True)
+            except Exception:  # noqa: BLE001 - the next round is due all the same
+                _log.exception("the daily round could not be made")

@@ -13,7 +13,9 @@ import pytest
 
 from optimus import process
 from optimus.cli import main
+from optimus.doctor import Verdict, examine_closed
 from optimus.errors import ConfigurationError
+from optimus.keys import begin_new_master, load_keys
 from optimus.ops_access import new_access, write_access
 from optimus.services import build_services
 from optimus.settings import load_settings
@@ -154,6 +156,17 @@ def test_an_unusable_key_is_a_problem_of_its_own(data_dir, doctor):
     checks = doctor()
     assert checks["keys"]["verdict"] == checks["store"]["verdict"] == "problem"
     assert "jwt.key is too short" in checks["keys"]["fix"]
+
+
+def test_a_change_of_the_master_key_that_has_not_ended_is_said(data_dir):
+    """While two master keys are needed the doctor warns, and names the command that goes on."""
+    settings = load_settings()
+    load_keys(settings)
+    begin_new_master(settings)
+    report = examine_closed(settings, ConfigurationError("not opened"))
+    check = next(each for each in report.checks if each.name == "keys")
+    assert check.verdict is Verdict.WARNING
+    assert "rotate-keys" in (check.fix or "")
 
 
 def test_settings_that_cannot_be_used_are_one_problem(doctor, monkeypatch):

@@ -1,11 +1,12 @@
 """The daily round: what it does for whom, once a day, and that it ends when it is told to."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from optimus.errors import InvalidInputError
-from optimus.models import MemoryStatus
+from optimus.models import MemoryStatus, UserId
 from tests.world import World
 
 
@@ -49,6 +50,23 @@ def test_rounds_are_a_day_apart_and_looks_as_far_as_chosen(world: World):
         last = services.health.last(owner)
         assert last
         assert (last.at > first.at) is is_new
+
+
+def test_a_fault_of_one_account_keeps_no_other_waiting(world: World, monkeypatch, caplog):
+    """Whatever goes wrong for one account, the others are tended, and the log says nothing of what they keep."""
+    upkeep, first, second = world.services.upkeep, UserId("first"), UserId("second")
+    users = [SimpleNamespace(id=first), SimpleNamespace(id=second)]
+    monkeypatch.setattr(world.services.store.accounts, "users", lambda: users)
+    tended = []
+
+    def tend(owner: UserId) -> None:
+        tended.append(owner)
+        raise ValueError("I like tea")
+
+    monkeypatch.setattr(upkeep, "tend", tend)
+    assert upkeep.run_due()
+    assert tended == [first, second]
+    assert "tea" not in caplog.text
 
 
 def test_days_that_are_not_offered_are_refused(world: World):
