@@ -60,6 +60,7 @@ def test_unknown_wrong_and_locked_are_one_answer_after_one_verification(auth, wo
     assert verifications == [b"$2b$04$"] * 5
 
 
+@pytest.mark.deep
 def test_unknown_and_wrong_take_the_same_time(world):
     """With bcrypt at a cost where it shows, the medians of the two differ by less than half of one verification."""
     auth = world.service()
