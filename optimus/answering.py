@@ -129,8 +129,11 @@ class AnswerWriter:
     ) -> tuple[ModelTarget, ...]:
         """Return the fallbacks that may be given what the chosen model is given."""
         may = self._memory.may_stand_in
-        seen = any(each.kind == "image" for message in (*along, task.message) for each in message.attachments)
+        files = [each for message in (*along, task.message) for each in message.attachments]
+        seen, read = any(f.kind == "image" for f in files), any(f.kind == "pdf" and not f.words for f in files)
+        reads_pdf = self._models.catalogue.reads_pdf
         able = [other for other in others if not seen or self._sees(other.model)]
+        able = [other for other in able if not read or reads_pdf(other.model.provider)]
         return tuple(other for other in able if may(other, task.recalled, along, task.message))
 
     def _sees(self, ref: ModelRef) -> bool:

@@ -1,7 +1,7 @@
 """Files that go along with a message: made small enough for its record, and refused with a sentence where they cannot.
 
-A picture is drawn anew, so that nothing else that was in its file is kept, such as where it was taken; of a PDF its
-text is kept. Nothing of a file is remembered.
+A picture is drawn anew, so that nothing else that was in its file is kept, such as where it was taken. A PDF is kept
+with its text; of one that is too large for the record, the text alone. Nothing of a file is remembered.
 """
 
 from __future__ import annotations
@@ -54,12 +54,14 @@ def _read(file: Upload, room: int) -> Attachment:
     if ending in IMAGE_ENDINGS:
         return Attachment(name=name, kind="image", data=b64encode(_drawn_anew(name, file.content, room)).decode())
     if ending == "pdf":
-        text = _pdf_text(name, file.content)
-    elif ending in TEXT_ENDINGS:
-        text = _decoded(name, file.content)
-    else:
-        raise _refused(name, "is of a kind that cannot be sent")
-    text = without_controls(text).strip()
+        return _pdf(name, file.content, room)
+    if ending in TEXT_ENDINGS:
+        return _text(name, _decoded(name, file.content), room)
+    raise _refused(name, "is of a kind that cannot be sent")
+
+
+def _text(name: str, found: str, room: int) -> Attachment:
+    text = without_controls(found).strip()
     if not text:
         raise _refused(name, "holds no text")
     if len(text.encode()) > room:
@@ -74,11 +76,19 @@ def _decoded(name: str, content: bytes) -> str:
         raise _refused(name, "is not a text file") from exc
 
 
-def _pdf_text(name: str, content: bytes) -> str:
+def _pdf(name: str, content: bytes, room: int) -> Attachment:
+    """Return a PDF with its text where both have room, else its text; one of pictures alone has none."""
     try:
-        return "\n\n".join(pages_of(content))
+        pages = pages_of(content)
     except PdfError as exc:
         raise _refused(name, f"could not be read ({exc.problem.value})") from exc
+    text = without_controls("\n\n".join(pages)).strip()
+    file = b64encode(content).decode() if content.startswith(b"%PDF-") else ""
+    if file and len(file) + len(text.encode()) <= room:
+        return Attachment(name=name, kind="pdf", data=file, text=text, pages=len(pages))
+    if file and not text:
+        raise _refused(name, f"holds no text, and is larger than the {room * 3 // 4000} KB that go along as a file")
+    return _text(name, text, room)
 
 
 def _drawn_anew(name: str, content: bytes, room: int) -> bytes:

@@ -43,6 +43,8 @@ WHOLE_TOKENS = 1_500
 """Up to so many tokens everything that is remembered is given to a model: choosing would save nothing."""
 IMAGE_TOKENS = 1_000
 """Of a picture as it is sent, by and large."""
+PAGE_TOKENS = 500
+"""Of a page of a PDF that a model looks at, beside its text, by and large."""
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English, on the safe side for the memory budget."""
 
@@ -161,8 +163,9 @@ def trimmed(earlier: Sequence[Message], budget: int) -> list[Message]:
 
 def attachment_tokens(files: Sequence[Attachment]) -> int:
     """Return about how many tokens files take."""
-    texts = sum(-(-len(each.data) // CHARS_PER_TOKEN) for each in files if each.kind == "text")
-    return texts + IMAGE_TOKENS * sum(each.kind == "image" for each in files)
+    texts = sum(-(-len(each.words) // CHARS_PER_TOKEN) for each in files)
+    pages = sum(each.pages for each in files)
+    return texts + IMAGE_TOKENS * sum(each.kind == "image" for each in files) + PAGE_TOKENS * pages
 
 
 def history_budget(choice: ModelChoice, most: int) -> int:

@@ -72,6 +72,7 @@ PROVIDERS = (
         key_url="https://platform.openai.com/api-keys",
         is_offered=False,
         sees=r"gpt-(4o|4\.1|[5-9])|o[34]",
+        reads_pdf=True,
     ),
     ProviderEntry(
         key="anthropic",
@@ -127,6 +128,7 @@ PROVIDERS = (
         models=("mistral-medium-latest", "mistral-large-latest", "mistral-small-latest"),
         listing_path="/v1/models",
         sees=r"pixtral|mistral-(small|medium)",
+        reads_pdf=True,
     ),
     ProviderEntry(
         key="xai",

@@ -37,14 +37,18 @@ class Router:
             InvalidInputError: the cheapest was chosen and no model can do it, or a model by name that cannot.
         """
         images = any(each.kind == "image" for each in files)
+        documents = any(each.kind == "pdf" and not each.words for each in files)
         if choice.ref != CHEAPEST:
-            _refuse_unfit(choice, files, sees=not images or self.sees(choice))
+            reads_pdf = not documents or self._models.catalogue.reads_pdf(choice.ref.provider)
+            _refuse_unfit(choice, files, sees=not images or self.sees(choice), reads_pdf=reads_pdf)
             return choice
         along = trimmed(earlier, self._models.history_tokens)
         given = expected_tokens(asked(choice, text, along, (), files=files))
         chosen = self._preferences.of(owner)
         tools = chosen.uses_tools and (chosen.recalls or chosen.remembers)
-        needs = Needs(tokens=given + MAX_MEMORY_TOKENS + EXPECTED_ANSWER, tools=tools, images=images)
+        needs = Needs(
+            tokens=given + MAX_MEMORY_TOKENS + EXPECTED_ANSWER, tools=tools, images=images, documents=documents
+        )
 
         def is_usable(model: ModelChoice) -> bool:
             is_resting = self._connections.is_resting(model.ref.provider, model.connection_id)
@@ -63,9 +67,12 @@ class Router:
         return choice.ref == CHEAPEST or self._models.catalogue.sees(choice.ref.provider, choice.ref.name)
 
 
-def _refuse_unfit(choice: ModelChoice, files: Sequence[Attachment], *, sees: bool) -> None:
+def _refuse_unfit(choice: ModelChoice, files: Sequence[Attachment], *, sees: bool, reads_pdf: bool) -> None:
     if files and choice.ref == OFFLINE_MODEL:
         raise InvalidInputError(user_message="The offline assistant takes no files. Choose a language model for them.")
     if not sees:
         sentence = f"{choice.name} takes no pictures. Choose another model, or leave them out. Nothing was sent."
         raise InvalidInputError("no eyes", user_message=sentence)
+    if not reads_pdf:
+        sentence = f"{choice.name} takes PDF files as text only, and one of these holds none. Nothing was sent."
+        raise InvalidInputError("no eyes for a document", user_message=sentence)

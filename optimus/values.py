@@ -142,19 +142,34 @@ class Attachment(Value):
     """A file that goes along with a message."""
 
     name: str = Field(max_length=80)
-    kind: Literal["image", "text"]
+    kind: Literal["image", "text", "pdf"]
     data: str = Field(max_length=100_000)
-    """Of an image a JPEG in base64, else the text."""
+    """Of an image a JPEG in base64, of a PDF the file in base64, else the text."""
+    text: str = Field(default="", max_length=100_000)
+    """Of a PDF its text, for models that do not take the file; empty where it holds none."""
+    pages: int = Field(default=0, ge=0)
+    """Of a PDF."""
 
     @property
     def content(self) -> bytes:
-        """The bytes of an image."""
+        """The bytes of an image or a PDF."""
         return b64decode(self.data)
 
+    @property
+    def words(self) -> str:
+        """What can be read of it without eyes."""
+        return self.data if self.kind == "text" else self.text
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in its message's record."""
+        return len(self.data.encode()) + len(self.text.encode())
+
     @model_validator(mode="after")
-    def _is_jpeg(self) -> Self:
-        if self.kind == "image" and not b64decode(self.data, validate=True).startswith(b"\xff\xd8\xff"):
-            raise ValueError("no JPEG")
+    def _is_what_it_says(self) -> Self:
+        begins = {"image": b"\xff\xd8\xff", "pdf": b"%PDF-"}.get(self.kind)
+        if begins and not b64decode(self.data, validate=True).startswith(begins):
+            raise ValueError("not of its kind")
         return self
 
 

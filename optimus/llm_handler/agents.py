@@ -51,7 +51,11 @@ class Deadlines:
 class ChatAgent:
     """Writes answers; one instance serves every call on the one loop."""
 
-    def __init__(self, *, deadlines: Deadlines, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, deadlines: Deadlines, monotonic: Callable[[], float], reads_pdf: Callable[[str], bool]
+    ) -> None:
+        """Keep what answers need; `reads_pdf` tells whether a provider's models take PDF files as they are."""
+        self._reads_pdf = reads_pdf
         self._deadlines = deadlines
         self._monotonic = monotonic
         self._turnstile = Turnstile()
@@ -127,27 +131,35 @@ class ChatAgent:
         from pydantic_ai.exceptions import ModelHTTPError  # noqa: PLC0415
 
         place = f"{request.model}@{model.base_url}"
-        extras, dropped = {extra for extra in _wanted(request, model) if (extra, place) not in self._without}, set()
+        extras, dropped = self._extras(request, model, place), set()
         while True:
             try:
                 await self._run(request, model, watch, extras)
             except ModelHTTPError as exc:
-                refused = None if watch.has_begun else _refused(exc.status_code, exc.body, extras)
+                refused = None if watch.has_begun else _refused(exc.status_code, exc.body, extras - _needed(request))
                 if refused is None:
                     raise
                 extras.remove(refused)
-                dropped.add((refused, place))
+                dropped |= {(refused, place)} if refused is not _Extra.PDF else set()
             else:
                 self._without |= dropped
                 return
+
+    def _extras(self, request: GenerationRequest, model: Model, place: str) -> set[_Extra]:
+        wanted = _wanted(request, model)
+        files = (*request.attachments, *(each for turn in request.history for each in turn.attachments))
+        if self._reads_pdf(request.model.provider) and any(each.kind == "pdf" for each in files):
+            wanted.add(_Extra.PDF)
+        return {extra for extra in wanted if (extra, place) not in self._without}
 
     async def _run(self, request: GenerationRequest, model: Model, watch: _Watch, extras: Collection[_Extra]) -> None:
         has_tools = _Extra.TOOLS in extras
         agent: Any = self._with_tools if has_tools and self.load() else self.load()
         rule = f"\n{TOOL_RULE}" if has_tools else ""
+        reads_pdf = _Extra.PDF in extras
         run = agent.run_stream_events(
-            user_turn(request),
-            message_history=history_messages(request.history, sees=request.sees),
+            user_turn(request, reads_pdf=reads_pdf),
+            message_history=history_messages(request.history, sees=request.sees, reads_pdf=reads_pdf),
             instructions=f"{request.instructions}{rule}",
             deps=AgentDependencies(memory=request.tools) if has_tools else None,
             model=model,
@@ -169,11 +181,14 @@ class _Extra(StrEnum):
     """To think first, for so long."""
     SUMMARY = "summary"
     """To tell what it thought, where that is asked for separately."""
+    PDF = "pdf"
+    """To read a PDF file as it is."""
 
 
 _SIGNS = {
     _Extra.SUMMARY: ("summary", "summaries"),
     _Extra.EFFORT: ("reasoning", "thinking", "effort"),
+    _Extra.PDF: ("pdf", "document", "input_file", "file_data", "file input", "content part", "mime type"),
     _Extra.TOOLS: ("tool", "function call"),
 }
 """How an error says what is refused (`... does not support tools`)."""
@@ -190,6 +205,11 @@ def _wanted(request: GenerationRequest, model: Model) -> set[_Extra]:
         if model.system == "openai" and profile.get("openai_supports_reasoning"):
             wanted.add(_Extra.SUMMARY)
     return wanted
+
+
+def _needed(request: GenerationRequest) -> set[_Extra]:
+    """Return what a request makes no sense without: a PDF file of pictures alone cannot be sent as its text."""
+    return {_Extra.PDF} if any(each.kind == "pdf" and not each.words for each in request.attachments) else set()
 
 
 def _thoughts(request: GenerationRequest, extras: Collection[_Extra]) -> dict[str, Any]:

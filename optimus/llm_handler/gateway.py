@@ -79,7 +79,7 @@ class ModelGateway:
         )
         self._built = BuiltModels()
         deadlines = Deadlines(first_token_s=float(settings.first_token_timeout_s), whole_s=whole_s)
-        self._agent = ChatAgent(deadlines=deadlines, monotonic=outside.monotonic)
+        self._agent = ChatAgent(deadlines=deadlines, monotonic=outside.monotonic, reads_pdf=catalogue.reads_pdf)
         self._listed = ListedModels(ask=lambda: self.loop.submit(self._list_shared()), clock=clock)
         self.generations = Generations()
         self._tasks: set[Future[None]] = set()

@@ -46,23 +46,36 @@ def frame_memories(block: str) -> str:
     return f"{_MEMORY_NOTE}\n{MEMORY_OPEN}\n{body}\n{MEMORY_CLOSE}"
 
 
-def user_turn(request: GenerationRequest) -> str | list[UserContent]:
-    """Return the last turn that is sent: the memories, where there are any, the files, and the prompt."""
+def user_turn(request: GenerationRequest, *, reads_pdf: bool = False) -> str | list[UserContent]:
+    """Return the last turn that is sent: the memories, where there are any, the files, and the prompt.
+
+    `reads_pdf` says whether PDF files go along as they are; else their texts do.
+    """
     has_memories = request.memory_block and request.memory_block.strip()
     framed = [f"{_SUMMARY_NOTE}\n<earlier>\n{_visible(request.summary)}\n</earlier>"] if request.summary else []
     framed += [frame_memories(request.memory_block or "")] if has_memories else []
-    return _plain(_with_files(framed, request.prompt, request.attachments, sees=request.sees))
+    return _plain(_with_files(framed, request.prompt, request.attachments, request.sees, reads_pdf))
 
 
-def _with_files(before: Sequence[str], text: str, files: Sequence[Attachment], *, sees: bool) -> list[UserContent]:
-    """Return a turn with its files: texts delimited and escaped like memories, images where the model takes them."""
+def _with_files(
+    before: Sequence[str], text: str, files: Sequence[Attachment], sees: bool, reads_pdf: bool
+) -> list[UserContent]:
+    """Return a turn with its files: texts delimited and escaped like memories, others where the model takes them."""
     from pydantic_ai.messages import BinaryContent  # noqa: PLC0415
 
-    pictures = [each for each in files if each.kind == "image"]
-    shown = [BinaryContent(data=each.content, media_type="image/jpeg") for each in pictures] if sees else []
-    notes = [frame_file(each.name, each.data) for each in files if each.kind == "text"]
-    notes += [] if sees else [f"[A picture that you were not given: {_visible(each.name)}]" for each in pictures]
-    return ["\n\n".join([*before, *notes, text]), *shown]
+    taken = ({"image": "image/jpeg"} if sees else {}) | ({"pdf": "application/pdf"} if reads_pdf else {})
+    shown = [BinaryContent(data=each.content, media_type=taken[each.kind]) for each in files if each.kind in taken]
+    notes = [_note(each, is_shown=each.kind in taken) for each in files]
+    return ["\n\n".join([*before, *filter(None, notes), text]), *shown]
+
+
+def _note(file: Attachment, *, is_shown: bool) -> str:
+    """Return what is written of a file: its text, or a word about it."""
+    if is_shown:
+        return f"{_FILE_NOTE} Its name: {_visible(file.name)}" if file.kind == "pdf" else ""
+    if file.words:
+        return frame_file(file.name, file.words)
+    return f"[A {'picture' if file.kind == 'image' else 'PDF file'} that you were not given: {_visible(file.name)}]"
 
 
 def frame_file(name: str, text: str) -> str:
@@ -80,8 +93,8 @@ def _plain(content: list[UserContent]) -> str | list[UserContent]:
     return content[0] if len(content) == 1 and isinstance(content[0], str) else content
 
 
-def history_messages(turns: Sequence[PromptTurn], *, sees: bool = False) -> list[ModelMessage]:
-    """Return the earlier turns as the agent library takes them."""
+def history_messages(turns: Sequence[PromptTurn], *, sees: bool = False, reads_pdf: bool = False) -> list[ModelMessage]:
+    """Return the earlier turns as the agent library takes them; their files go along like those of `user_turn`."""
     from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart  # noqa: PLC0415
 
     messages: list[ModelMessage] = []
@@ -89,7 +102,7 @@ def history_messages(turns: Sequence[PromptTurn], *, sees: bool = False) -> list
         if not turn.text.strip():
             continue
         if turn.role is MessageRole.USER:
-            content = _with_files((), turn.text, turn.attachments, sees=sees)
+            content = _with_files((), turn.text, turn.attachments, sees, reads_pdf)
             messages.append(ModelRequest(parts=[UserPromptPart(content=_plain(content))]))
         else:
             messages.append(ModelResponse(parts=[TextPart(content=turn.text)]))

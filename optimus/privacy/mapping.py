@@ -66,7 +66,7 @@ class Mapping:
             for change in message.saved
         )
         used = (use.model_copy(update={"memory_id": self.memory_id(use.memory_id)}) for use in message.used)
-        is_fitting = sum(len(each.data.encode()) for each in message.attachments) <= ROOM_BYTES
+        is_fitting = sum(each.size for each in message.attachments) <= ROOM_BYTES
         is_written = message.state is MessageState.WRITING
         return message.model_copy(
             update={

@@ -12,13 +12,15 @@ from pydantic import SecretStr, ValidationError
 from optimus.attachments import MAX_FILE_BYTES, MAX_FILES, ROOM_BYTES, Upload, attachments_of
 from optimus.errors import InvalidInputError, NotFoundError
 from optimus.llm_handler import Credentials, PromptTurn
+from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import ModelChoice, ModelRef
 from optimus.models import Attachment, MessageRole, MessageState, new_id
 from optimus.storage.records import Connection
-from tests.fakes.providers import FakeProvider, running_provider
+from tests.fakes.providers import FakeProvider, Fault, FaultKind, running_provider
 from tests.unit.llm.support import KEY, NOW, Ending, bare_settings, ended, make_request
 from tests.unit.llm.test_faults import ENDPOINTS
 from tests.unit.privacy.support import bring_in, newcomer
+from tests.unit.test_documents import pdf
 from tests.world import World
 
 
@@ -135,6 +137,81 @@ def test_a_picture_goes_along_in_each_providers_form(provider_key, provider, gat
         sent = request.text.replace("inline_data", "inlineData").replace("-", "+").replace("_", "/")
         assert SEEN[provider_key].replace("_", "/") in sent
         assert kept.data[:400] in sent
+
+
+AS_FILE = {
+    "openai": '"type": "input_file"',
+    "openai-chat": '"type": "file"',
+    "anthropic": '"media_type": "application/pdf"',
+    "google": '"mimeType": "application/pdf"',
+    "mistral": '"type": "document_url"',
+}
+
+
+@pytest.mark.parametrize("provider_key", ENDPOINTS)
+def test_a_pdf_goes_along_as_the_file_where_it_is_taken(provider_key, provider, gateway):
+    """Who takes PDF files gets the file in its own form, also later in the chat; all others get its text as data."""
+    name, path = ENDPOINTS[provider_key]
+    content = pdf("Invoice of Faro")
+    (kept,) = attachments_of([Upload("a.pdf", content)])
+    assert (kept.kind, kept.content, kept.text, kept.pages) == ("pdf", content, "Invoice of Faro", 1)
+    credentials = Credentials(base_url=f"{provider.url}{path}", api_key=SecretStr(KEY))
+    where: dict[str, Any] = {"model": ModelRef(provider=provider_key, name=name), "credentials": credentials}
+    turn = PromptTurn(role=MessageRole.USER, text="Look", attachments=(kept,))
+    assert (provider_key in AS_FILE) is CATALOGUE.reads_pdf(provider_key)
+    for more in ({"attachments": (kept,)}, {"history": (turn,)}):
+        assert ended(gateway.start(make_request(**where, **more), Ending())).state is MessageState.COMPLETE
+        sent = provider.bodies()[-1].text.replace("mime_type", "mimeType")
+        if provider_key in AS_FILE:
+            assert AS_FILE[provider_key] in sent
+            assert kept.data in sent.replace("-", "+").replace("_", "/")
+            assert "Invoice of Faro" not in sent
+        else:
+            assert "Invoice of Faro\\n</file>" in sent
+            assert kept.data not in sent
+
+
+def test_a_model_that_refuses_a_pdf_gets_its_text(provider, gateway):
+    """The refusal is not the user's business, unless the file holds no text that could go instead."""
+    scanned = pdf("")
+    credentials = Credentials(base_url=f"{provider.url}/v1", api_key=SecretStr(KEY))
+    refusal = Fault(kind=FaultKind.STATUS, status=400, message="This model does not support PDF input.")
+    states = []
+    for content in (pdf("Invoice of Faro"), scanned):
+        provider.faults.append(refusal)
+        files = attachments_of([Upload("a.pdf", content)])
+        ref = ModelRef(provider="openai", name="gpt-6-luna")
+        states.append(
+            ended(gateway.start(make_request(model=ref, credentials=credentials, attachments=files), Ending())).state
+        )
+    assert states == [MessageState.COMPLETE, MessageState.FAILED]
+    assert ["input_file" in each.text for each in provider.bodies()] == [True, False, True]
+
+
+def test_a_pdf_goes_as_far_as_there_is_room():
+    """One too large for the record goes as its text; one of pictures alone must fit, and be read by the model."""
+    large = pdf("Invoice of Faro") + b"%" * ROOM_BYTES
+    assert attachments_of([Upload("a.pdf", large)]) == (Attachment(name="a.pdf", kind="text", data="Invoice of Faro"),)
+    with pytest.raises(InvalidInputError) as refused:
+        attachments_of([Upload("a.pdf", pdf("") + b"%" * ROOM_BYTES)])
+    assert "75 KB" in refused.value.user_message
+    with pytest.raises(ValidationError):
+        Attachment(name="x", kind="pdf", data=b64encode(b"<html>").decode())
+
+
+def test_a_pdf_without_text_needs_a_model_that_looks_at_it(world: World, provider):
+    """A model that takes text alone is refused with a sentence, and the cheapest is one that reads the file."""
+    blind = connected(world, provider, "llama3.2:3b")
+    scanned = Upload("scan.pdf", pdf(""))
+    with pytest.raises(InvalidInputError) as refused:
+        send(world, blind, scanned)
+    assert "one of these holds none" in refused.value.user_message
+    assert not provider.requests
+    reading = connected(world, provider, "claude-haiku-5-5", "anthropic")
+    cheapest = world.services.connections.pickable(world.owner)[0]
+    assert send(world, cheapest, scanned)[2].model == str(reading.ref)
+    assert send(world, blind, Upload("a.pdf", pdf("Invoice of Faro")))[2].state is MessageState.COMPLETE
+    assert "Invoice of Faro" in provider.chats()[-1].text
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def write(reply: str) -> CountingGeneration:
     request = make_request(model=OFFLINE_MODEL, prompt="What do I drink?")
     generation = CountingGeneration(request)
     ticks = iter(range(100_000))
-    agent = ChatAgent(deadlines=Deadlines(), monotonic=lambda: float(next(ticks)))
+    agent = ChatAgent(deadlines=Deadlines(), monotonic=lambda: float(next(ticks)), reads_pdf=bool)
     model = OfflineModel(prompt=request.prompt, context=request.offline, respond=lambda _prompt, _context: reply)
     asyncio.run(agent.write(generation, request, model))
     return generation
@@ -68,7 +68,7 @@ def test_prompt_and_context_reach_the_rules():
         seen.append((prompt, context))
         return "Tea."
 
-    agent = ChatAgent(deadlines=Deadlines(), monotonic=lambda: 0.0)
+    agent = ChatAgent(deadlines=Deadlines(), monotonic=lambda: 0.0, reads_pdf=bool)
     model = OfflineModel(prompt=request.prompt, context=request.offline, respond=respond)
     asyncio.run(agent.write(Generation(request), request, model))
     assert seen == [("What <do> I drink?", request.offline)]
