@@ -18,12 +18,37 @@ import re
 from optimus.errors import InvalidInputError
 
 MAX_ADDRESS_CHARS = 500
+_MAX_PORT = 65_535
 
 _NUMERIC_HOST = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?")
 _METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"})
 _METADATA_ADDRESSES = frozenset(
-    {ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")}  # AWS over IPv6, Alibaba
+    map(
+        ipaddress.ip_address,
+        # AWS and Google over IPv6; Alibaba, Oracle and Azure
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    )
 )
+_LABELS = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?", re.IGNORECASE)
+_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
+"""All of the public addresses; whatever is outside belongs to networks, or to nobody yet."""
+_NOT_PUBLIC = tuple(
+    map(
+        ipaddress.ip_network,
+        # protocol assignments and the retired relay of 6to4 (RFC 6890, 7526); documentation (RFC 9637)
+        ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"),
+    )
+)
+_CARRIERS = tuple(
+    map(
+        ipaddress.IPv6Network,
+        # IPv4-compatible (RFC 4291), -translated (RFC 2765), NAT64 (RFC 6052), and NAT64 of a network (RFC 8215)
+        ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"),
+    )
+)
+"""IPv6 addresses that end with an IPv4 one."""
+_ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
+"""What stands before the IPv4 address at the end of an address of RFC 5214."""
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -47,6 +72,10 @@ def check_base_url(text: str, *, is_trusted: bool = False) -> str:
         raise _refusal("That is not an address. An address looks like http://127.0.0.1:11434/v1.") from exc
     if url.scheme not in {"http", "https"} or not url.host or "%" in url.host:
         raise _refusal("An address starts with http:// or https:// and names a server.")
+    if _address(url.host) is None and not _LABELS.fullmatch(url.raw_host.decode("ascii")):
+        raise _refusal("An address starts with http:// or https:// and names a server.")
+    if url.port is not None and not 0 < url.port <= _MAX_PORT:
+        raise _refusal(f"The port, after the colon, is a number between 1 and {_MAX_PORT}.")
     if url.userinfo or "@" in entered:
         raise _refusal("Put the key into its own field, not into the address.")
     if url.query or url.fragment or "?" in entered or "#" in entered:
@@ -69,10 +98,11 @@ def check_resolved(host: str, address: str, *, is_trusted: bool) -> None:
     found = _address(address)
     if found is None:
         raise _refusal("That is not an address.")
-    if _is_loopback_host(host) or (is_trusted and found.is_loopback):
-        if not found.is_loopback:
+    is_own = _is_loopback_address(address)
+    if _is_loopback_host(host) or (is_trusted and is_own):
+        if not is_own:
             raise _refusal("That name must lead to this machine, but it leads elsewhere.")
-    elif not is_trusted and not found.is_global:
+    elif not is_trusted and not _is_public(found):
         raise _refusal("That name leads into a private network, which only the person who runs this server can allow.")
 
 
@@ -102,7 +132,7 @@ def _is_permitted(scheme: str, host: str) -> bool:
     address = _address(host)
     if _is_loopback_host(host):
         return True
-    if address is not None and not address.is_global:
+    if address is not None and not _is_public(address):
         raise _refusal("An address inside your network can only be set by the person who runs this server.")
     return scheme == "https"
 
@@ -121,22 +151,37 @@ def _refuse_forbidden(host: str) -> None:
         raise _refusal("That address cannot be used for a model server.")
 
 
+def _is_public(address: IpAddress) -> bool:
+    """Tell whether an address is one of the internet, by the library and where that knows too little."""
+    is_known = isinstance(address, ipaddress.IPv4Address) or address in _PUBLIC_IPV6
+    return is_known and address.is_global and not any(address in network for network in _NOT_PUBLIC)
+
+
 def _is_loopback_host(host: str) -> bool:
-    name = host.rstrip(".").lower()
-    address = _address(host)
-    return name == "localhost" or (address is not None and address.is_loopback)
+    return host.rstrip(".").lower() == "localhost" or _is_loopback_address(host)
+
+
+def _is_loopback_address(host: str) -> bool:
+    """Tell whether an address is this machine's own as it stands; carried to elsewhere, `127.0.0.1` is another's."""
+    address = _written(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address is not None and (mapped or address).is_loopback
+
+
+def _written(host: str) -> IpAddress | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0].strip("[]"))
+    except ValueError:
+        return None
 
 
 def _address(host: str) -> IpAddress | None:
     """Return the host as an address, taken out of any IPv6 form that carries an IPv4 one."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0].strip("[]"))
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv4Address):
+    address = _written(host)
+    if not isinstance(address, ipaddress.IPv6Address):
         return address
-    nat64 = ipaddress.IPv6Network("64:ff9b::/96")
-    if address in nat64:
+    is_carrier = any(address in network for network in _CARRIERS) and int(address) > 1  # not :: and ::1
+    if is_carrier or address.packed[8:12] in _ISATAP:
         return ipaddress.IPv4Address(address.packed[12:])
     teredo_client = address.teredo[1] if address.teredo else None
     return address.ipv4_mapped or address.sixtofour or teredo_client or address
