@@ -96,7 +96,7 @@ class Mem0Search:
 
     def hear(self, turns: Sequence[tuple[str, str]]) -> None:
         """Add a conversation to an empty store."""
-        self._memory = _plain_mem0(self._embedder)
+        self._memory = plain_mem0(self._embedder)
         for key, text in turns:
             self._memory.add(text, user_id=self._owner, infer=False, metadata={"turn": key})
 
@@ -117,8 +117,11 @@ def quiet_mem0() -> Iterator[None]:
             yield
 
 
-def _plain_mem0(embedder: Embedder) -> Any:
-    """Return `mem0.Memory` with its own code throughout, and the parts that it is given to work with."""
+def plain_mem0(embedder: Embedder, llm: Any = None) -> Any:
+    """Return `mem0.Memory` with its own code throughout, and the parts that it is given to work with.
+
+    `llm` answers `generate_response`; without one, memories can only be added without inference.
+    """
     from mem0 import Memory  # noqa: PLC0415
     from mem0.configs.base import MemoryConfig  # noqa: PLC0415
     from mem0.memory.storage import SQLiteManager  # noqa: PLC0415
@@ -132,7 +135,7 @@ def _plain_mem0(embedder: Embedder) -> Any:
     memory.embedding_model = _Embedding(embedder)
     memory.vector_store = Qdrant(collection_name="mem0", embedding_model_dims=dims, client=client)
     memory.vector_store._bm25_encoder = _KeywordWeights()  # noqa: SLF001 - else it looks for one to download
-    memory.llm = memory.custom_instructions = memory.reranker = None
+    memory.llm, memory.custom_instructions, memory.reranker = llm, None, None
     memory._entity_store = None  # noqa: SLF001 - built on first use
     memory.db = SQLiteManager(":memory:")
     memory.collection_name, memory.api_version = "mem0", memory.config.version
