@@ -14,6 +14,7 @@ from datetime import datetime
 from optimus.memory_manager.episodes import clean
 from optimus.memory_manager.handwritten import understood
 from optimus.memory_manager.masking import MASK
+from optimus.memory_manager.own_words import is_about_nothing, own_words
 from optimus.memory_manager.remembering import Derive
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.rules.relations import USER
@@ -85,15 +86,17 @@ class Checks:
         self._shelf = shelf
         self._derive = derive
         self._message = message
-        self._said = clean(message.text)
-        self._around = " ".join((self._said, *map(clean, around)))
+        self._said = own_words(clean(message.text))
+        self._around = " ".join((self._said, *map(own_words, map(clean, around))))
         self._never = never
 
     def check(self, proposal: Proposal) -> Kept | None:
         """Return the finding as a candidate; None where it is a guess, a secret, unwanted, forgotten or not said."""
         text = clean(" ".join(proposal.text.split())).rstrip(".")[:_TEXT_CHARS]
         is_unsure = proposal.confidence < LEAST_CONFIDENCE
-        if not text or MASK in text or is_question(text) or is_unsure or not self._is_said(text):
+        if not text or MASK in text or is_question(text) or is_unsure or is_about_nothing(text):
+            return None
+        if not self._is_said(text):
             return None
         candidate = self._candidate(text, proposal)
         if {candidate.type, proposal.type} & set(self._never) or self._is_forgotten(text):
