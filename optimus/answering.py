@@ -41,7 +41,13 @@ class Task:
     earlier: Sequence[Message]
     recalled: Recalled
     offline: OfflineContext
-    choice: ModelChoice
+    taken: Asked
+    """What was counted for it beforehand."""
+
+    @property
+    def choice(self) -> ModelChoice:
+        """The model that is asked."""
+        return self.taken.choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +162,7 @@ class AnswerWriter:
         at = self._clock()
         for event in answer_events(reply, measured, result, at=at):
             self._events.append(event)
-        self._allowance.settle(reply.user_id, measured, result)
+        self._allowance.settle(reply.user_id, task.taken, result)
         note_answer(self._metrics, measured, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)

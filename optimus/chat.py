@@ -117,12 +117,13 @@ class ChatService(ConversationService):
         sent = MessageId(stable_id("message", owner, attempt, cleaned))
         earlier = [each for each in self._before(owner, conversation_id) if each.id not in (sent, _reply_to(sent))]
         choice = self._router.resolve(owner, choice, cleaned, earlier, attached)
-        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), (), files=attached))
+        taken = asked(choice, cleaned, self._writer.along(earlier, choice), (), files=attached)
+        self._allowance.take(owner, taken)
         conversation = self._open(owner, conversation_id, cleaned, attempt)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
         placed = {"id": sent, "zone": zone, "parent": parent, "attachments": attached}
-        return self._take_turn(message.model_copy(update=placed), earlier, choice)
+        return self._take_turn(message.model_copy(update=placed), earlier, taken)
 
     def edit(
         self, owner: UserId, message_id: MessageId, text: str, *, choice: ModelChoice, zone: str | None = None
@@ -144,7 +145,8 @@ class ChatService(ConversationService):
         earlier = path(everything, old.id)[:-1][-HISTORY_MESSAGES:]
         files = old.attachments
         choice = self._router.resolve(owner, choice, cleaned, earlier, files)
-        self._allowance.take(owner, asked(choice, cleaned, self._writer.along(earlier, choice), (), files=files))
+        taken = asked(choice, cleaned, self._writer.along(earlier, choice), (), files=files)
+        self._allowance.take(owner, taken)
         conversation = self._conversations.get(owner, old.conversation_id)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
@@ -154,11 +156,11 @@ class ChatService(ConversationService):
         self._memory.withdraw(owner, [old.id])
         undone = tuple(change.model_copy(update={"undone": True}) for change in old.saved)
         self._conversations.update_message(old.model_copy(update={"saved": undone}))
-        return self._take_turn(message, earlier, choice)
+        return self._take_turn(message, earlier, taken)
 
-    def _take_turn(self, message: Message, earlier: Sequence[Message], choice: ModelChoice) -> Turn:
+    def _take_turn(self, message: Message, earlier: Sequence[Message], taken: Asked) -> Turn:
         """Store a message, unless it is there already, and start its answer; see `send`."""
-        owner = message.user_id
+        owner, choice = message.user_id, taken.choice
         message = self._conversations.add_message(message)
         self._metrics.messages.inc()
         message, unsaved = self._remember(message, earlier)
@@ -174,7 +176,7 @@ class ChatService(ConversationService):
         reply = self._conversations.add_message(reply)
         if reply.state is MessageState.WRITING:
             self._writer.write(
-                Task(reply=reply, message=message, earlier=earlier, recalled=recalled, offline=offline, choice=choice)
+                Task(reply=reply, message=message, earlier=earlier, recalled=recalled, offline=offline, taken=taken)
             )
         return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or recalled.notice)
 
@@ -205,8 +207,8 @@ class ChatService(ConversationService):
         message, earlier = messages[-2], messages[:-2]
         files = message.attachments
         choice = self._router.resolve(owner, choice, message.text, earlier, files)
-        given = asked(choice, message.text, self._writer.along(earlier, choice), (), files=files)
-        self._allowance.take(owner, given)
+        taken = asked(choice, message.text, self._writer.along(earlier, choice), (), files=files)
+        self._allowance.take(owner, taken)
         recalled = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         anew = unwritten(choice, message.text, offline)
@@ -218,7 +220,7 @@ class ChatService(ConversationService):
             fresh = fresh.model_copy(update={"parent": message.id, **anew})
             reply = self._conversations.add_message(fresh)
             self._conversations.change(owner, conversation.id, head=None)
-        task = Task(reply=reply, message=message, earlier=earlier, recalled=recalled, offline=offline, choice=choice)
+        task = Task(reply=reply, message=message, earlier=earlier, recalled=recalled, offline=offline, taken=taken)
         self._writer.write(task)
         return reply
 

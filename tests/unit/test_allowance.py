@@ -10,6 +10,7 @@ from optimus.errors import LimitReachedError, NotFoundError
 from optimus.llm_handler.requests import GenerationResult, ModelChoice, ModelRef
 from optimus.models import MessageState, Usage
 from optimus.usage import Asked, estimated_tokens, expected_cost, expected_tokens
+from tests.fakes.providers import Fault, FaultKind, running_provider
 from tests.world import World, stranger
 
 PAID = ModelChoice(
@@ -109,6 +110,25 @@ def test_tokens_are_estimated_before_and_corrected_after(world):
     assert "100 tokens" in caught.value.user_message
     assert "midnight" in caught.value.user_message
     world.say("still answered")
+
+
+def test_a_day_counts_what_answers_took_however_much_was_remembered(world):
+    """What is given back is what was counted beforehand: memories that went along, and failures, take nothing off."""
+    for number in range(40):
+        world.services.memory.add(world.owner, f"My boat number {number} is a red kayak that lies in Lisbon")
+    world.services.preferences.choose_memory(
+        world.owner, remembers=False, recalls=True, max_memories=20, never_store=()
+    )
+    with running_provider() as provider:
+        connections = world.services.connections
+        connections.connect(world.principal, provider="compatible", base_url=f"{provider.url}/v1", key="")
+        choice = connections.newest(world.owner, "compatible")
+        replies = [world.say("Where is my red kayak?", choice=choice)[2] for _ in range(2)]
+        assert all(reply.used for reply in replies)
+        provider.faults.append(Fault(kind=FaultKind.STATUS, status=400))
+        assert world.say("Where is my red kayak?", choice=choice)[2].state is MessageState.FAILED
+    took = sum(reply.usage.input_tokens + reply.usage.output_tokens for reply in replies)
+    assert allowance_of(world).used(world.owner).tokens == took > 0
 
 
 def test_an_answer_that_failed_before_it_began_costs_nothing(world):
