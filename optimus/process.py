@@ -150,6 +150,7 @@ def begin_opening() -> None:
     """Say that services will come, so that pages wait for them."""
     with _Process.changed:
         _Process.is_opening, _Process.is_waiting, _Process.rescue = True, False, None
+        _Process.changed.notify_all()
 
 
 def enter_rescue(desk: RescueDesk) -> None:
@@ -157,6 +158,12 @@ def enter_rescue(desk: RescueDesk) -> None:
     with _Process.changed:
         _Process.is_opening, _Process.rescue = False, desk
         _Process.changed.notify_all()
+
+
+def wait_for_rescue_end(timeout_s: float) -> None:
+    """Wait until Optimus opens again, after the last repair."""
+    with _Process.changed:
+        _Process.changed.wait_for(lambda: _Process.rescue is None, timeout_s)
 
 
 def rescue() -> RescueDesk | None:

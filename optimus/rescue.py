@@ -156,6 +156,11 @@ class RescueDesk:
                 self._changed.notify_all()
         return note
 
+    @property
+    def is_mended(self) -> bool:
+        """Whether nothing is damaged any more, so that Optimus is about to start."""
+        return self._is_mended
+
     def wait_until_mended(self, timeout_s: float) -> bool:
         """Wait until nothing is damaged any more; tell whether that is so."""
         with self._changed:

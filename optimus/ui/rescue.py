@@ -12,6 +12,9 @@ from optimus.ui.sign_in import client_network
 from optimus.ui.state import UiState, ui_state
 from optimus.ui.text import minute, plain
 
+_START_S = 2.0
+"""For so long a page waits for the start after the last repair before it looks again."""
+
 
 def rescue_page(desk: RescueDesk) -> None:
     """Draw what is damaged, and for whoever knows the code the ways to go on.
@@ -19,6 +22,9 @@ def rescue_page(desk: RescueDesk) -> None:
     After the last repair Optimus starts by itself, in this process.
     """
     st.set_page_config(page_title="Optimus", layout="centered")
+    if desk.is_mended:
+        process.wait_for_rescue_end(_START_S)
+        st.rerun()
     process.note_page_drawn()
     parts, state = desk.parts(), ui_state()
     st.title("Part of the store is damaged")

@@ -220,8 +220,19 @@ def test_the_terminal_lists_and_repairs(settings, monkeypatch, capsys):
     assert "Not settled" not in capsys.readouterr().out
 
 
-def test_the_page_asks_for_the_code_and_repairs(settings, desk):
-    """Before the code only the damaged part is named; after it each way says what it costs, and works."""
+def test_the_page_asks_for_the_code_and_repairs(settings, desk, monkeypatch):
+    """Before the code only the damaged part is named; after it each way says what it costs, and works.
+
+    After the last repair the page waits for the start, however late that comes, and does not stay.
+    """
+    waits = []
+
+    def wait(timeout_s: float) -> None:
+        waits.append(timeout_s)
+        if len(waits) > 1:
+            process.install(None)
+
+    monkeypatch.setattr(process, "wait_for_rescue_end", wait)
     lose_records(settings, MEMORIES)
     desk.begin(tuple(desk._shop.look().damages))
     process.enter_rescue(desk)
@@ -238,7 +249,8 @@ def test_the_page_asks_for_the_code_and_repairs(settings, desk):
     page.button[0].click().run()
     assert desk.wait_until_mended(0)
     assert desk.look() == ()
-    process.install(None)
+    assert len(waits) == 2
+    assert not page.title
 
 
 def test_a_deleted_record_leaves_the_tally_right(settings):
