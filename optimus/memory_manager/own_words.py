@@ -19,10 +19,11 @@ _TASK = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSED = re.compile(
+    r"^\W*(?:e se|y si|et si)\b|"
     r"\b(?:what if|suppose|supposing|imagine|hypothetically|i wish|if i (?:had|were|was|lived|moved|quit|could|did)|"
     r"maybe|perhaps|i might|i may|thinking (?:of|about)|i would|"
     r"was wäre|angenommen|stell dir vor|vielleicht|ich überlege|hätte ich|wenn ich \w+ (?:hätte|wäre|würde)|würde ich|"
-    r"e se (?:eu|nós|me)?|talvez|quem me dera|imagina|y si|quizás?|tal vez|ojalá|et si|peut-être|imagine que|forse|"
+    r"talvez|quem me dera|imagina|quizás?|tal vez|ojalá|peut-être|imagine que|forse|"
     r"magari)\b",
     re.IGNORECASE,
 )
