@@ -8,13 +8,15 @@ and keeps what was typed.
 from __future__ import annotations
 
 import secrets
-from functools import partial
+import time
 
 import streamlit as st
 
-from optimus.ui.state import ui_state
+from optimus.auth.sessions import TICKET_LIFETIME
+from optimus.ui.state import Exchange, UiState, ui_state
 
 _KEY = "optimus_bridge"
+_EXCHANGE_S = TICKET_LIFETIME.total_seconds()
 
 _SCRIPT = """
 export default async function ({ data, setTriggerValue }) {
@@ -72,20 +74,32 @@ _component = st.components.v2.component("optimus_session", js=_SCRIPT)
 _download = st.components.v2.component("optimus_download", js=_DOWNLOAD)
 
 
-def open_session(ticket: str, *, done: str = "", unkept: str = PROBLEMS["cookie"]) -> None:
+def open_session(state: UiState, ticket: str, *, done: str = "", unkept: str = PROBLEMS["cookie"]) -> None:
     """Exchange a ticket for the cookie, then load the same page again. Ends the run.
 
     Args:
+        state: This tab's state, taken before the ticket was made: asking Streamlit for it here could end the run.
         ticket: The one-time ticket.
         done: Names the sentence in `DONE` that the page says then.
         unkept: The sentence for a browser that keeps no cookie.
     """
-    _call({"path": "/session/open", "check": "/session/check", "ticket": ticket, "done": done}, unkept)
+    _begin(state, {"path": "/session/open", "check": "/session/check", "ticket": ticket, "done": done}, unkept)
 
 
-def close_session() -> None:
+def close_session(state: UiState) -> None:
     """Let the browser forget the cookie, then load the start page. Ends the run."""
-    _call({"path": "/session/close", "next": "/"}, PROBLEMS["cookie"])
+    _begin(state, {"path": "/session/close", "next": "/"}, PROBLEMS["cookie"])
+
+
+def resume_exchange() -> None:
+    """Go on with an exchange whose run was ended by a second press before the browser heard of it. Ends the run.
+
+    Without it, pressing twice would lose the ticket, and the second press would find its work done already.
+    """
+    state = ui_state()
+    if state.exchange and time.monotonic() - state.exchange.begun < _EXCHANGE_S:
+        _draw(state.exchange)
+    state.exchange = None
 
 
 def download(path: str) -> None:
@@ -114,14 +128,19 @@ def take_done() -> str:
     return DONE.get(code, "")
 
 
-def _call(data: dict[str, str], unkept: str) -> None:
+def _begin(state: UiState, data: dict[str, str], unkept: str) -> None:
+    state.exchange = Exchange({**data, "nonce": secrets.token_hex(8)}, unkept, time.monotonic())
+    _draw(state.exchange)
+
+
+def _draw(exchange: Exchange) -> None:
     with st.container(height=1, border=False):
-        _component(
-            data={**data, "nonce": secrets.token_hex(8)}, key=_KEY, on_problem_change=partial(_note_problem, unkept)
-        )
+        _component(data=exchange.data, key=_KEY, on_problem_change=_note_problem)
     st.stop()
 
 
-def _note_problem(unkept: str) -> None:
-    code = st.session_state[_KEY].problem
-    ui_state().exchange_problem = unkept if code == "cookie" else PROBLEMS.get(str(code), PROBLEMS["network"])
+def _note_problem() -> None:
+    code, state = st.session_state[_KEY].problem, ui_state()
+    unkept = state.exchange.unkept if state.exchange else PROBLEMS["cookie"]
+    state.exchange = None
+    state.exchange_problem = unkept if code == "cookie" else PROBLEMS.get(str(code), PROBLEMS["network"])

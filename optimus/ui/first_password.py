@@ -9,6 +9,7 @@ from optimus.models import Principal
 from optimus.ui import bridge
 from optimus.ui.guard import act
 from optimus.ui.new_password import draw_new_password
+from optimus.ui.state import ui_state
 from optimus.ui.text import plain
 
 
@@ -19,6 +20,7 @@ def first_password_page(principal: Principal) -> None:
         f"Welcome, {plain(principal.username)}. Your one-time code is used up. "
         "From now on you sign in with a password that only you know."
     )
+    state = ui_state()
     password = draw_new_password(principal.username, key="first_password")
     if st.button("Save and continue", type="primary", width="stretch"):
         ticket = act(
@@ -28,4 +30,4 @@ def first_password_page(principal: Principal) -> None:
             user_agent=st.context.headers.get("User-Agent", "")[:200],
         )
         if ticket:
-            bridge.open_session(ticket)
+            bridge.open_session(state, ticket)

@@ -57,14 +57,14 @@ def run() -> None:
     pages = _pages(principal.role if principal and may_enter else Role.ADMIN)
     page = st.navigation(pages, position="sidebar" if may_enter else "hidden")
     st.set_page_config(layout="wide" if may_enter and page.url_path in _WIDE else "centered")
+    process.note_page_drawn()
+    bridge.resume_exchange()
     if principal is None:
-        process.note_page_drawn()
         if receipt := ui_state().receipt:
             farewell_page(receipt)
         else:
             setup_page() if first_start else sign_in_page()
         return
-    process.note_page_drawn()
     _account(principal)
     bridge.draw_problem()
     first_password_page(principal) if principal.must_change_password else page.run()
@@ -88,10 +88,11 @@ def _pages(role: Role) -> list[st.Page]:
 
 def _account(principal: Principal) -> None:
     """Draw who is signed in, and the way out; before the page, which may be busy following an answer."""
+    state = ui_state()
     with st.sidebar:
         st.space("small")
         st.caption(f"Signed in as **{principal.username}**")
         if st.button("Sign out", icon=":material/logout:", width="stretch", key="sign_out"):
             act(process.current().auth.sign_out, principal.session_id)
-            bridge.close_session()
+            bridge.close_session(state)
         watch(principal)

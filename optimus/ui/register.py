@@ -1,4 +1,8 @@
-"""The form with which people make their own account, where an admin has opened it."""
+"""The page on which people make their own account, where an admin has opened it.
+
+It stands in the place of the sign-in form and not in an expander, which moves for half a second and takes the button
+away from under a click.
+"""
 
 from __future__ import annotations
 
@@ -9,38 +13,37 @@ from optimus.auth.captcha import CaptchaAnswer
 from optimus.errors import OptimusError
 from optimus.ui import bridge
 from optimus.ui.new_password import draw_new_password
-from optimus.ui.state import UiState, ui_state
+from optimus.ui.state import UiState
 
 
-def draw_register(network: str) -> bool:
-    """Draw the form below the sign-in form; tell whether there is one. Its success signs in.
+def register_page(state: UiState, network: str) -> None:
+    """Draw the form, and the way back; its success signs in.
 
     Args:
+        state: This tab's state.
         network: The network that the connection comes from, as tries are counted.
     """
-    if not process.current().auth.registration.is_open():
-        return False
-    state = ui_state()
-    with st.expander("Create account", icon=":material/person_add:", expanded=state.registering):
-        _draw_notice(state)
-        challenge = process.current().auth.registration.ask(network)
-        username = st.text_input(
-            "Name for the account", key="register_username", autocomplete="username", max_chars=200
-        )
-        password = draw_new_password(username, key="register_password", label="New password")
-        answer = st.text_input(
-            f"Check question: {challenge.question}", key=f"register_{challenge.id}", autocomplete="off", max_chars=20
-        )
-        st.caption("Questions are not for you? An admin can make the account and give you a one-time code.")
-        if st.button("Create account", type="primary", key="register_send"):
-            _register(state, network, CaptchaAnswer(id=challenge.id, answer=answer), (username, password))
-    return True
-
-
-def _draw_notice(state: UiState) -> None:
+    st.title("Create your account")
     if state.register_notice:
         st.error(state.register_notice)
         state.register_notice = ""
+    challenge = process.current().auth.registration.ask(network)
+    username = st.text_input("Name for the account", key="register_username", autocomplete="username", max_chars=200)
+    password = draw_new_password(username, key="register_password", label="New password")
+    answer = st.text_input(
+        f"Check question: {challenge.question}", key=f"register_{challenge.id}", autocomplete="off", max_chars=20
+    )
+    if st.button("Create account", type="primary", width="stretch", key="register_send"):
+        _register(state, network, CaptchaAnswer(id=challenge.id, answer=answer), (username, password))
+    st.button(
+        "Back to signing in", icon=":material/arrow_back:", type="tertiary", on_click=show_form, args=(state, False)
+    )
+    st.caption("Questions are not for you? An admin can make the account and give you a one-time code.")
+
+
+def show_form(state: UiState, registering: bool) -> None:
+    """Show the form for an own account at the next run, or the sign-in form again."""
+    state.registering = registering
 
 
 def _register(state: UiState, network: str, captcha: CaptchaAnswer, typed: tuple[str, str]) -> None:
@@ -54,11 +57,10 @@ def _register(state: UiState, network: str, captcha: CaptchaAnswer, typed: tuple
             user_agent=st.context.headers.get("User-Agent", "")[:200],
         )
     except OptimusError as error:
-        state.registering = True
         if process.current().auth.registration.ask(network).id == captcha.id:
             st.error(error.user_message)
             return
         state.register_notice = error.user_message
         st.rerun()
-    state.username = username
-    bridge.open_session(ticket, done="registered", unkept=bridge.ACCOUNT_MADE)
+    state.username, state.registering = username, False
+    bridge.open_session(state, ticket, done="registered", unkept=bridge.ACCOUNT_MADE)

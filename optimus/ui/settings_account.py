@@ -56,4 +56,4 @@ def _change(context: PageContext, current: str, new: str) -> None:
     browser = st.context.headers.get("User-Agent", "")[:200]
     ticket = act(change, context.principal, current=current, new=new, network=client_network(), user_agent=browser)
     if ticket:
-        bridge.open_session(ticket, done="password")
+        bridge.open_session(context.state, ticket, done="password")

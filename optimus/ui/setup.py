@@ -47,4 +47,4 @@ def _create(state: UiState, code: str, username: str, password: str) -> None:
     except OptimusError as error:
         st.error(error.user_message)
         return
-    bridge.open_session(ticket, unkept=bridge.ACCOUNT_MADE)
+    bridge.open_session(state, ticket, unkept=bridge.ACCOUNT_MADE)

@@ -12,7 +12,7 @@ from optimus.auth.captcha import CaptchaAnswer
 from optimus.errors import CaptchaError, InvalidCredentialsError, OptimusError
 from optimus.ui import bridge
 from optimus.ui.cookie import cookie_policy
-from optimus.ui.register import draw_register
+from optimus.ui.register import register_page, show_form
 from optimus.ui.state import UiState, ui_state
 
 IPV6_NETWORK_BITS = 64
@@ -20,9 +20,13 @@ IPV6_NETWORK_BITS = 64
 
 
 def sign_in_page() -> None:
-    """Draw the form; a right answer ends in the cookie exchange and a reload of the same address."""
-    st.title("Sign in to Optimus")
+    """Draw the form, or the one for an own account; a right answer ends in the cookie exchange and a reload."""
     state = ui_state()
+    can_register = process.current().auth.registration.is_open()
+    if can_register and state.registering:
+        register_page(state, client_network())
+        return
+    st.title("Sign in to Optimus")
     if not draw_connection_problem():
         return
     bridge.draw_problem()
@@ -47,7 +51,11 @@ def sign_in_page() -> None:
     elif state.notice:
         st.error(state.notice)
         state.notice = None
-    asks = "A forgotten password?" if draw_register(client_network()) else "No account, or a forgotten password?"
+    if can_register:
+        st.button(
+            "Create account", icon=":material/person_add:", width="stretch", on_click=show_form, args=(state, True)
+        )
+    asks = "A forgotten password?" if can_register else "No account, or a forgotten password?"
     st.caption(f"{asks} Ask an admin for a one-time code, and enter it as the password.")
 
 
@@ -68,7 +76,7 @@ def _sign_in(state: UiState, username: str, password: str, captcha: CaptchaAnswe
     except OptimusError as error:
         st.error(error.user_message)
         return
-    bridge.open_session(ticket)
+    bridge.open_session(state, ticket)
 
 
 def draw_connection_problem() -> bool:

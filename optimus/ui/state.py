@@ -1,4 +1,7 @@
-"""The one typed object in Streamlit's session state. It holds no secrets, clients or other users' data."""
+"""The one typed object in Streamlit's session state.
+
+It holds no clients, no other users' data, and no secret but a ticket that is good once and for half a minute.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,18 @@ from optimus.models import ConversationId, MemoryId, SessionId
 _KEY = "optimus"
 _TYPED = ("draft", "memory_new_", "edited_", "setup_username", "register_username")
 """How the keys of fields begin whose text is worth keeping; never a password's, nor a field with choices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the browser is to do about its cookie."""
+
+    data: dict[str, str] = field(repr=False)
+    """For the script in the page: the routes, the ticket, and a name that lets it run once only."""
+    unkept: str
+    """The sentence for a browser that keeps no cookie."""
+    begun: float
+    """When it began, in seconds of `time.monotonic`."""
 
 
 @dataclass(slots=True)
@@ -30,6 +45,8 @@ class UiState:
     """The code of the rescue mode, once it was right; it is checked again with every repair."""
     username: str = ""
     """The name of the last failed sign-in, for its check question; or of the account that was just made."""
+    exchange: Exchange | None = None
+    """What the browser is doing about its cookie; it outlives the session that it ends."""
     exchange_problem: str | None = None
     """Why the browser got or gave up no cookie: one of our own sentences, so it outlives the session."""
     model: str | None = None
@@ -54,7 +71,7 @@ class UiState:
     added: int = 0
     """How many memories were added here; a new number empties the form."""
     registering: bool = False
-    """The form for an own account was sent here, so it stays open."""
+    """The form for an own account is shown in place of the sign-in form."""
     register_notice: str = ""
     """What was wrong with it, where the check question is a new one since."""
     imports: int = 0
@@ -82,10 +99,10 @@ def bind_state(session_id: SessionId | None) -> UiState:
     state = ui_state()
     if state.session_id == session_id:
         return state
-    problem = state.exchange_problem
+    problem, exchange = state.exchange_problem, None if session_id else state.exchange
     st.session_state.clear()
     state = ui_state()
-    state.session_id, state.exchange_problem = session_id, problem
+    state.session_id, state.exchange_problem, state.exchange = session_id, problem, exchange
     return state
 
 
