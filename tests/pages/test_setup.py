@@ -71,7 +71,7 @@ def test_an_exchange_that_never_ends_gives_the_page_back(monkeypatch):
     """After the life of a ticket the sign-in form is there again."""
     now = [0.0]
     monkeypatch.setattr(bridge, "_component", lambda **_: None)
-    monkeypatch.setattr(bridge.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("optimus.ui.bridge.time.monotonic", lambda: now[0])
     page = run_app()
     fill(page, "right-code").click().run()
     now[0] = 29.0
