@@ -83,12 +83,14 @@ def open_session(state: UiState, ticket: str, *, done: str = "", unkept: str = P
         done: Names the sentence in `DONE` that the page says then.
         unkept: The sentence for a browser that keeps no cookie.
     """
-    _begin(state, {"path": "/session/open", "check": "/session/check", "ticket": ticket, "done": done}, unkept)
+    data = {"path": "/session/open", "check": "/session/check", "ticket": ticket, "done": done}
+    state.exchange = Exchange({**data, "nonce": secrets.token_hex(8)}, unkept, time.monotonic())
+    _draw(state.exchange.data)
 
 
-def close_session(state: UiState) -> None:
+def close_session() -> None:
     """Let the browser forget the cookie, then load the start page. Ends the run."""
-    _begin(state, {"path": "/session/close", "next": "/"}, PROBLEMS["cookie"])
+    _draw({"path": "/session/close", "next": "/", "nonce": secrets.token_hex(8)})
 
 
 def resume_exchange() -> None:
@@ -98,7 +100,7 @@ def resume_exchange() -> None:
     """
     state = ui_state()
     if state.exchange and time.monotonic() - state.exchange.begun < _EXCHANGE_S:
-        _draw(state.exchange)
+        _draw(state.exchange.data)
     state.exchange = None
 
 
@@ -128,14 +130,9 @@ def take_done() -> str:
     return DONE.get(code, "")
 
 
-def _begin(state: UiState, data: dict[str, str], unkept: str) -> None:
-    state.exchange = Exchange({**data, "nonce": secrets.token_hex(8)}, unkept, time.monotonic())
-    _draw(state.exchange)
-
-
-def _draw(exchange: Exchange) -> None:
+def _draw(data: dict[str, str]) -> None:
     with st.container(height=1, border=False):
-        _component(data=exchange.data, key=_KEY, on_problem_change=_note_problem)
+        _component(data=data, key=_KEY, on_problem_change=_note_problem)
     st.stop()
 
 

@@ -7,7 +7,6 @@ import json
 import streamlit as st
 
 from optimus.ui import bridge
-from optimus.ui.state import ui_state
 from optimus.ui.text import count
 
 
@@ -34,4 +33,4 @@ def farewell_page(receipt: str) -> None:
         st.code(receipt, language="json", wrap_lines=True)
     st.caption("Whoever runs this Optimus can check it with `python -m optimus verify-receipt optimus-receipt.json`.")
     if done:
-        bridge.close_session(ui_state())
+        bridge.close_session()

@@ -88,11 +88,10 @@ def _pages(role: Role) -> list[st.Page]:
 
 def _account(principal: Principal) -> None:
     """Draw who is signed in, and the way out; before the page, which may be busy following an answer."""
-    state = ui_state()
     with st.sidebar:
         st.space("small")
         st.caption(f"Signed in as **{principal.username}**")
         if st.button("Sign out", icon=":material/logout:", width="stretch", key="sign_out"):
             act(process.current().auth.sign_out, principal.session_id)
-            bridge.close_session(state)
+            bridge.close_session()
         watch(principal)

@@ -20,7 +20,7 @@ _TYPED = ("draft", "memory_new_", "edited_", "setup_username", "register_usernam
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the browser is to do about its cookie."""
+    """A ticket that the browser is to exchange for its cookie."""
 
     data: dict[str, str] = field(repr=False)
     """For the script in the page: the routes, the ticket, and a name that lets it run once only."""
@@ -46,7 +46,7 @@ class UiState:
     username: str = ""
     """The name of the last failed sign-in, for its check question; or of the account that was just made."""
     exchange: Exchange | None = None
-    """What the browser is doing about its cookie; it outlives the session that it ends."""
+    """What the browser is to exchange for its cookie; it outlives the session that it replaces."""
     exchange_problem: str | None = None
     """Why the browser got or gave up no cookie: one of our own sentences, so it outlives the session."""
     model: str | None = None

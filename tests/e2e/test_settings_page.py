@@ -41,6 +41,7 @@ def fill_password(page: Page, current: str, new: str) -> None:
 
 def switch(page: Page, label: str) -> None:
     """Turn a switch of the memory section and save."""
+    person.wait_at_rest(page)
     page.get_by_text(label, exact=True).click()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved", exact=True)).to_be_visible()

@@ -46,7 +46,7 @@ def sign_in(monkeypatch) -> SignIn:
 def closed(monkeypatch) -> list[str]:
     """Take the place of the browser's cookie exchange; holds what was asked of it."""
     calls: list[str] = []
-    monkeypatch.setattr(bridge, "close_session", lambda _state: calls.append("close"))
+    monkeypatch.setattr(bridge, "close_session", lambda: calls.append("close"))
     monkeypatch.setattr(bridge, "open_session", lambda _state, ticket, **_: calls.append(f"open {bool(ticket)}"))
     return calls
 
