@@ -80,6 +80,8 @@ def serve(job: Job) -> dict[str, Any]:
     before = own_ram_bytes()
     with _opened(job) as store:
         _see_that_all_are_there(store, job)
+        if store.ahead:
+            store.ahead.wait()
         search = _Search(store.memories, job.plan, queries)
         search.times_ms(_WARMING)
         gc.collect()

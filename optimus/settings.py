@@ -127,6 +127,9 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
     vectors_on_disk: bool = Field(
         True, description="Leave whole vectors on disk: a store may outgrow RAM. For new stores or by `optimize`."
     )
+    read_ahead: bool = Field(
+        True, description="After a start, read the search files into the system's cache, as half the free memory holds."
+    )
     optimize_after: int = Field(
         20_000, ge=0, description="Records written or deleted until a start builds indexes first; `0`: on demand only."
     )

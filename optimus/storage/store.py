@@ -46,6 +46,7 @@ from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.memory_place import MemoryPlace, MemoryWall, PlacedWall
 from optimus.storage.migrations import Report, check_format, migrate, note_format
 from optimus.storage.personal import PersonalRecords
+from optimus.storage.read_ahead import ReadAhead
 from optimus.storage.records import Engine, StoreHealth
 from optimus.storage.reembedding import Renewal
 from optimus.storage.rescue import RepairJournal, notes_of
@@ -89,6 +90,8 @@ class Store:
     """Where the embedded engine keeps the collections."""
     space: FreeSpace | None = None
     """Watches the disk that the embedded engine writes to."""
+    ahead: ReadAhead | None = None
+    """Reads the embedded engine's files into the system's cache."""
     link: ServerLink | None = None
     """The way to the server; None where the engine is in this process."""
 
@@ -144,6 +147,8 @@ class Store:
     def close(self) -> None:
         """Sync, flush and close; closing twice does nothing."""
         self.audit.close()
+        if self.ahead is not None:
+            self.ahead.stop()
         if self.commit is not None:
             self.commit.close()
         self.client.close()
@@ -206,7 +211,8 @@ def open_store(
         space = FreeSpace(settings.data_dir, limit=settings.min_free_mb * 1024**2, content=names.content)
         guarded = MarkingGuard(engine, mark=commit.mark, admit=lambda name: space.check(names.plain(name)))
         store = assemble(guarded, "embedded", commit=commit)
-        store = replace(store, folder=settings.data_dir / STORE_FOLDER, space=space)
+        folder = settings.data_dir / STORE_FOLDER
+        store = replace(store, folder=folder, space=space, ahead=ReadAhead(folder) if settings.read_ahead else None)
         undo.pop_all()
     return store
 
