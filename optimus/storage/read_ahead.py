@@ -6,13 +6,12 @@ disk. The cache is the system's own: it takes the room back when a program needs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
-_CHUNK = 8 * 1024**2
+_CHUNK = 1024**2
 _SHARE = 0.5
 """So much of the memory that is available at the start may be filled; the disk may hold more than the memory."""
 _FIRST = ("vector_storage", "payload_storage")
@@ -20,10 +19,12 @@ _FIRST = ("vector_storage", "payload_storage")
 
 
 class ReadAhead:
-    """Asks the system for the files of a store in the background, as far as they fit; `stop` ends it early."""
+    """Reads the files of a store in the background, as far as the memory holds them; `stop` ends it early."""
 
     def __init__(self, folder: Path) -> None:
+        self.bytes_read = 0
         self._folder = folder
+        self._buffer = bytearray(_CHUNK)
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="optimus-read-ahead", daemon=True)
         self._thread.start()
@@ -34,11 +35,11 @@ class ReadAhead:
         return self._stopping.is_set()
 
     def wait(self) -> None:
-        """Return once everything was asked for."""
+        """Return once everything is in the cache, or does not fit."""
         self._thread.join()
 
     def stop(self) -> None:
-        """End it; files may be deleted afterwards."""
+        """End it, within one chunk."""
         self._stopping.set()
         self._thread.join()
 
@@ -49,14 +50,12 @@ class ReadAhead:
                 room -= path.stat().st_size
                 if room < 0 or self.is_stopping:
                     return
-                self._ask(path)
+                self._read(path)
 
-    def _ask(self, path: Path) -> None:
-        with path.open("rb") as file:
-            for start in range(0, os.fstat(file.fileno()).st_size, _CHUNK):
-                if self.is_stopping:
-                    return
-                os.posix_fadvise(file.fileno(), start, _CHUNK, os.POSIX_FADV_WILLNEED)
+    def _read(self, path: Path) -> None:
+        with path.open("rb", buffering=0) as file:
+            while not self.is_stopping and (count := file.readinto(self._buffer)):
+                self.bytes_read += count
 
 
 def _files(folder: Path) -> Iterator[Path]:
