@@ -17,7 +17,7 @@ from optimus.embedding import Embedder
 from optimus.extraction import ExtractionService
 from optimus.extraction_reader import ExtractionReader
 from optimus.keys import Keys
-from optimus.llm_handler.extraction import MemoryExtractor
+from optimus.llm_handler.extraction import Extractor
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.summaries import Summarizer
 from optimus.memory_manager.acts import MemoryActs
@@ -167,7 +167,7 @@ def open_extraction(
     *,
     allowance: Allowance,
     derivation: Derivation,
-    extractor: MemoryExtractor,
+    extractor: Extractor,
     clock: Clock,
 ) -> ExtractionService:
     """Return what lets a model look for memories."""

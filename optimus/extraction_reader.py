@@ -12,7 +12,7 @@ from optimus.branches import path
 from optimus.connections import ConnectionService
 from optimus.errors import ConflictError, NotFoundError, ProviderUnreachableError
 from optimus.extraction_batch import Batch, Reach, proposal_of, when_written
-from optimus.llm_handler.extraction import ExtractionRequest, Finding, KnownMemory, MemoryExtractor, SourceMessage
+from optimus.llm_handler.extraction import ExtractionRequest, Extractor, Finding, KnownMemory, SourceMessage
 from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import ModelChoice, PromptTurn
 from optimus.memory_manager.extracted import Derivation, Derived
@@ -64,7 +64,7 @@ class ExtractionReader:
         conversations: ConversationRepository,
         ledger: ExtractionLedger,
         derivation: Derivation,
-        extractor: MemoryExtractor,
+        extractor: Extractor,
         connections: ConnectionService,
         preferences: PreferenceService,
         withholding: Withholding,

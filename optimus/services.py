@@ -7,6 +7,7 @@ import logging
 import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from optimus.allowance import Allowance
 from optimus.analytics.service import AnalyticsService
@@ -35,8 +36,9 @@ from optimus.extraction import ExtractionService
 from optimus.key_rotation import KeyRotation
 from optimus.keys import Keys, load_keys
 from optimus.llm_handler.catalogue import CATALOGUE
-from optimus.llm_handler.extraction import MemoryExtractor
+from optimus.llm_handler.extraction import Extractor, MemoryExtractor
 from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.mem0_pipeline import Mem0Extractor
 from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.graph import MemoryGraph
@@ -274,6 +276,19 @@ def _extraction(settings: Settings, store: Store, engines: Engines, clock: Clock
         engines.withholding,
         allowance=engines.allowance,
         derivation=Derivation(shelf=engines.shelf, memory=engines.memory, derive=derive, clock=clock),
-        extractor=MemoryExtractor(gateway=engines.models, mask=mask, timeout_s=float(settings.request_timeout_s)),
+        extractor=_extractor(settings, engines.models),
         clock=clock,
     )
+
+
+def _extractor(settings: Settings, models: ModelGateway) -> Extractor:
+    timeout_s = float(settings.request_timeout_s)
+    if settings.memory_pipeline == "mem0":
+        return Mem0Extractor(gateway=models, mask=mask, timeout_s=timeout_s, find=_find_by_mem0)
+    return MemoryExtractor(gateway=models, mask=mask, timeout_s=timeout_s)
+
+
+def _find_by_mem0(*asked: Any) -> list[str]:
+    from optimus.memory_manager.mem0_extraction import find  # noqa: PLC0415 - imports Mem0, which takes seconds
+
+    return find(*asked)

@@ -157,6 +157,9 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
     usd_per_day: float | None = Field(
         None, gt=0, le=100_000, description="US dollars of one user's models in a day (UTC); else what admins choose."
     )
+    memory_pipeline: Literal["optimus", "mem0"] = Field(
+        "optimus", description="What looks for memories with a model: our own extraction, or `mem0`'s as it is."
+    )
     max_memories: int | None = Field(
         None, ge=1, description="Memories that one user may have, messages not counted; else what admins choose."
     )

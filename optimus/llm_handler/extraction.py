@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -126,6 +126,13 @@ class _Bounds(NamedTuple):
     known: int
 
 
+class Extractor(Protocol):
+    """What looks for memories with a model."""
+
+    def ask(self, request: ExtractionRequest, spent: Callable[[Usage], None]) -> Future[tuple[Finding, ...]]:
+        """Begin a call; see `MemoryExtractor.ask`."""
+
+
 class MemoryExtractor:
     """Asks models for what is worth remembering; safe from any thread."""
 
@@ -207,7 +214,7 @@ def document(request: ExtractionRequest, mask: Mask) -> str:
     """Return what is sent: one JSON document without secrets, hidden signs or memories that were injected before."""
 
     def safe(text: str, most: int) -> str:
-        return mask(INVISIBLE.sub(" ", _INSTRUCTED.sub(" ", text)).strip())[:most]
+        return presentable(text, most, mask)
 
     content = {
         "known": _numbered({"type": m.type.value, "text": safe(m.text, CONTEXT_CHARS)} for m in request.known),
@@ -215,6 +222,11 @@ def document(request: ExtractionRequest, mask: Mask) -> str:
         "messages": _numbered({"written": m.written, "text": safe(m.text, MESSAGE_CHARS)} for m in request.messages),
     }
     return json.dumps(content, ensure_ascii=False)
+
+
+def presentable(text: str, most: int, mask: Mask) -> str:
+    """Return so many characters of a text without secrets, hidden signs or memories that were injected before."""
+    return mask(INVISIBLE.sub(" ", _INSTRUCTED.sub(" ", text)).strip())[:most]
 
 
 def _numbered(rows: Any) -> list[dict[str, Any]]:

@@ -31,8 +31,20 @@ with tempfile.TemporaryDirectory(prefix="optimus-mem0-") as _folder:
     os.environ["MEM0_DIR"] = _folder
     from mem0 import Memory as Mem0Memory
     from mem0.configs.base import MemoryConfig
+    from mem0.exceptions import LLMError
+    from mem0.memory.utils import extract_json, remove_code_blocks
     from mem0.vector_stores.qdrant import Qdrant
 
+__all__ = [
+    "EngineMemory",
+    "EngineVectors",
+    "LLMError",
+    "Mem0Crud",
+    "Mem0Memory",
+    "MemoryConfig",
+    "extract_json",
+    "remove_code_blocks",
+]
 logging.getLogger("mem0").setLevel(logging.CRITICAL + 1)
 
 _ID = "id"
