@@ -17,7 +17,6 @@ from optimus.llm_handler.requests import (
     GenerationRequest,
     GenerationResult,
     ModelChoice,
-    ModelRef,
     ModelTarget,
     OfflineContext,
 )
@@ -125,7 +124,7 @@ class AnswerWriter:
             "tools": tools,
             "summary": summary,
             "attachments": files,
-            "sees": self._sees(choice.ref),
+            "sees": self._connections.sees(reply.user_id, choice.ref),
         }
         more |= {**line_up, "fallbacks": others}
         return guided(request, conversation).model_copy(update=more), given
@@ -138,12 +137,9 @@ class AnswerWriter:
         files = [each for message in (*along, task.message) for each in message.attachments]
         seen, read = any(f.kind == "image" for f in files), any(f.kind == "pdf" and not f.words for f in files)
         reads_pdf = self._models.catalogue.reads_pdf
-        able = [other for other in others if not seen or self._sees(other.model)]
+        able = [o for o in others if not seen or self._connections.sees(task.reply.user_id, o.model)]
         able = [other for other in able if not read or reads_pdf(other.model.provider)]
         return tuple(other for other in able if may(other, task.recalled, along, task.message))
-
-    def _sees(self, ref: ModelRef) -> bool:
-        return self._models.catalogue.sees(ref.provider, ref.name)
 
     def _finish(self, task: Task, given: _Given, result: GenerationResult) -> None:
         """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""

@@ -19,6 +19,7 @@ from optimus.llm_handler.requests import (
     LineUp,
     LocalServer,
     ModelChoice,
+    ModelRef,
     ModelTarget,
     OwnConnection,
     ending,
@@ -165,6 +166,11 @@ class ConnectionService:
             raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
         self._preferences.choose_fallbacks(owner, [(str(choice.ref), choice.connection_id) for choice in choices])
 
+    def sees(self, owner: UserId, ref: ModelRef) -> bool:
+        """Tell whether a model takes pictures: as its name tells, or as the owner knows."""
+        named = self._models.catalogue.sees(ref.provider, ref.name)
+        return named or str(ref) in self._preferences.of(owner).image_models
+
     def line_up(self, owner: UserId, choice: ModelChoice) -> LineUp:
         """Return what a request says of the chosen model's connection, and of whom to ask after it."""
         others = self.fallbacks(owner) if choice.ref != OFFLINE_MODEL else []
@@ -288,13 +294,4 @@ class ConnectionService:
         )
 
     def _infos(self, owner: UserId) -> list[ConnectionInfo]:
-        return [
-            ConnectionInfo(
-                id=c.id,
-                provider=c.provider,
-                label=c.label,
-                credentials=Credentials(base_url=c.base_url, api_key=c.api_key),
-                models=c.models,
-            )
-            for c in self._accounts.connections(owner)
-        ]
+        return [ConnectionInfo.of(connection) for connection in self._accounts.connections(owner)]

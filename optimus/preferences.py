@@ -12,7 +12,7 @@ from optimus.models import Clock, MemoryType, UserId
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.audit_records import AuditAction
-from optimus.storage.records import MAX_DISPLAY_NAME, MAX_FALLBACKS, MAX_RECALLED, UserPreferences
+from optimus.storage.records import MAX_DISPLAY_NAME, MAX_FALLBACKS, MAX_IMAGE_MODELS, MAX_RECALLED, UserPreferences
 
 _TRIES = 5
 
@@ -24,6 +24,7 @@ class PreferenceService:
     """The most memories that a user can let into one answer."""
 
     max_fallbacks = MAX_FALLBACKS
+    max_image_models = MAX_IMAGE_MODELS
 
     def __init__(self, *, accounts: AccountRepository, clock: Clock, audit: AuditLog) -> None:
         self._accounts = accounts
@@ -144,6 +145,17 @@ class PreferenceService:
         if len(places) > MAX_FALLBACKS:
             raise InvalidInputError("too many fallbacks", user_message=f"At most {MAX_FALLBACKS} models.")
         return self._change(owner, lambda _: {"fallbacks": tuple(places)})
+
+    def choose_image_models(self, owner: UserId, models: Sequence[str]) -> UserPreferences:
+        """Choose which models take pictures although their names do not tell, as `provider:model`.
+
+        Raises:
+            InvalidInputError: there are too many.
+            ConflictError: the preferences change too fast.
+        """
+        if len(models) > MAX_IMAGE_MODELS:
+            raise InvalidInputError("too many image models", user_message=f"At most {MAX_IMAGE_MODELS} models.")
+        return self._change(owner, lambda _: {"image_models": tuple(models)})
 
     def choose_never_send(self, owner: UserId, rules: Sequence[tuple[MemoryType, str]]) -> UserPreferences:
         """Choose which kinds are never sent to whom; `Withholding` checks whom there is.

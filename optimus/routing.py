@@ -40,7 +40,7 @@ class Router:
         documents = any(each.kind == "pdf" and not each.words for each in files)
         if choice.ref != CHEAPEST:
             reads_pdf = not documents or self._models.catalogue.reads_pdf(choice.ref.provider)
-            _refuse_unfit(choice, files, sees=not images or self.sees(choice), reads_pdf=reads_pdf)
+            _refuse_unfit(choice, files, sees=not images or self.sees(owner, choice), reads_pdf=reads_pdf)
             return choice
         along = trimmed(earlier, self._models.history_tokens)
         given = expected_tokens(asked(choice, text, along, (), files=files))
@@ -58,13 +58,14 @@ class Router:
             self._connections.choices(owner),
             needs,
             is_usable=is_usable,
+            image_models=chosen.image_models,
             answer_tokens=EXPECTED_ANSWER,
             catalogue=self._models.catalogue,
         )
 
-    def sees(self, choice: ModelChoice) -> bool:
-        """Tell whether pictures can be sent to a choice; the cheapest is chosen accordingly."""
-        return choice.ref == CHEAPEST or self._models.catalogue.sees(choice.ref.provider, choice.ref.name)
+    def sees(self, owner: UserId, choice: ModelChoice) -> bool:
+        """Tell whether the owner can send pictures to a choice; the cheapest is chosen accordingly."""
+        return choice.ref == CHEAPEST or self._connections.sees(owner, choice.ref)
 
 
 def _refuse_unfit(choice: ModelChoice, files: Sequence[Attachment], *, sees: bool, reads_pdf: bool) -> None:

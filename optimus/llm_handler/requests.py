@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 
 from pydantic import Field, SecretStr
 
@@ -21,6 +21,7 @@ from optimus.models import (
     UserId,
     Value,
 )
+from optimus.storage.records import Connection
 
 SHOWN_KEY_CHARS = 4
 _LEAST_KEY_CHARS = 12
@@ -98,6 +99,18 @@ class ConnectionInfo(Value):
     label: str
     credentials: Credentials
     models: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, stored: Connection) -> Self:
+        """Return what it takes to use a connection that a user made."""
+        credentials = Credentials(base_url=stored.base_url, api_key=stored.api_key)
+        return cls(
+            id=stored.id,
+            provider=stored.provider,
+            label=stored.label,
+            credentials=credentials,
+            models=stored.models,
+        )
 
 
 class ModelTarget(Value):

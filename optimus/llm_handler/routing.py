@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from optimus.errors import InvalidInputError
 from optimus.llm_handler.catalogue import CATALOGUE, Catalogue
@@ -42,9 +42,12 @@ def with_cheapest(choices: Sequence[ModelChoice]) -> list[ModelChoice]:
     return [first, *choices] if models else list(choices)
 
 
-def lacks(choice: ModelChoice, needs: Needs, catalogue: Catalogue = CATALOGUE) -> str:
+def lacks(
+    choice: ModelChoice, needs: Needs, catalogue: Catalogue = CATALOGUE, image_models: Collection[str] = ()
+) -> str:
     """Return what a model lacks for a job, as the end of a sentence; empty where it can do it."""
-    if needs.images and not catalogue.sees(choice.ref.provider, choice.ref.name):
+    sees = str(choice.ref) in image_models or catalogue.sees(choice.ref.provider, choice.ref.name)
+    if needs.images and not sees:
         return "does not take images"
     if needs.documents and not catalogue.reads_pdf(choice.ref.provider):
         return "does not take PDF files"
@@ -58,6 +61,7 @@ def route(
     *,
     is_usable: Callable[[ModelChoice], bool],
     answer_tokens: int,
+    image_models: Collection[str] = (),
     catalogue: Catalogue = CATALOGUE,
 ) -> ModelChoice:
     """Return the cheapest of the models that can do a job, with the reason; the first of equal ones.
@@ -70,13 +74,14 @@ def route(
         needs: The job.
         is_usable: Whether a model answers at present, and takes the tools.
         answer_tokens: How long an answer is expected to be.
+        image_models: Those that take images as the owner knows, `provider:model`.
         catalogue: Where it stands what models can do.
 
     Raises:
         InvalidInputError: none can do it.
     """
     models = [choice for choice in choices if _can_chat(choice, catalogue)]
-    able = [choice for choice in models if not lacks(choice, needs, catalogue) and is_usable(choice)]
+    able = [choice for choice in models if not lacks(choice, needs, catalogue, image_models) and is_usable(choice)]
     if not able:
         raise InvalidInputError("no able model", user_message=_nobody(models, needs))
     usage = Usage(input_tokens=needs.tokens, output_tokens=answer_tokens)

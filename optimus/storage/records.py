@@ -137,6 +137,7 @@ class Connection(Value):
 
 
 MAX_FALLBACKS = 5
+MAX_IMAGE_MODELS = 20
 
 
 class UserPreferences(Value):
@@ -156,6 +157,8 @@ class UserPreferences(Value):
     extraction_connection: str | None = None
     fallbacks: tuple[tuple[str, str | None], ...] = Field(default=(), max_length=MAX_FALLBACKS)
     """Whom to ask where a model does not answer: `provider:model` and connection, in this order."""
+    image_models: tuple[str, ...] = Field(default=(), max_length=MAX_IMAGE_MODELS)
+    """Models that take pictures as the owner knows, `provider:model`, though their names do not tell."""
     remembers: bool = True
     """Whether what the user says in a chat is kept."""
     remembers_since: datetime | None = None

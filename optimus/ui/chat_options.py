@@ -78,7 +78,7 @@ def draw_message_box(context: PageContext, choice: ModelChoice, *, key: str, dis
     if choice.ref == OFFLINE_MODEL:
         text = st.chat_input("Message Optimus", key=key, disabled=disabled)
         return Draft(text) if text else None
-    sees = context.services.router.sees(choice)
+    sees = context.services.router.sees(context.principal.user_id, choice)
     sent = st.chat_input(
         "Message Optimus",
         key=key,

@@ -19,6 +19,7 @@ def draw_models(context: PageContext) -> None:
     _draw_default(context)
     _draw_fallbacks(context)
     _draw_extraction(context)
+    _draw_image_models(context)
     st.subheader("Your connections", anchor=False)
     connections = context.services.connections.own(context.principal.user_id)
     if not connections:
@@ -101,6 +102,31 @@ def _draw_extraction(context: PageContext) -> None:
     if picked == stored:
         return
     if did(service.prefer_extraction, owner, choices.get(picked), never=picked == _RULES):
+        context.state.done = "Saved"
+        st.rerun()
+
+
+def _draw_image_models(context: PageContext) -> None:
+    services, owner = context.services, context.principal.user_id
+    chosen = services.preferences.of(owner)
+    refs = {str(choice.ref): choice for choice in services.connections.choices(owner) if choice.ref != OFFLINE_MODEL}
+    open_to_doubt = [name for name, choice in refs.items() if not CATALOGUE.sees(choice.ref.provider, choice.ref.name)]
+    if not open_to_doubt:
+        return
+    picked = st.multiselect(
+        "Models that take pictures",
+        open_to_doubt,
+        default=[name for name in chosen.image_models if name in open_to_doubt],
+        format_func=lambda name: choice_title(refs[name]),
+        key=f"image_models_{chosen.version}_{len(open_to_doubt)}",
+        placeholder="Only those whose names tell",
+        max_selections=services.preferences.max_image_models,
+        help="Optimus knows of most models by their names. Choose others here that you know to take pictures.",
+    )
+    if set(picked) == set(chosen.image_models) & set(open_to_doubt):
+        return
+    kept = [name for name in chosen.image_models if name not in open_to_doubt]
+    if did(services.preferences.choose_image_models, owner, [*kept, *picked]):
         context.state.done = "Saved"
         st.rerun()
 

@@ -1,9 +1,11 @@
 """The message box takes the files that the chosen model takes, and says what it does not."""
 
+from streamlit.testing.v1 import AppTest
+
 from optimus.attachments import Upload
 from optimus.llm_handler.requests import CHEAPEST
 from tests.fakes.providers import running_provider
-from tests.pages.conftest import SignIn, run_app, texts
+from tests.pages.conftest import ROOT, SignIn, run_app, texts
 from tests.unit.test_attachments import connected, picture, send
 from tests.world import World
 
@@ -26,3 +28,19 @@ def test_a_model_without_eyes_says_so_under_the_box(world: World, sign_in: SignI
         app.run()
         assert not app.exception
         assert "b\\.txt" in texts(app)
+
+
+def test_the_settings_say_which_models_take_pictures(world: World, sign_in: SignIn):
+    """Models whose names tell are not asked about; a chosen one takes pictures from then on, until it is taken out."""
+    with running_provider() as fake:
+        blind, seeing = (connected(world, fake, name) for name in ("llama3.2:3b", "qwen2.5-vl:7b"))
+        sign_in(world.principal)
+        app = AppTest.from_file(ROOT / "pages" / "settings.py", default_timeout=20)
+        app.query_params["section"] = "Models"
+        app.run()
+        for wanted in ([str(blind.ref)], []):
+            [field] = [each for each in app.multiselect if each.label == "Models that take pictures"]
+            assert str(seeing.ref) not in " ".join(field.options)
+            field.set_value(wanted).run()
+            assert not app.exception
+            assert world.services.router.sees(world.owner, blind) is bool(wanted)

@@ -15,7 +15,7 @@ from optimus.llm_handler import Credentials, PromptTurn
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import ModelChoice, ModelRef
 from optimus.models import Attachment, MessageRole, MessageState, new_id
-from optimus.storage.records import Connection
+from optimus.storage.records import MAX_IMAGE_MODELS, Connection
 from tests.fakes.providers import FakeProvider, Fault, FaultKind, running_provider
 from tests.unit.llm.support import KEY, NOW, Ending, bare_settings, ended, make_request
 from tests.unit.llm.test_faults import ENDPOINTS
@@ -256,6 +256,22 @@ def test_a_model_without_eyes_says_so_before_anything_is_sent(world: World, prov
     last = provider.chats()[-1].text
     assert "image_url" not in last
     assert "A picture that you were not given: a.png" in last
+
+
+def test_a_model_that_the_owner_knows_to_see_gets_pictures(world: World, provider):
+    """Though its name does not tell: by itself, as the cheapest and as a stand-in; for its owner alone."""
+    own, image = connected(world, provider, "our-model"), Upload("a.png", picture())
+    connections, preferences = world.services.connections, world.services.preferences
+    with pytest.raises(InvalidInputError):
+        send(world, connections.pickable(world.owner)[0], image)
+    preferences.choose_image_models(world.owner, [str(own.ref)])
+    for choice in (own, connections.pickable(world.owner)[0]):
+        assert send(world, choice, image)[2].model == str(own.ref)
+        assert "image_url" in provider.chats()[-1].text
+    assert connections.sees(world.owner, own.ref)
+    assert not connections.sees(newcomer(world.services, "grace").user_id, own.ref)
+    with pytest.raises(InvalidInputError):
+        preferences.choose_image_models(world.owner, ["a:b"] * (MAX_IMAGE_MODELS + 1))
 
 
 def test_files_are_kept_sealed_and_go_with_their_message(world: World, provider):
