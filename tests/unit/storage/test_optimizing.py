@@ -125,7 +125,7 @@ def test_an_exchange_that_was_cut_off_is_put_right(root, there, gone):
     """Whatever of original, finished copy and replaced original a crash leaves, one whole collection opens."""
     original = root / NAMES.memories
     for prefix in there:
-        shutil.copytree(original, root / f"{prefix}{NAMES.memories}")
+        copy_folder(original, root / f"{prefix}{NAMES.memories}")
     if gone:
         shutil.rmtree(original)
     assert _count(root) == POINTS
