@@ -264,6 +264,11 @@ def _accounts(opened: Services) -> Check:
         detail = "no account yet"
         fix = "Open the link that the start prints, or run `python -m optimus create-admin NAME`."
         return Check(name="accounts", verdict=Verdict.WARNING, detail=detail, fix=fix)
+    if broken := opened.store.keyring.faults(opened.store.accounts.owners()):
+        shown = ", ".join(broken[:3]) + (" and others" if len(broken) > 3 else "")  # noqa: PLR2004
+        detail = f"{len(broken)} cannot be opened: keys are missing or damaged ({shown})"
+        fix = "Put the key folder back as it was, or restore a backup."
+        return Check(name="accounts", verdict=Verdict.PROBLEM, detail=detail, fix=fix)
     return Check(name="accounts", verdict=Verdict.OK, detail="set up")
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from optimus.audit import AuditAction
 from optimus.auth.codes import as_copied, random_code
-from optimus.errors import InvalidInputError, SetupError, StoreUnavailableError, TooManyAttemptsError
+from optimus.errors import InvalidInputError, SetupError, StoreError, StoreUnavailableError, TooManyAttemptsError
 from optimus.models import Clock, utc_now
 from optimus.rescue_words import Backup, DamagedPart, part_of, sentence_of
 from optimus.settings import Settings
@@ -212,15 +212,20 @@ def unsettled(settings: Settings) -> tuple[RepairNote, ...]:
 
 def record_repairs(settings: Settings, log: AuditLog) -> None:
     """Tell the audit log of the repairs that it does not know of yet."""
-    journal = RepairJournal(settings.data_dir)
+    journal, recorded = RepairJournal(settings.data_dir), []
     for note in journal.notes():
         if not note.is_recorded:
             data = {"collection": note.collection, "repair": note.repair.value}
             _log.warning("the store was damaged: %s", sentence_of(note, settings.collection_prefix))
             told: dict[str, Any] = {**data, "before": note.before, "after": note.after}
-            log.note(AuditAction.STORE_REPAIRED, actor=None, data=told)
+            try:
+                log.record(AuditAction.STORE_REPAIRED, actor=None, data=told)
+            except StoreError:
+                _log.exception("the audit log missed a repair; the next start tells it again")
+                continue
+            recorded.append(note)
     with suppress(OSError):
-        journal.change(lambda note: note.model_copy(update={"is_recorded": True}))
+        journal.change(lambda note: note.model_copy(update={"is_recorded": True}) if note in recorded else note)
 
 
 def _digest(code: str) -> bytes:

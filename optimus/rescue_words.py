@@ -28,8 +28,8 @@ _LOST_WITH = {
     "memories_entities": "Names that Mem0 noted beside memories. The memories themselves stay.",
     "relations": "Links between people and things. The memories themselves stay.",
     "conversations": "Every chat with its messages. What was remembered from them stays.",
-    "accounts": "Every account with its password and settings, and the keys of all texts: no memory and no chat can be "
-    "read any more, unless the accounts come back. Optimus then starts with its set-up page.",
+    "accounts": "Every account with its password, settings and connections. Memories and chats stay where they are, "
+    "but nobody can sign in to them, unless the accounts come back. Optimus then starts with its set-up page.",
     "events": "Usage, cost and the audit log; the check of the log will say that it is broken.",
     "work": "Unfinished work and the system's settings, which go back to their defaults.",
 }

@@ -175,6 +175,7 @@ def build_services(
         size = embedder.dimensions
         store = open_store(settings, keys, clock=clock, vector_size=size, metrics=new_metrics(), report=report)
         undo.callback(store.close)
+        store.keyring.expect(store.accounts.owners)
         opened = wire(settings, keys, store, clock=clock, password_cost=password_cost, embedder=embedder)
         opened.reembedding.use_model()
         store.accounts.purge_expired()

@@ -170,7 +170,7 @@ def _opened(settings: Settings) -> Iterator[_Engine]:
         undo.callback(backend.close)
         commit = GroupCommit(sync=backend.sync, flush=backend.flush)
         undo.callback(commit.close)
-        yield _Engine(client=EngineClient(MarkingGuard(backend, mark=commit.mark)), commit=commit)
+        yield _Engine(client=EngineClient(MarkingGuard(backend, commit=commit)), commit=commit)
 
 
 def _earlier(engine: _Engine, names: CollectionNames, head: Path) -> dict[str, Any] | None:

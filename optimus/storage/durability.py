@@ -6,6 +6,7 @@ others are covered within a second by the same thread.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from threading import Condition, Thread
 from time import monotonic
@@ -14,6 +15,9 @@ from optimus.errors import StoreError, StoreUnavailableError
 
 WINDOW_S = 0.9
 """Leaves the rest of the second to the sync itself."""
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE})
+"""Without a free file handle nothing was synced and nothing dropped, so the next round tries again."""
+_NO_MORE = "Optimus cannot write to its disk safely any more, so nothing new is kept. It has to be restarted."
 IDLE_S = 30.0
 """Without a write for so long, the engine's log is trimmed: that pauses the process, so it waits for a quiet moment."""
 
@@ -22,7 +26,8 @@ class GroupCommit:
     """One thread that syncs, and flushes when nobody writes; any number of threads that wait for it.
 
     A failed sync is final: the system may have dropped the pages that it could not write and report success next
-    time, so nothing after it counts as durable until the store is opened anew.
+    time, so nothing after it counts as durable until the store is opened anew, and no write is let through. One for
+    which there was no file handle left is tried again.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class GroupCommit:
         self._state = Condition()
         self._wanted = 0
         self._done = 0
+        self._refused = 0
         self._error: str | None = None
         self._is_dirty = False
         self._unsynced: list[float] = []
@@ -81,9 +87,24 @@ class GroupCommit:
             self._wanted += 1
             ticket = self._wanted
             self._state.notify_all()
-            self._state.wait_for(lambda: self._done >= ticket or self._error is not None)
-            if self._error is not None:
-                raise StoreUnavailableError(f"writes cannot be synced to disk: {self._error}")
+            self._state.wait_for(lambda: max(self._done, self._refused) >= ticket or self._error is not None)
+            self._require()
+            if self._done < ticket:
+                raise StoreUnavailableError("no file handle is left to sync writes")
+
+    def require(self) -> None:
+        """Refuse a write that could not become durable.
+
+        Raises:
+            StoreUnavailableError: a sync failed, or the store is closed.
+        """
+        if self._error is not None:
+            with self._state:
+                self._require()
+
+    def _require(self) -> None:
+        if self._error is not None:
+            raise StoreUnavailableError(f"writes cannot be synced to disk: {self._error}", user_message=_NO_MORE)
 
     def close(self) -> None:
         """Sync what is open and end the thread; closing twice does nothing."""
@@ -114,7 +135,13 @@ class GroupCommit:
             self._state.wait_for(self._is_urgent, timeout=self._window_s)
             covered, closing, rounds = self._wanted, self._is_closed, len(self._unsynced)
             self._is_dirty = False
-        self._sync()
+        try:
+            self._sync()
+        except (OSError, StoreError) as exc:
+            if not _is_passing(exc):
+                raise
+            self._put_off(covered)
+            return not closing
         self._is_unflushed = True
         with self._state:
             self._done = covered
@@ -122,6 +149,13 @@ class GroupCommit:
             self._synced_at = monotonic()
             self._state.notify_all()
         return not closing
+
+    def _put_off(self, covered: int) -> None:
+        """Tell those who wait, and leave what they wrote to the next round."""
+        with self._state:
+            self._refused = covered
+            self._is_dirty = True
+            self._state.notify_all()
 
     def _comes_work_soon(self) -> bool:
         with self._state:
@@ -131,4 +165,9 @@ class GroupCommit:
         return self._is_dirty or self._is_urgent()
 
     def _is_urgent(self) -> bool:
-        return self._is_closed or self._wanted > self._done
+        return self._is_closed or self._wanted > max(self._done, self._refused)
+
+
+def _is_passing(error: OSError | StoreError) -> bool:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _PASSING

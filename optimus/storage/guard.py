@@ -21,6 +21,7 @@ from optimus.errors import (
     StoreRejectedError,
     StoreUnavailableError,
 )
+from optimus.storage.durability import GroupCommit
 from optimus.storage.edge_convert import existing_ids
 from optimus.storage.validation import (
     VectorLayout,
@@ -47,23 +48,26 @@ _DENIED_BY_GRPC = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_D
 class MarkingGuard(Wall):
     """For the embedded engine, which validates and translates by itself: note every write for the group commit.
 
-    What would add to a disk that is nearly full is refused before the engine sees it.
+    What could not become durable, or would add to a disk that is nearly full, is refused before the engine sees it.
     """
 
     def __init__(
-        self, inner: QdrantBase, *, mark: Callable[[], None], admit: Callable[[str], None] = lambda _: None
+        self, inner: QdrantBase, *, commit: GroupCommit, admit: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Take whom to tell of a write, and who refuses one, by its collection, before it is made."""
+        """Take what makes writes durable, and who refuses one that adds, by its collection, before it is made."""
         super().__init__(inner)
-        self._mark = mark
+        self._commit = commit
         self._admit = admit
 
     def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
+        is_write = call in POINT_WRITES or call in COLLECTION_WRITES
+        if is_write:
+            self._commit.require()
         if call in _ADDING:
             self._admit(collection_name)
         answer = super()._pass(call, collection_name, arguments)
-        if call in POINT_WRITES or call in COLLECTION_WRITES:
-            self._mark()
+        if is_write:
+            self._commit.mark()
         return answer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -13,10 +13,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from qdrant_client.client_base import QdrantBase
 
-from optimus.errors import ConfigurationError, SealError
+from optimus.errors import ConfigurationError, SealError, StoreUnavailableError
 from optimus.keys import Keys
 from optimus.models import Clock, UserId, is_uuid, stable_id
-from optimus.storage.keyshelf import FileShelf, KeyEntry, RecordShelf
+from optimus.storage.keyshelf import FileShelf, KeyEntry, KeyShelf, RecordShelf
 
 NONCE_BYTES = 12
 """NIST SP 800-38D, section 8.2.2: a random 96-bit nonce."""
@@ -54,6 +54,7 @@ class Keyring:
         self._sync = sync
         self._clock = clock
         self._opened: dict[str, bytes] = {}
+        self._lost: frozenset[UserId] = frozenset()
         self._lock = Lock()
 
     def dek(self, owner: UserId) -> bytes:
@@ -110,13 +111,21 @@ class Keyring:
 
     def entries(self) -> Iterator[KeyEntry]:
         """Yield every kept key as it is kept, wrapped: what a backup holds, and `accounts` takes back as records."""
-        for shelf in {id(shelf): shelf for shelf in (self._records, self._shelf)}.values():
-            after: str | None = None
-            while True:
-                page, after = shelf.page(after, BATCH)
-                yield from page
-                if after is None:
-                    break
+        yield from _all(self._records)
+        if self._files:
+            yield from _all(self._files)
+
+    def expect(self, owners: Callable[[], Iterable[UserId]]) -> None:
+        """Note whose keys there have to be: where the file of one is gone no new one is made, which could open nothing.
+
+        A server keeps keys beside its accounts, so none is missing there, and `owners` is not asked.
+        """
+        if self._files:
+            self._lost = frozenset(owner for owner in owners() if not self._files.has(_id(owner)))
+
+    def faults(self, owners: Iterable[UserId]) -> list[str]:
+        """Return the names of the files with keys of these owners that are missing or open nothing."""
+        return [] if self._files is None else [self._files.name(_id(owner)) for owner in owners if self._fails(owner)]
 
     def rewrap(self, after: str | None = None, limit: int = BATCH) -> tuple[int, str | None]:
         """Wrap a batch of keys anew that are not under the first master key; return how many, and where to go on.
@@ -146,7 +155,7 @@ class Keyring:
 
     def _move(self, files: FileShelf) -> None:
         kept = _id(_MASTER_CHECK)
-        moved = [entry for entry in self.entries() if entry.id != kept and self._records.read(entry.id)]
+        moved = [entry for entry in _all(self._records) if entry.id != kept]
         for entry in moved:
             files.add(entry)
         for entry in moved:
@@ -165,7 +174,7 @@ class Keyring:
         shelf = self._records if owner == _MASTER_CHECK else self._shelf
         with self._lock:
             entry = shelf.read(_id(owner))
-            if entry is None and create:
+            if entry is None and create and owner not in self._lost:
                 shelf.add(self._made(owner))
                 self._sync()
                 entry = shelf.read(_id(owner))
@@ -173,6 +182,13 @@ class Keyring:
                 raise SealError("the owner has no data key")
             self._opened[owner] = self._unwrap(owner, entry.wrapped)
             return self._opened[owner]
+
+    def _fails(self, owner: UserId) -> bool:
+        try:
+            entry = self._shelf.read(_id(owner))
+            return entry is None or not entry.wrapped or not self._unwrap(owner, entry.wrapped)
+        except (SealError, StoreUnavailableError):
+            return True
 
     def _made(self, owner: UserId) -> KeyEntry:
         self._ring = self._masters()
@@ -217,6 +233,15 @@ def open_keyring(
         sync=sync,
         clock=clock,
     )
+
+
+def _all(shelf: KeyShelf) -> Iterator[KeyEntry]:
+    after: str | None = None
+    while True:
+        page, after = shelf.page(after, BATCH)
+        yield from page
+        if after is None:
+            return
 
 
 def _unwrapped(master: bytes, owner: UserId, wrapped: str) -> bytes | None:

@@ -20,6 +20,7 @@ from optimus.storage.filters import all_of, equals, has_ids
 from optimus.storage.table import KIND
 
 _ENDING = ".json"
+_UNREADABLE = "The data key in {} cannot be read: put the old file back, or restore a backup."
 
 
 class KeyEntry(NamedTuple):
@@ -124,11 +125,23 @@ class FileShelf:
             StoreUnavailableError: the file cannot be read.
         """
         try:
-            return KeyEntry(key_id, json.loads(self._path(key_id).read_bytes()))
+            fields = json.loads(self._path(key_id).read_bytes())
+            if not isinstance(fields, dict) or not isinstance(fields.get("wrapped"), str):
+                raise ValueError(key_id)
+            return KeyEntry(key_id, fields)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as exc:
-            raise StoreUnavailableError(f"a data key cannot be read: {type(exc).__name__}") from None
+            sentence = _UNREADABLE.format(self.name(key_id))
+            raise StoreUnavailableError(f"{sentence} ({type(exc).__name__})", user_message=sentence) from None
+
+    def has(self, key_id: str) -> bool:
+        """Tell whether there is a file of an entry, whatever it holds."""
+        return self._path(key_id).exists()
+
+    def name(self, key_id: str) -> str:
+        """Return the name of an entry's file, below its folder."""
+        return f"{self._folder.name}/{self._path(key_id).name}"
 
     def add(self, entry: KeyEntry) -> None:
         """Keep an entry unless its id is taken.

@@ -209,7 +209,7 @@ def open_store(
         commit = GroupCommit(sync=timed_sync, flush=engine.flush)
         undo.callback(commit.close)
         space = FreeSpace(settings.data_dir, limit=settings.min_free_mb * 1024**2, content=names.content)
-        guarded = MarkingGuard(engine, mark=commit.mark, admit=lambda name: space.check(names.plain(name)))
+        guarded = MarkingGuard(engine, commit=commit, admit=lambda name: space.check(names.plain(name)))
         store = assemble(guarded, "embedded", commit=commit)
         folder = settings.data_dir / STORE_FOLDER
         store = replace(store, folder=folder, space=space, ahead=ReadAhead(folder) if settings.read_ahead else None)

@@ -13,13 +13,22 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Route
 
 from optimus import process
-from optimus.errors import ConfigurationError, NotFoundError, OptimusError, StoreError
+from optimus.errors import (
+    ConfigurationError,
+    NotFoundError,
+    OptimusError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from optimus.ui.cookie import PLAIN_NAME, SECURE_NAME, CookiePolicy, cookie_policy, read_token
 
 if TYPE_CHECKING:
     from optimus.models import Principal
 
 MAX_TICKET_BYTES = 200
+MAX_LAG_S = 30.0
+"""How long a write may wait for the disk before this process is not ready any more; a sync takes milliseconds."""
 _log = logging.getLogger(__name__)
 
 
@@ -116,12 +125,30 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(_request: Request) -> Response:
-    """Say whether the store answers, and if not, why in one plain sentence; no other detail is given here."""
+    """Say whether the store answers and keeps what is written, and if not, why in one plain sentence; nothing else.
+
+    On a nearly full disk it still reads: that is ready, and says that writes are refused.
+    """
     try:
-        await asyncio.to_thread(process.current(0).store.accounts.count_users)
+        short = await asyncio.to_thread(_shortage)
     except OptimusError as error:
         return JSONResponse({"status": "unavailable", "reason": error.user_message}, status_code=503)
-    return JSONResponse({"status": "ready"})
+    return JSONResponse({"status": "ready", "writes": "refused", "reason": short} if short else {"status": "ready"})
+
+
+def _shortage() -> str:
+    """Return why writes are refused while reads go on; empty where they are not.
+
+    Raises:
+        OptimusError: the store is not open, does not answer, or keeps nothing that is written.
+    """
+    store = process.current(0).store
+    store.accounts.count_users()
+    if store.commit is not None:
+        store.commit.require()
+        if store.commit.lag_s() > MAX_LAG_S:
+            raise StoreUnavailableError("writes have waited too long for the disk")
+    return StoreFullError.user_message if store.space is not None and store.space.is_short else ""
 
 
 def is_same_origin(request: Request) -> bool:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from optimus import key_rotation
+from optimus import doctor, key_rotation
 from optimus.cli import main
-from optimus.errors import ConfigurationError, SealError
+from optimus.errors import ConfigurationError, SealError, StoreUnavailableError
 from optimus.keys import load_keys, retired_masters
-from optimus.models import UserId, new_id
+from optimus.models import UserId, new_id, stable_id
 from optimus.privacy.receipts import Receipt, ReceiptSigner
+from optimus.services import build_services
 from optimus.settings import Settings, load_settings
 from optimus.storage.inspection import copy_folder
 from optimus.storage.integrity import data_of
@@ -22,6 +23,7 @@ from optimus.storage.keyshelf import KeyEntry
 from optimus.storage.records import Connection
 from optimus.storage.store import Store, open_store
 from tests.unit.storage.conftest import SIZE
+from tests.world import PASSWORD
 
 OLD, NEW = "an0ther-l0ng-and-random-Value-0f-mine", "the-next-l0ng-and-random-Value-0f-mine"
 Opened = tuple[Store, key_rotation.KeyRotation]
@@ -205,6 +207,27 @@ def test_keys_that_are_records_move_to_files_and_stay_destroyed(settings):
         with pytest.raises(SealError):
             store.accounts.connections(gone)
         assert [entry.fields["user_id"] for entry in store.keyring._records.page(None, 99)[0]] == ["master-check"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"wrapped": "AAAA"}'])
+def test_one_damaged_key_is_named_and_stops_nobody_else(settings, content: bytes | None):
+    """Everybody else goes on; its owner gets no new key, which could open nothing; the doctor names the file."""
+    with closing(build_services(settings, password_cost=4)) as services:
+        made = [services.auth.create_admin(code=None, username=name, password=PASSWORD) for name in ("ada", "bob")]
+    ada, bob = (user.id for user in made)
+    file = settings.keys_folder / "optimus_data-keys" / f"{stable_id('key', ada)}.json"
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    with closing(build_services(settings, password_cost=4)) as services:
+        [check] = [each for each in doctor.examine(services).checks if each.name == "accounts"]
+        assert check.verdict is doctor.Verdict.PROBLEM
+        assert f"optimus_data-keys/{file.name}" in check.detail
+        assert services.store.keyring.dek(bob)
+        with pytest.raises((SealError, StoreUnavailableError)):
+            services.store.keyring.dek(ada)
+    assert file.exists() is (content is not None)
 
 
 def test_a_missing_folder_of_data_keys_is_noticed(settings):

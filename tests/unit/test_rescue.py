@@ -11,11 +11,19 @@ from streamlit.testing.v1 import AppTest
 from optimus import doctor, process
 from optimus.audit import AuditAction
 from optimus.cli import main
-from optimus.errors import InvalidInputError, OptimusError, SetupError, StoreUnavailableError, TooManyAttemptsError
+from optimus.errors import (
+    InvalidInputError,
+    OptimusError,
+    SetupError,
+    StoreFullError,
+    StoreUnavailableError,
+    TooManyAttemptsError,
+)
 from optimus.rescue import CODE_FILE, RescueDesk, record_repairs, unsettled
 from optimus.restoring import open_desk
 from optimus.services import Services, build_services
 from optimus.settings import Settings, load_settings
+from optimus.storage.audit import AuditLog
 from optimus.storage.filters import has_ids
 from optimus.storage.inspection import StoreDamagedError
 from optimus.storage.integrity import SEALED
@@ -110,6 +118,22 @@ def test_lost_records_are_counted_and_can_be_accepted(settings, desk):
     assert doctor.records(settings).verdict is doctor.Verdict.OK
 
 
+def test_a_repair_that_could_not_be_recorded_is_told_again(settings, desk, monkeypatch):
+    """A full disk keeps no entry of the audit log; the next start makes it."""
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreFullError
+
+    lose_records(settings, MEMORIES)
+    desk.look()
+    desk.repair(MEMORIES, Repair.ACCEPT)
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditLog, "record", full)
+        opened(settings).close()
+    with closing(opened(settings)) as services:
+        assert services.store.audit.tally()[AuditAction.STORE_REPAIRED] == 1
+
+
 def test_setting_the_log_aside_keeps_what_was_written_out(settings, desk):
     """A store closed in order loses nothing with its log."""
     ruin_log(settings, MEMORIES)
@@ -155,7 +179,7 @@ def test_accounts_that_are_gone_do_not_look_like_a_first_start(settings, desk, i
         opened(settings)
     (part,) = desk.look()
     assert part.holds == "accounts"
-    assert "keys of all texts" in part.offers[-1].loses
+    assert "nobody can sign in to them" in part.offers[-1].loses
 
 
 def test_changed_files_with_whole_records_are_told_and_no_obstacle(settings):

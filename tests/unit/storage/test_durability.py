@@ -1,11 +1,16 @@
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Semaphore
 
 import pytest
 
 from optimus.errors import StoreUnavailableError
+from optimus.models import new_id
+from optimus.settings import Settings
 from optimus.storage.durability import GroupCommit
+from optimus.storage.store import open_store
 from tests.unit.storage.conftest import SIZE
+from tests.world import KEYS
 
 
 class CountingDisk:
@@ -16,7 +21,7 @@ class CountingDisk:
         self.flushed = Event()
         self.started = Semaphore(0)
         self.let_through = Event()
-        self.error: OSError | None = None
+        self.error: OSError | StoreUnavailableError | None = None
 
     def sync(self) -> None:
         """Count, wait, and fail if told so."""
@@ -144,6 +149,42 @@ def test_failed_sync_is_final(disk, commit):
     disk.error = None
     with pytest.raises(StoreUnavailableError):
         commit.wait()
+
+
+@pytest.mark.parametrize("as_the_engine_says", [True, False])
+def test_a_sync_without_a_file_handle_is_tried_again(disk, commit, as_the_engine_says: bool):
+    """Who waits is told; the write is synced once there is a handle, and nothing has failed for good."""
+    cause = OSError(errno.EMFILE, "Too many open files")
+    disk.error = StoreUnavailableError("sync") if as_the_engine_says else cause
+    disk.error.__cause__ = cause
+    commit.mark()
+    with pytest.raises(StoreUnavailableError, match="no file handle"):
+        commit.wait()
+    assert commit.lag_s() > 0
+    disk.error = None
+    commit.require()
+    commit.wait()
+    assert commit.lag_s() == 0
+
+
+def test_after_a_failed_sync_no_write_is_let_through(tmp_path):
+    """Not even one that nobody waits for: it could be gone after the next power loss. Reading goes on."""
+    store = open_store(Settings.model_validate({"data_dir": tmp_path}), KEYS)
+    store.work.set_setting("before", {"size": SIZE})
+    assert store.commit
+    store.commit._sync = failing
+    with pytest.raises(StoreUnavailableError):
+        store.work.set_setting("critical", {"size": SIZE})
+    with pytest.raises(StoreUnavailableError) as refused:
+        store.probe.insert(new_id(), {"name": "probe"})
+    assert "restarted" in refused.value.user_message
+    assert store.work.setting("before") == {"size": SIZE}
+    store.close()
+
+
+def failing() -> None:
+    """Be a disk that is gone."""
+    raise OSError(errno.EIO, "disk is gone")
 
 
 def test_critical_writes_return_after_a_sync(embedded):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,8 @@ from starlette.routing import BaseRoute, Route
 
 from optimus import process
 from optimus.ops_access import read_access
+from optimus.storage.durability import GroupCommit
+from optimus.storage.folder import FreeSpace
 from optimus.web.middleware import ClosedPaths
 from optimus.web.ops import ACCESS_FILE, ops_routes
 from optimus.web.routes import session_routes
@@ -131,3 +134,19 @@ def test_streamlits_own_figures_are_closed(method, path):
     """Nobody sees them, from this machine or another, by any spelling of the path."""
     assert ask(method, path).status_code == 404
     assert ask(method, path, peer="203.0.113.7").status_code == 404
+
+
+@pytest.mark.usefixtures("token")
+def test_ready_means_that_what_is_written_is_kept(world: World):
+    """A disk that keeps nothing is 503 with its sentence; on one that is nearly full, writes are refused."""
+    commit = GroupCommit(sync=lambda: None, flush=lambda: None)
+    space = FreeSpace(Path(), limit=10, content=(), free=lambda _: 0)
+    wired = replace(world.services, store=replace(world.services.store, commit=commit))
+    process.install(wired)
+    assert ask("GET", "/readyz").json() == {"status": "ready"}
+    process.install(replace(wired, store=replace(wired.store, space=space)))
+    assert ask("GET", "/readyz").json()["writes"] == "refused"
+    commit.close()
+    refused = ask("GET", "/readyz")
+    assert (refused.status_code, refused.json()["status"]) == (503, "unavailable")
+    assert "restarted" in refused.json()["reason"]
