@@ -125,10 +125,7 @@ class FileShelf:
             StoreUnavailableError: the file cannot be read.
         """
         try:
-            fields = json.loads(self._path(key_id).read_bytes())
-            if not isinstance(fields, dict) or not isinstance(fields.get("wrapped"), str):
-                raise ValueError(key_id)
-            return KeyEntry(key_id, fields)
+            return KeyEntry(key_id, _fields(self._path(key_id).read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as exc:
@@ -191,3 +188,10 @@ class FileShelf:
             replace_file(self._path(entry.id), json.dumps(entry.fields).encode())
         except OSError as exc:
             raise StoreUnavailableError(f"a data key cannot be written: {type(exc).__name__}") from None
+
+
+def _fields(content: bytes) -> dict[str, Any]:
+    fields = json.loads(content)
+    if isinstance(fields, dict) and isinstance(fields.get("wrapped"), str):
+        return fields
+    raise ValueError("no data key")
