@@ -1,15 +1,18 @@
 import errno
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Semaphore
 
 import pytest
 
 from optimus.errors import StoreUnavailableError
-from optimus.models import new_id
+from optimus.models import UserId, new_id
 from optimus.settings import Settings
-from optimus.storage.durability import GroupCommit
-from optimus.storage.store import open_store
-from tests.unit.storage.conftest import SIZE
+from optimus.storage.durability import WINDOW_S, GroupCommit
+from optimus.storage.records import Connection, LimitRecord, UserPreferences
+from optimus.storage.store import Store, open_store
+from tests.unit.storage.conftest import SIZE, START
+from tests.unit.storage.test_accounts import session_of, stored_user, ticket_for
 from tests.world import KEYS
 
 
@@ -187,12 +190,56 @@ def failing() -> None:
     raise OSError(errno.EIO, "disk is gone")
 
 
-def test_critical_writes_return_after_a_sync(embedded):
-    """Whatever changes a credential or a right is on disk when the call returns."""
+ADA = stored_user("ada")
+SESSION = session_of(ADA.id)
+CONNECTION = Connection(id=new_id(), user_id=ADA.id, provider="x", label="x", created_at=START)
+BEFORE: list[Callable[[Store], object]] = [
+    lambda store: store.accounts.add_user(ADA),
+    lambda store: store.accounts.save_session(SESSION),
+    lambda store: store.accounts.put_ticket(ticket_for(ADA.id)),
+    lambda store: store.work.set_setting("there", {"size": SIZE}),
+    lambda store: store.work.intend("erase", new_id(), {}),
+]
+CRITICAL: dict[str, Callable[[Store], object]] = {
+    "a new account": lambda store: store.accounts.add_user(stored_user("bob")),
+    "a role or password": lambda store: store.accounts.update_user(ADA),
+    "an account's end": lambda store: store.accounts.remove_user(ADA.id),
+    "a new session": lambda store: store.accounts.save_session(session_of(ADA.id)),
+    "a session's end": lambda store: store.accounts.end_session(SESSION.id),
+    "the end of a user's sessions": lambda store: store.accounts.end_sessions_of(ADA.id),
+    "the end of all sessions": lambda store: store.accounts.end_all_sessions(),
+    "a ticket": lambda store: store.accounts.put_ticket(ticket_for(ADA.id).model_copy(update={"hash": "other"})),
+    "a ticket that is taken": lambda store: store.accounts.take_ticket("h"),
+    "a failed try": lambda store: store.accounts.save_limit(LimitRecord(key="k")),
+    "a provider key": lambda store: store.accounts.save_connection(CONNECTION),
+    "preferences": lambda store: store.accounts.save_preferences(UserPreferences(user_id=ADA.id)),
+    "a setting": lambda store: store.work.set_setting("critical", {"size": SIZE}),
+    "a setting's end": lambda store: store.work.drop_setting("there"),
+    "an intent": lambda store: store.work.intend("erase", new_id(), {}),
+    "a data key": lambda store: store.keyring.dek(UserId(new_id())),
+    "an erasure": lambda store: store.personal.erase(ADA.id),
+}
+
+
+@pytest.mark.parametrize("act", CRITICAL.values(), ids=CRITICAL)
+def test_critical_writes_return_after_a_sync(embedded, act: Callable[[Store], object]):
+    """Whatever changes a credential or a right is on the disk when the call returns; nothing of it waits."""
     store = embedded.open()
-    commit = store.commit
-    before = commit._done
+    for each in BEFORE:
+        each(store)
+    store.commit._window_s = 600
+    store.commit.wait()
+    act(store)
+    assert store.commit.lag_s() == 0
 
-    store.work.set_setting("critical", {"size": SIZE})
 
-    assert commit._done == before + 1
+def test_other_writes_are_synced_within_a_second_and_measured(embedded):
+    """Until then the figure says how long they have waited."""
+    store = embedded.open()
+    store.commit.wait()
+    point = new_id()
+    assert store.probe.insert(point, {"name": "probe"})
+    assert 0 < store.commit.lag_s() < 1
+    assert store.commit._window_s == WINDOW_S < 1
+    store.commit.wait()
+    assert store.commit.lag_s() == 0
