@@ -14,7 +14,7 @@ from pathlib import Path
 
 from optimus.embedding import Embedder, MiniLmEmbedder
 from optimus.errors import ConfigurationError, EmbeddingError, OptimusError
-from optimus.keys import is_master_changing, load_keys
+from optimus.keys import load_keys, old_keys
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import OFFLINE_MODEL
 from optimus.models import Value, utc_now
@@ -60,7 +60,7 @@ class Report(Value):
 
 def examine(opened: Services) -> Report:
     """Look at everything that Optimus needs in order to work."""
-    around = _around(opened.settings, opened.models, opened.embedder)
+    around = _around(opened.settings, opened.models, opened.embedder, opened.auth.passwords.under_old_pepper())
     own = (look_at_backups(opened), look_at_search(opened), _accounts(opened), _audit(opened), records(opened.settings))
     return Report(checks=(*around[:4], _store(opened), *around[4:], *own))
 
@@ -89,13 +89,13 @@ def unreadable_settings(problem: OptimusError) -> Report:
     return Report(checks=(_versions(), check))
 
 
-def _around(settings: Settings, models: ModelGateway, embedder: Embedder) -> list[Check]:
-    """Return what can be looked at without a store."""
+def _around(settings: Settings, models: ModelGateway, embedder: Embedder, under_old: int | None = None) -> list[Check]:
+    """Return what can be looked at without a store; `under_old` passwords are under an old pepper, if that is known."""
     return [
         _versions(),
         _configuration(models),
         _data_folder(settings.data_dir),
-        _keys(settings),
+        _keys(settings, under_old),
         _embedder(embedder),
         _providers(models),
         _disk(settings.data_dir),
@@ -146,7 +146,7 @@ def _is_usable(folder: Path) -> bool:
     return os.access(folder, os.R_OK | os.W_OK | os.X_OK) and folder.is_dir()
 
 
-def _keys(settings: Settings) -> Check:
+def _keys(settings: Settings, under_old: int | None) -> Check:
     folder, data_dir = settings.keys_folder.resolve(), settings.data_dir.resolve()
     if folder.is_relative_to(data_dir) and not _is_usable(data_dir):
         return Check(name="keys", verdict=Verdict.WARNING, detail="not looked at: they belong in the data folder")
@@ -163,10 +163,8 @@ def _keys(settings: Settings) -> Check:
     except ConfigurationError as error:
         detail = f"the keys in {folder} cannot be used"
         return Check(name="keys", verdict=Verdict.PROBLEM, detail=detail, fix=error.user_message)
-    if is_master_changing(settings):
-        detail = "a change of the master key has not ended: both keys are needed"
-        fix = "Run `python -m optimus rotate-keys` again; it goes on where it stopped."
-        return Check(name="keys", verdict=Verdict.WARNING, detail=detail, fix=fix)
+    if old := old_keys(settings):
+        return _old_keys(old, under_old)
     if folder.is_relative_to(data_dir) and any(folder.glob("*.key")):
         return Check(
             name="keys",
@@ -175,6 +173,21 @@ def _keys(settings: Settings) -> Check:
             fix="Move the folder elsewhere and set OPTIMUS_KEY_DIR to it.",
         )
     return Check(name="keys", verdict=Verdict.OK, detail="three keys, readable by Optimus only")
+
+
+def _old_keys(old: dict[str, str], under_old: int | None) -> Check:
+    """Tell which old keys still count, what hangs on them, and when each may go."""
+    words = "password is" if under_old == 1 else "passwords are"
+    hanging = "" if under_old is None else f", under which {under_old} {words}"
+    fixes = {
+        "master": "Run `python -m optimus rotate-keys`, which goes on where it stopped; take {} away if it is set.",
+        "jwt": "Take {} away 30 days after the change: no session lives longer.",
+        "pepper": "Take {} away when no password is under it; then whoever has one needs a new sign-in code.",
+    }
+    named = {"master": "master key", "jwt": "session key", "pepper": f"pepper{hanging}"}
+    detail = f"a change has not ended: the old {' and the old '.join(named[name] for name in old)}"
+    fix = " ".join(fixes[name].format(place) for name, place in old.items())
+    return Check(name="keys", verdict=Verdict.WARNING, detail=detail, fix=fix)
 
 
 def _store(opened: Services) -> Check:

@@ -5,6 +5,9 @@ apart from the store, and never go into a backup of it.
 
 A new master key is first written as `master.next.key`; from then on it wraps, and the old one still opens. Once
 nothing is wrapped by the old one, that is kept as `master.<fingerprint>.retired`, because older backups need it.
+
+The two others change by moving the present one to `jwt.old.key` or `pepper.old.key`: the next start makes a new one,
+and what was made with the old one still counts while that is there.
 """
 
 from __future__ import annotations
@@ -37,6 +40,10 @@ class Keys:
 
     jwt: bytes = field(repr=False)
     pepper: bytes = field(repr=False)
+    jwt_old: bytes | None = field(default=None, repr=False)
+    """The key before it, whose session tokens still count."""
+    pepper_old: bytes | None = field(default=None, repr=False)
+    """The pepper before it, whose password hashes still count."""
     master: bytes = field(repr=False)
     """Wraps data keys; exactly 32 bytes, whatever the secret's own length."""
     former: tuple[bytes, ...] = field(default=(), repr=False)
@@ -58,16 +65,13 @@ def load_keys(settings: Settings) -> Keys:
     """Read the keys; a key that is neither set nor on disk is made and kept, readable by its owner only.
 
     Raises:
-        ConfigurationError: a key file is short, unreadable, or open to others; the text says what to do.
+        ConfigurationError: a key file is short, unreadable, or open to others, or an old key is the present one; the
+            text says what to do.
     """
     master, *former = load_masters(settings)
-    return Keys(
-        jwt=_secret(settings.jwt_secret, settings.keys_folder / "jwt.key"),
-        pepper=_secret(settings.pepper, settings.keys_folder / "pepper.key"),
-        master=master,
-        former=tuple(former),
-        settings=settings,
-    )
+    signing = _with_old(settings, "jwt", settings.jwt_secret, settings.jwt_secret_old)
+    peppers = _with_old(settings, "pepper", settings.pepper, settings.pepper_old)
+    return Keys(master=master, former=tuple(former), settings=settings, **signing, **peppers)
 
 
 def load_masters(settings: Settings) -> tuple[bytes, ...]:
@@ -83,6 +87,19 @@ def load_masters(settings: Settings) -> tuple[bytes, ...]:
     elif (folder / _NEXT).exists():
         masters.insert(0, _secret(None, folder / _NEXT))
     return tuple(map(_derived, [*masters, *(_secret(None, path) for path in retired_masters(settings))]))
+
+
+def old_keys(settings: Settings) -> dict[str, str]:
+    """Return which keys are being replaced (`master`, `jwt`, `pepper`), each with where the one before it stands."""
+    variables = {
+        "master": settings.master_key_old and "OPTIMUS_MASTER_KEY_OLD",
+        "jwt": settings.jwt_secret_old and "OPTIMUS_JWT_SECRET_OLD",
+        "pepper": settings.pepper_old and "OPTIMUS_PEPPER_OLD",
+    }
+    files = {name: _old_file(settings, name) for name in ("jwt", "pepper")}
+    found = {name: str(path) for name, path in files.items() if path.exists()}
+    found |= {"master": "OPTIMUS_MASTER_KEY_OLD"} if is_master_changing(settings) else {}
+    return found | {name: variable for name, variable in variables.items() if variable}
 
 
 def retired_masters(settings: Settings) -> list[Path]:
@@ -169,6 +186,24 @@ def _unwritable(folder: Path, exc: OSError) -> ConfigurationError:
 def _derived(secret: bytes) -> bytes:
     """Return the 32 bytes that AES-256 takes (HKDF, RFC 5869)."""
     return HKDF(algorithm=SHA256(), length=_MASTER_BYTES, salt=None, info=b"optimus master key").derive(secret)
+
+
+def _old_file(settings: Settings, name: str) -> Path:
+    return settings.keys_folder / f"{name}.old.key"
+
+
+def _with_old(settings: Settings, name: str, present: SecretStr | None, old: SecretStr | None) -> dict[str, bytes]:
+    """Return a key and, where there is one, the key before it, as fields of `Keys`."""
+    path, old_path = settings.keys_folder / f"{name}.key", _old_file(settings, name)
+    keys = {name: _secret(present, path)}
+    if old is not None or old_path.exists():
+        keys[f"{name}_old"] = _secret(old, old_path)
+    if len(set(keys.values())) < len(keys):
+        raise ConfigurationError(
+            f"The key before the present one is the present one itself: move {path} to {old_path} instead of copying "
+            "it, and Optimus makes a new one."
+        )
+    return keys
 
 
 def _secret(configured: SecretStr | None, path: Path) -> bytes:

@@ -54,7 +54,13 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
     max_sessions: int = Field(5, ge=1, le=100, description="Sessions that one user may have; the oldest ends.")
 
     jwt_secret: SecretStr | None = Field(None, description="Key of the session tokens, 32 characters or more.")
+    jwt_secret_old: SecretStr | None = Field(
+        None, description="The key before it, for up to 30 days after a change: sessions from before go on."
+    )
     pepper: SecretStr | None = Field(None, description="Key mixed into password hashes, 32 characters or more.")
+    pepper_old: SecretStr | None = Field(
+        None, description="The pepper before it: passwords from before count, and are hashed anew at a sign-in."
+    )
     master_key: SecretStr | None = Field(
         None, description="Key that wraps the users' data keys, 32 characters or more."
     )
@@ -182,7 +188,7 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
         """The folder of the key files."""
         return self.key_dir or self.data_dir / "keys"
 
-    @field_validator("jwt_secret", "pepper", "master_key", "master_key_old")
+    @field_validator("jwt_secret", "jwt_secret_old", "pepper", "pepper_old", "master_key", "master_key_old")
     @classmethod
     def _refuse_weak_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -219,9 +225,17 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
                 "OPTIMUS_QDRANT_WRITE_CONSISTENCY_FACTOR is above OPTIMUS_QDRANT_REPLICATION_FACTOR: no write could "
                 "ever be confirmed"
             )
-        if self.master_key_old and not self.master_key:
-            raise ValueError("OPTIMUS_MASTER_KEY_OLD is set without OPTIMUS_MASTER_KEY: set the new one too")
+        self._refuse_misplaced_keys()
         return self
+
+    def _refuse_misplaced_keys(self) -> None:
+        """Refuse an old key without its new one, and one that is the new one."""
+        for name in ("jwt_secret", "pepper", "master_key"):
+            present, old, variable = getattr(self, name), getattr(self, f"{name}_old"), PREFIX + name.upper()
+            if old and not present:
+                raise ValueError(f"{variable}_OLD is set without {variable}: set the new one too")
+            if old and old == present:
+                raise ValueError(f"{variable}_OLD is the same as {variable}: make a new one for {variable}")
 
     @classmethod
     def settings_customise_sources(

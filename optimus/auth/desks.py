@@ -53,7 +53,7 @@ def open_desks(
     is_registration_open: Callable[[], bool],
 ) -> Desks:
     """Put the parts together over one repository, one hasher and one limiter."""
-    hasher = PasswordHasher(pepper=keys.pepper, cost=password_cost)
+    hasher = PasswordHasher(pepper=keys.pepper, former=keys.pepper_old, cost=password_cost)
     limiter = AttemptLimiter(accounts=accounts, key=_derived(keys, b"limits"), clock=clock)
     captchas = CaptchaDesk(accounts=accounts, key=_derived(keys, b"check questions"), clock=clock)
     sessions = _sessions(accounts, keys, settings, clock)
@@ -92,7 +92,7 @@ def open_desks(
 def _sessions(accounts: AccountRepository, keys: Keys, settings: Settings, clock: Clock) -> SessionDesk:
     return SessionDesk(
         accounts=accounts,
-        signer=TokenSigner(key=keys.jwt, clock=clock),
+        signer=TokenSigner(key=keys.jwt, former=keys.jwt_old, clock=clock),
         lifetimes=LIFETIMES[settings.session_profile],
         max_sessions=settings.max_sessions,
         clock=clock,

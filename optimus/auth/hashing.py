@@ -64,15 +64,24 @@ class HashingGate:
 
 
 class PasswordHasher:
-    """Hashes and verifies with one pepper; every verification costs one bcrypt, whatever it is given."""
+    """Hashes with one pepper, verifies with it or the former one; a verification costs one bcrypt in every case."""
 
-    def __init__(self, *, pepper: bytes, cost: int = DEFAULT_COST, gate: HashingGate | None = None) -> None:
-        self._pepper = pepper
+    def __init__(
+        self,
+        *,
+        pepper: bytes,
+        former: bytes | None = None,
+        cost: int = DEFAULT_COST,
+        gate: HashingGate | None = None,
+    ) -> None:
         self._cost = cost
         self._gate = gate or HashingGate(slots=max(1, (os.cpu_count() or 1) - 1))
         self._dummy = _unmatched_hash(cost)
-        self.pepper_id = hmac.digest(pepper, b"optimus pepper id", "sha256").hex()[:16]
+        self._peppers = {_name(each): each for each in (former, pepper) if each is not None}
+        self.pepper_id = _name(pepper)
         """Names the pepper without telling it; stored beside each hash."""
+        self.former_id = _name(former) if former is not None else None
+        """Names the pepper that is being replaced, where one is."""
 
     def hash(self, password: str) -> str:
         """Return what is stored of a password that the rules have accepted.
@@ -80,8 +89,9 @@ class PasswordHasher:
         Raises:
             SignInBusyError: the server hashes too many passwords already.
         """
+        digest = self._digest(password, self.pepper_id)
         with self._gate.passing():
-            return _SCHEME + bcrypt.hashpw(self._digest(password), bcrypt.gensalt(self._cost)).decode("ascii")
+            return _SCHEME + bcrypt.hashpw(digest, bcrypt.gensalt(self._cost)).decode("ascii")
 
     def verify(self, password: str, *, stored: str | None, pepper_id: str | None) -> bool:
         """Tell whether `password` belongs to `stored`; None stands for an unknown user and takes the same time.
@@ -93,9 +103,10 @@ class PasswordHasher:
             SignInBusyError: the server verifies too many passwords already.
         """
         known = stored is not None and self._is_ours(stored, pepper_id)
+        made_with = pepper_id if known and pepper_id is not None else self.pepper_id
         expected = stored.removeprefix(_SCHEME) if stored is not None and known else self._dummy
         fits = len(password) <= MAX_PASSWORD_CHARS
-        digest = self._digest(password if fits else "")
+        digest = self._digest(password if fits else "", made_with)
         with self._gate.passing():
             try:
                 matches = bcrypt.checkpw(digest, expected.encode("ascii"))
@@ -108,14 +119,18 @@ class PasswordHasher:
         if not stored.startswith(_SCHEME) or not stored.isascii():
             _log.error("a stored password hash has an unknown scheme")
             return False
-        if pepper_id != self.pepper_id:
-            _log.error("a stored password hash was made with another pepper: set OPTIMUS_PEPPER back")
+        if pepper_id not in self._peppers:
+            _log.error("a stored password hash was made with another pepper: set OPTIMUS_PEPPER_OLD to it")
             return False
         return True
 
-    def _digest(self, password: str) -> bytes:
+    def _digest(self, password: str, pepper_id: str) -> bytes:
         text = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
-        return base64.b64encode(hmac.digest(self._pepper, text, hashlib.sha384))
+        return base64.b64encode(hmac.digest(self._peppers[pepper_id], text, hashlib.sha384))
+
+
+def _name(pepper: bytes) -> str:
+    return hmac.digest(pepper, b"optimus pepper id", "sha256").hex()[:16]
 
 
 def _unmatched_hash(cost: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from optimus.auth.hashing import PasswordHasher
 from optimus.auth.limits import AttemptLimiter, Subject
 from optimus.auth.passwords import check_password
@@ -12,6 +14,7 @@ from optimus.errors import (
     PermissionDeniedError,
     SessionEndedError,
     SignInBusyError,
+    StoreError,
 )
 from optimus.models import Clock, Principal
 from optimus.storage.accounts import AccountRepository
@@ -57,6 +60,22 @@ class PasswordChangeDesk:
             "password_changed_at": self._clock(),
         }
         return self._accounts.update_user(user.model_copy(update=changed))
+
+    def renew(self, user: StoredUser, password: str) -> None:
+        """Hash a proven password anew, where its hash was made with the pepper before the present one.
+
+        What hinders it is no reason to keep anybody out: the old hash still counts, and the next sign-in tries again.
+        """
+        if user.pepper_id == self._hasher.pepper_id or user.must_change_password:
+            return
+        with suppress(SignInBusyError, StoreError):
+            renewed = {"password_hash": self._hasher.hash(password), "pepper_id": self._hasher.pepper_id}
+            self._accounts.update_user(user.model_copy(update=renewed))
+
+    def under_old_pepper(self) -> int:
+        """Return how many accounts nobody could sign in to without the pepper before the present one."""
+        former = self._hasher.former_id
+        return self._accounts.count_users(pepper_id=former) if former else 0
 
     def prove(self, user: StoredUser, current: str, subject: Subject) -> None:
         """Let nobody past who does not know the present password; a wrong one counts.

@@ -57,7 +57,7 @@ class AuthService:
         self._captchas = desks.captchas
         self._sessions = desks.sessions
         self._setup = desks.setup
-        self._changes = desks.changes
+        self.passwords = desks.changes
         self._first_passwords = desks.first_passwords
         self.proof = desks.proof
         """Who gave their own password again lately."""
@@ -115,6 +115,7 @@ class AuthService:
         with self._metrics.sign_in():
             with self._limiter.turn(subject):
                 user = self._proven_user(subject, username, password, captcha)
+                self.passwords.renew(user, password)
             ticket = self._sessions.issue_ticket(user.id, user_agent=user_agent)
             self._refuse_if_replaced(user)
             told: EventData = {"network": subject.mark, "browser": browser_name(user_agent)}
@@ -198,7 +199,7 @@ class AuthService:
         subject = self._subject(principal.username, network)
         source: EventData = {"network": subject.mark}
         try:
-            user = self._changes.change(principal, current=current, new=new, subject=subject)
+            user = self.passwords.change(principal, current=current, new=new, subject=subject)
         except InvalidCredentialsError:
             self._note(AuditAction.PASSWORD_CHANGE_FAILED, principal.user_id, source)
             raise
@@ -276,7 +277,7 @@ class AuthService:
         Whoever replaces it from now on ends the session that the ticket would open.
         """
         present = self._accounts.user(proven.id)
-        if present is None or present.password_hash != proven.password_hash:
+        if present is None or not present.keeps_password_of(proven):
             raise InvalidCredentialsError
 
     def _find(self, username: str) -> StoredUser | None:

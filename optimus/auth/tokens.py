@@ -37,16 +37,16 @@ class Claims(Value):
 
 
 class TokenSigner:
-    """Makes and reads session tokens with one key.
+    """Makes session tokens with one key, and reads those made with it or with the key before it.
 
     Raises:
-        ConfigurationError: the key is shorter than 32 bytes.
+        ConfigurationError: a key is shorter than 32 bytes.
     """
 
-    def __init__(self, *, key: bytes, clock: Clock) -> None:
-        if len(key) < MIN_KEY_BYTES:
-            raise ConfigurationError(f"The key of the session tokens is shorter than {MIN_KEY_BYTES} bytes.")
-        self._key = key
+    def __init__(self, *, key: bytes, former: bytes | None = None, clock: Clock) -> None:
+        self._keys = (key,) if former is None else (key, former)
+        if min(map(len, self._keys)) < MIN_KEY_BYTES:
+            raise ConfigurationError(f"A key of the session tokens is shorter than {MIN_KEY_BYTES} bytes.")
         self._clock = clock
 
     def sign(self, *, session_id: SessionId, user_id: UserId, expires_at: datetime) -> str:
@@ -57,30 +57,37 @@ class TokenSigner:
                 user_id=user_id,
                 issued_at=int(self._clock().timestamp()),
                 expires_at=int(expires_at.timestamp()),
-            )
+            ),
+            self._keys[0],
         )
 
     def read(self, token: str) -> Claims | None:
         """Return the claims of a valid token, else None.
 
-        A token counts only if it is, character for character, what `sign` makes of its claims. That leaves no room
-        for a second reading: no other header field, no doubled key, no claim of another type, no other encoding.
+        A token counts only if it is, character for character, what `sign` makes of its claims with one of the keys.
+        That leaves no room for a second reading: no other header field, no doubled key, no claim of another type, no
+        other encoding. Both keys are tried, since no header may choose one.
         """
-        claims = self._decode(token)
-        if claims is None or not hmac.compare_digest(self._encode(claims).encode(), token.encode()):
+        claims = next(filter(None, (self._proven(token, key) for key in self._keys)), None)
+        if claims is None:
             return None
         now = self._clock()
         too_early = claims.issued_at > (now + LEEWAY).timestamp()
         too_late = claims.expires_at <= (now - LEEWAY).timestamp()
         return None if too_early or too_late else claims
 
-    def _decode(self, token: str) -> Claims | None:
+    def _proven(self, token: str, key: bytes) -> Claims | None:
+        claims = self._decode(token, key)
+        is_whole = claims is not None and hmac.compare_digest(self._encode(claims, key).encode(), token.encode())
+        return claims if is_whole else None
+
+    def _decode(self, token: str, key: bytes) -> Claims | None:
         if len(token) > MAX_TOKEN_CHARS or not token.isascii():
             return None
         try:
             payload = jwt.decode(
                 token,
-                self._key,
+                key,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=AUDIENCE,
@@ -98,7 +105,7 @@ class TokenSigner:
             return None
         return _claims(payload)
 
-    def _encode(self, claims: Claims) -> str:
+    def _encode(self, claims: Claims, key: bytes) -> str:
         payload = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -108,7 +115,7 @@ class TokenSigner:
             "nbf": claims.issued_at,
             "exp": claims.expires_at,
         }
-        return jwt.encode(payload, self._key, algorithm=ALGORITHM, headers={"typ": TYPE})
+        return jwt.encode(payload, key, algorithm=ALGORITHM, headers={"typ": TYPE})
 
 
 def _claims(payload: dict[str, Any]) -> Claims | None:

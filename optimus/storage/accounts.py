@@ -62,9 +62,10 @@ class AccountRepository(SignInRecords):
         """Return whose accounts there are, also those whose names nobody can open any more."""
         return {UserId(str(row.payload[OWNER_FIELD])) for row in self._users.each(fields=[OWNER_FIELD])}
 
-    def count_users(self, status: UserStatus | None = None) -> int:
-        """Return how many accounts there are, or how many of one status."""
-        return self._users.count(*() if status is None else (equals("status", status.value),))
+    def count_users(self, status: UserStatus | None = None, *, pepper_id: str | None = None) -> int:
+        """Return how many accounts there are, or how many of one status or with a password under one pepper."""
+        wanted = {"status": status and status.value, "pepper_id": pepper_id}
+        return self._users.count(*(equals(field, value) for field, value in wanted.items() if value is not None))
 
     def update_user(self, user: StoredUser) -> StoredUser:
         """Store a changed account over the version that was read, and return it with its new version.

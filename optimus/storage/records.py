@@ -59,6 +59,11 @@ class StoredUser(Value):
     """When the account was last used, to the minute."""
     version: int = 1
 
+    def keeps_password_of(self, before: StoredUser) -> bool:
+        """Tell whether the password is still the one that it was; a hash under another pepper is no other password."""
+        is_renewed = self.pepper_id != before.pepper_id and self.password_changed_at == before.password_changed_at
+        return self.password_hash == before.password_hash or is_renewed
+
     def to_user(self) -> User:
         """Return the account without its credential."""
         return User(id=self.id, username=self.username, role=self.role, status=self.status, created_at=self.created_at)

@@ -169,6 +169,22 @@ def test_a_change_of_the_master_key_that_has_not_ended_is_said(data_dir):
     assert "rotate-keys" in (check.fix or "")
 
 
+def test_old_keys_that_still_count_are_said(data_dir, doctor):
+    """The doctor warns until they are gone, names where they stand, and counts the passwords under the old pepper."""
+    with closing(build_services(load_settings())) as opened:
+        opened.auth.create_admin(code=None, username="grace", password=PASSWORD)
+    keys = data_dir / "keys"
+    for name in ("jwt", "pepper"):
+        (keys / f"{name}.key").rename(keys / f"{name}.old.key")
+    check = doctor()["keys"]
+    assert check["verdict"] == "warning"
+    assert check["detail"].endswith("the old session key and the old pepper, under which 1 password is")
+    assert f"Take {Path('data/keys/pepper.old.key')}" in check["fix"].replace(str(data_dir.parent) + "/", "")
+    with closing(build_services(load_settings())) as opened:
+        opened.auth.sign_in(username="grace", password=PASSWORD, network="n", captcha=None, user_agent="")
+    assert "0 passwords" in doctor()["keys"]["detail"]
+
+
 def test_settings_that_cannot_be_used_are_one_problem(doctor, monkeypatch):
     """Where the settings are wrong, the report names each of them."""
     monkeypatch.setenv("OPTIMUS_MAX_SESSIONS", "0")
