@@ -111,7 +111,11 @@ def _rules(_: Life) -> Iterator[Tell]:
 def _opened() -> Iterator[tuple[Services, SetClock]]:
     clock = SetClock()
     with TemporaryDirectory(prefix="optimus-hygiene-") as folder:
-        services = build_services(Settings.model_validate({"data_dir": Path(folder)}), clock=clock, password_cost=4)
+        services = build_services(
+            Settings.model_validate({"data_dir": Path(folder), "messages_per_minute": 10_000}),
+            clock=clock,
+            password_cost=4,
+        )
         try:
             yield services, clock
         finally:

@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Report:
     """Fill a store, then take turns in it, each measured to the arrival of its request."""
     with tempfile.TemporaryDirectory(prefix="optimus-turn-") as folder, _server() as (url, arrivals):
-        settings = Settings.model_validate({"data_dir": Path(folder), "compatible_base_url": url})
+        chosen = {"data_dir": Path(folder), "compatible_base_url": url, "messages_per_minute": 10_000}
+        settings = Settings.model_validate(chosen)
         services = build_services(settings, password_cost=4)
         try:
             owner = services.auth.create_admin(code=None, username="ada", password=f"measured-{new_id()}").id

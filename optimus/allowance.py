@@ -1,27 +1,32 @@
-"""What a user may still send and use today: counted in the store before an answer begins, corrected when it ends.
+"""What a user may still send and use: counted in the store before an answer begins, corrected when it ends.
 
-A day is one of UTC, so that nobody can begin a new one by moving a clock or a time zone.
+A day is one of UTC, so that nobody can begin a new one by moving a clock or a time zone. A minute is whichever last 60
+seconds: in none of them gets more through than the limit.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from optimus.errors import ConflictError, LimitReachedError, OptimusError
-from optimus.llm_handler.requests import GenerationResult, ModelRef
+from optimus.llm_handler.requests import AnswerBounds, GenerationResult, ModelRef
 from optimus.metrics import Metrics
 from optimus.models import Clock, Usage, UserId
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.events import EventRepository
-from optimus.storage.records import DailyUse, Event
-from optimus.system_settings import SystemSettings
+from optimus.storage.records import DailyUse, Event, Spell
+from optimus.system_settings import MOST_CALLS, SystemSettings
 from optimus.usage import Asked, expected_cost, expected_tokens, whole_cost
 
 WARN_FROM = 0.8
 """The share of a day's limit from which on the user is told."""
+MINUTE_S = 60.0
+MAX_SPELLS = 1_000
+"""Moments of the last minute that are told apart; beyond that the oldest ones count as one."""
 _TRIES = 50
 _OFFLINE_ANSWERS = "The offline assistant still answers."
 _log = logging.getLogger(__name__)
@@ -39,25 +44,28 @@ class Standing:
 
 
 class Allowance:
-    """Counts messages, tokens and dollars by user and day, and refuses what goes beyond the system's limits."""
+    """Counts messages, tokens and dollars by user, minute and day; refuses what goes beyond the system's limits."""
 
     def __init__(self, *, accounts: AccountRepository, limits: Callable[[], SystemSettings], clock: Clock) -> None:
         self._accounts = accounts
         self._limits = limits
         self._clock = clock
 
-    def take(self, owner: UserId, given: Asked) -> None:
+    def take(self, owner: UserId, given: Asked) -> Asked:
         """Count a message, and what its model is expected to take, before anything of it is stored.
+
+        Returns what was counted, for `settle`.
 
         Of any number of parallel calls no more get through than the limits allow. The offline assistant takes no
         tokens, so it answers on when they are used up. A model whose price is not known is refused only once the
         day's dollars are used up: what it costs cannot be told.
 
         Raises:
-            LimitReachedError: a limit of the day is used up; the message says until when.
+            LimitReachedError: a limit of the day or the minute is used up; the message says until when.
             StoreError: the store does not answer.
         """
         limits, tokens, cost = self._limits(), expected_tokens(given), expected_cost(given)
+        given = replace(given, at=self._clock().timestamp())
 
         def counted(use: DailyUse) -> DailyUse:
             if limits.messages_per_day is not None and use.messages >= limits.messages_per_day:
@@ -66,14 +74,17 @@ class Allowance:
                 raise self._refusal("tokens", self._used_up(_number(limits.tokens_per_day, "token")), _OFFLINE_ANSWERS)
             if limits.usd_per_day is not None and _exceeds(use.cost_usd, cost, limits.usd_per_day):
                 raise self._refusal("dollars", self._used_up(f"${limits.usd_per_day:,.2f}"), _OFFLINE_ANSWERS)
-            return _more(use, messages=1, tokens=tokens, cost=cost)
+            self._refuse_haste(limits, use.recent, Spell(given.at, 1, tokens))
+            return _more(use, Spell(given.at, 1, tokens), cost)
 
         self._change(owner, counted)
+        return given
 
     def settle(self, owner: UserId, given: Asked, result: GenerationResult) -> None:
         """Replace what was expected of an answer by what it took; a failure of the store leaves the expectation.
 
-        It also stays where the provider did not say what an answer took that has a text.
+        It also stays where the provider did not say what an answer took that has a text. A minute gets back what was
+        counted for this answer while that is in it, and what was taken beyond it when the answer ends.
         """
         tokens, cost = expected_tokens(given), expected_cost(given)
         took, price = result.tokens, whole_cost(given.choice, result)
@@ -83,15 +94,16 @@ class Allowance:
         more_cost = 0.0 if price is None or cost is None else price - cost
         unpriced = int(price is None and cost is None)
         try:
-            self._change(owner, lambda use: _more(use, tokens=more_tokens, cost=more_cost, unpriced=unpriced))
+            at = given.at if more_tokens < 0 else self._clock().timestamp()
+            self._change(owner, lambda use: _more(use, Spell(at, 0, more_tokens), more_cost, unpriced=unpriced))
         except OptimusError:
             _log.exception("what an answer took could not be counted")
 
     def require(self, owner: UserId) -> None:
-        """Refuse what takes tokens beside the answers, once those of the day, or its dollars, are used up.
+        """Refuse what takes tokens beside the answers, once those of the day or minute, or the dollars, are used up.
 
         Raises:
-            LimitReachedError: they are; `until` is when the next day begins.
+            LimitReachedError: they are; `until` is when there is room again.
             StoreError: the store does not answer.
         """
         limits, use = self._limits(), self.used(owner)
@@ -99,6 +111,7 @@ class Allowance:
             raise self._refusal("tokens", self._used_up(_number(limits.tokens_per_day, "token")))
         if limits.usd_per_day is not None and use.cost_usd >= limits.usd_per_day:
             raise self._refusal("dollars", self._used_up(f"${limits.usd_per_day:,.2f}"))
+        self._refuse_haste(limits, use.recent, Spell(self._clock().timestamp(), 0, 1))
 
     def add(self, owner: UserId, tokens: int, cost: float | None) -> None:
         """Count what was taken beside the answers; `cost` None: the price is not known.
@@ -106,7 +119,17 @@ class Allowance:
         Raises:
             StoreError: the store does not answer.
         """
-        self._change(owner, lambda use: _more(use, tokens=tokens, cost=cost, unpriced=int(cost is None)))
+        spell = Spell(self._clock().timestamp(), 0, tokens)
+        self._change(owner, lambda use: _more(use, spell, cost, unpriced=int(cost is None)))
+
+    def of_one_answer(self) -> AnswerBounds:
+        """Return how much one answer may take.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        limits = self._limits()
+        return AnswerBounds(tokens=limits.tokens_per_answer, calls=limits.calls_per_answer or MOST_CALLS)
 
     def used(self, owner: UserId) -> DailyUse:
         """Return what a user has used today."""
@@ -138,6 +161,31 @@ class Allowance:
             if self._accounts.save_daily_use(change(self.used(owner))):
                 return
         raise ConflictError("a count of use changes too fast")
+
+    def _refuse_haste(self, limits: SystemSettings, recent: Sequence[Spell], wanted: Spell) -> None:
+        """Refuse what the minute before it has no room for, and say in how many seconds there is.
+
+        Raises:
+            LimitReachedError: there is none; `until` is None where there never will be.
+        """
+        waits = [(0.0, "")]
+        for noun, limit, need, used in (
+            ("message", limits.messages_per_minute, wanted.messages, [(spell.at, spell.messages) for spell in recent]),
+            ("token", limits.tokens_per_minute, wanted.tokens, [(spell.at, spell.tokens) for spell in recent]),
+        ):
+            if limit is None or not need:
+                continue
+            reached = f"The limit of {_number(limit, noun)} a minute"
+            if need > limit:
+                sentence = f"{reached} is less than this takes, about {need:,}. Shorten it, or begin a new chat."
+                raise LimitReachedError(noun, user_message=sentence)
+            waits.append((_room_in(used, limit - need, wanted.at), reached))
+        wait, reached = max(waits)
+        if wait > 0:
+            seconds = _number(ceil(wait), "second")
+            error = LimitReachedError("a minute's", user_message=f"{reached} is reached. Try again in {seconds}.")
+            error.until = datetime.fromtimestamp(wanted.at, UTC) + timedelta(seconds=ceil(wait))
+            raise error
 
     def _refusal(self, what: str, *sentences: str) -> LimitReachedError:
         error = LimitReachedError(what, user_message=" ".join(sentences))
@@ -178,15 +226,43 @@ class ExtractionLedger:
         self.events.append(event)
 
 
-def _more(use: DailyUse, *, tokens: int, cost: float | None, messages: int = 0, unpriced: int = 0) -> DailyUse:
+def _more(use: DailyUse, spell: Spell, cost: float | None, *, unpriced: int = 0) -> DailyUse:
     return use.model_copy(
         update={
-            "messages": use.messages + messages,
-            "tokens": max(0, use.tokens + tokens),
+            "recent": _noted(use.recent, spell),
+            "messages": use.messages + spell.messages,
+            "tokens": max(0, use.tokens + spell.tokens),
             "cost_usd": max(0.0, use.cost_usd + (cost or 0.0)),
             "unpriced": use.unpriced + unpriced,
         }
     )
+
+
+def _noted(recent: Sequence[Spell], spell: Spell) -> tuple[Spell, ...]:
+    """Return what was used lately with one moment more; one that gives tokens back corrects the moment it names."""
+    if spell.tokens < 0:
+        same = (i for i, each in enumerate(recent) if each.at == spell.at and each.tokens + spell.tokens >= 0)
+        place = next(same, None)
+        corrected = [
+            each._replace(tokens=each.tokens + spell.tokens) if i == place else each for i, each in enumerate(recent)
+        ]
+        return tuple(corrected)
+    kept = sorted((*(each for each in recent if abs(spell.at - each.at) < MINUTE_S), spell))
+    while len(kept) > MAX_SPELLS:
+        (_, messages, tokens), second, *rest = kept
+        kept = [Spell(second.at, second.messages + messages, second.tokens + tokens), *rest]
+    return tuple(kept)
+
+
+def _room_in(used: Sequence[tuple[float, int]], most: int, now: float) -> float:
+    """Return in how many seconds no more than `most` of what was used is younger than a minute; 0 if now."""
+    young = [(at, amount) for at, amount in used if abs(now - at) < MINUTE_S]
+    left, wait = sum(amount for _, amount in young), 0.0
+    for at, amount in young:
+        if left <= most:
+            break
+        left, wait = left - amount, at + MINUTE_S - now
+    return wait
 
 
 def _exceeds(used: float, cost: float | None, limit: float) -> bool:

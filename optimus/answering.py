@@ -112,7 +112,8 @@ class AnswerWriter:
         summary = self._summaries.usable(conversation, left_out, choice)
         line_up = self._connections.line_up(reply.user_id, choice)
         others = self._standing_in(task, [*(left_out if summary else ()), *along], line_up["fallbacks"])
-        tools = self._memory.tools(task.message, choice, others)
+        bounds = self._allowance.of_one_answer()
+        tools = self._memory.tools(task.message, choice, others, most_calls=bounds.calls)
         own, memories = conversation.instructions, task.offline.recalled
         measured = asked(choice, task.message.text, along, memories, own=own, files=files)
         measured = replace(measured, left_out=len(left_out), summary_tokens=estimated_tokens(summary))
@@ -122,6 +123,7 @@ class AnswerWriter:
         request = generation_request(reply, task.message.text, along, task.offline, credentials)
         more: dict[str, object] = {
             "tools": tools,
+            "bounds": bounds,
             "summary": summary,
             "attachments": files,
             "sees": self._connections.sees(reply.user_id, choice.ref),

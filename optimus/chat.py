@@ -108,7 +108,7 @@ class ChatService(ConversationService):
             InvalidInputError: the text is empty, too long or holds control characters.
             GenerationBusyError: an answer is still being written here.
             NotFoundError: the conversation is missing or not the owner's.
-            LimitReachedError: the user's messages or tokens of the day are used up.
+            LimitReachedError: the user's messages or tokens of the day or the minute are used up.
             StoreError: the message could not be stored.
         """
         attached = attachments_of(files)
@@ -118,7 +118,7 @@ class ChatService(ConversationService):
         earlier = [each for each in self._before(owner, conversation_id) if each.id not in (sent, _reply_to(sent))]
         choice = self._router.resolve(owner, choice, cleaned, earlier, attached)
         taken = asked(choice, cleaned, self._writer.along(earlier, choice), (), files=attached)
-        self._allowance.take(owner, taken)
+        taken = self._allowance.take(owner, taken)
         conversation = self._open(owner, conversation_id, cleaned, attempt)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
@@ -146,7 +146,7 @@ class ChatService(ConversationService):
         files = old.attachments
         choice = self._router.resolve(owner, choice, cleaned, earlier, files)
         taken = asked(choice, cleaned, self._writer.along(earlier, choice), (), files=files)
-        self._allowance.take(owner, taken)
+        taken = self._allowance.take(owner, taken)
         conversation = self._conversations.get(owner, old.conversation_id)
         message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
         parent = earlier[-1].id if earlier else ROOT
@@ -208,7 +208,7 @@ class ChatService(ConversationService):
         files = message.attachments
         choice = self._router.resolve(owner, choice, message.text, earlier, files)
         taken = asked(choice, message.text, self._writer.along(earlier, choice), (), files=files)
-        self._allowance.take(owner, taken)
+        taken = self._allowance.take(owner, taken)
         recalled = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         anew = unwritten(choice, message.text, offline)

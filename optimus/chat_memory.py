@@ -136,7 +136,9 @@ class ChatMemory:
             }
         )
 
-    def tools(self, message: Message, choice: ModelChoice, others: Sequence[ModelTarget] = ()) -> AnswerTools | None:
+    def tools(
+        self, message: Message, choice: ModelChoice, others: Sequence[ModelTarget] = (), *, most_calls: int
+    ) -> AnswerTools | None:
         """Return what a model may do to memory while it answers a message; None where its writer lets it do nothing.
 
         What `others` may not get, who may have to answer in its place, the tools do not tell either.
@@ -146,7 +148,7 @@ class ChatMemory:
             return None
         receivers = [self._withholding.receiver(choice), *map(self._withholding.receiver, others)]
         unsent = partial(self._withholding.unsent, message.user_id, receivers=receivers)
-        return AnswerTools(memory=self._memory, message=message, chosen=chosen, unsent=unsent)
+        return AnswerTools(memory=self._memory, message=message, chosen=chosen, unsent=unsent, most_calls=most_calls)
 
     def unsent_messages(self, owner: UserId, messages: Sequence[Message], choice: ModelChoice) -> set[MessageId]:
         """Return those of a chat's messages that are never sent to a model; see `Withholding.unsent_messages`."""

@@ -24,8 +24,6 @@ from optimus.models import (
 )
 from optimus.storage.records import UserPreferences
 
-MAX_CALLS = 8
-"""Calls that a model may make for one answer."""
 FOUND = 8
 """Memories that one search returns."""
 _NOTHING = "There is no such memory."
@@ -43,16 +41,18 @@ class AnswerTools:
         message: Message,
         chosen: UserPreferences,
         unsent: Callable[[Sequence[Memory]], Collection[MemoryId]],
+        most_calls: int,
     ) -> None:
         """Bind to the message that is answered: whose it is decides whose memories are reached.
 
-        `unsent` says which memories the model may not be told of.
+        `unsent` says which memories the model may not be told of; after `most_calls` there is no further one.
         """
         self._memory = memory
         self._message = message
         self._owner = message.user_id
         self._chosen = chosen
         self._unsent = unsent
+        self._most_calls = most_calls
         self._made = 0
         self._lock = Lock()
         self.calls: list[ToolCall] = []
@@ -63,7 +63,7 @@ class AnswerTools:
     @property
     def is_spent(self) -> bool:
         """Whether the model has made as many calls as it may."""
-        return self._made >= MAX_CALLS
+        return self._made >= self._most_calls
 
     def search(self, query: str) -> str:
         """Return what is remembered and bears on a query, as data."""

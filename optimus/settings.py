@@ -23,6 +23,11 @@ MIN_SETUP_CODE_CHARS = 8
 _EXAMPLE_WORDS = ("example", "change-me", "changeme", "your-", "insert", "secret-key", "xxxx")
 
 
+def _limit(counted: str, least: int = 1) -> Any:
+    """Return a limit that admins choose where it is not set here."""
+    return Field(None, ge=least, description=f"{counted}; else what admins choose.")
+
+
 def with_providers(entries: tuple[ProviderEntry, ...]) -> type[BaseSettings]:
     """Return settings with a key and an address for each of the providers."""
     fields: dict[str, Any] = {
@@ -154,21 +159,19 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
     registration: Literal["closed", "open"] | None = Field(
         None, description="`open`: whoever reaches the sign-in page can create an account; else what admins choose."
     )
-    messages_per_day: int | None = Field(
-        None, ge=1, description="Messages that one user may send in a day (UTC); else what admins choose."
-    )
-    tokens_per_day: int | None = Field(
-        None, ge=1, description="Tokens that one user's answers may take in a day (UTC); else what admins choose."
-    )
+    messages_per_minute: int | None = _limit("Messages that one user may send in a minute, 30 at first")
+    tokens_per_minute: int | None = _limit("Tokens that one user's answers may take in a minute")
+    messages_per_day: int | None = _limit("Messages that one user may send in a day (UTC)")
+    tokens_per_day: int | None = _limit("Tokens that one user's answers may take in a day (UTC)")
+    tokens_per_answer: int | None = _limit("Tokens that a model may write for one answer, its thoughts included", 100)
+    calls_per_answer: int | None = _limit("Calls of tools that a model may make for one answer, 8 at first")
     usd_per_day: float | None = Field(
         None, gt=0, le=100_000, description="US dollars of one user's models in a day (UTC); else what admins choose."
     )
     memory_pipeline: Literal["optimus", "mem0"] = Field(
         "optimus", description="What looks for memories with a model: our own extraction, or `mem0`'s as it is."
     )
-    max_memories: int | None = Field(
-        None, ge=1, description="Memories that one user may have, messages not counted; else what admins choose."
-    )
+    max_memories: int | None = _limit("Memories that one user may have, messages not counted")
     history_tokens: int = Field(
         8_000, ge=200, le=1_000_000, description="Tokens of earlier messages that go along with a message at most."
     )

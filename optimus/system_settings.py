@@ -28,15 +28,24 @@ from optimus.storage.work import WorkRepository
 
 MAX_AGE = timedelta(seconds=2)
 MOST_MESSAGES, MOST_TOKENS, MOST_MEMORIES, MOST_USD = 100_000, 1_000_000_000, 1_000_000, 100_000.0
+MOST_A_MINUTE = 10_000
+"""Messages of one user."""
+LEAST_ANSWER, MOST_ANSWER = 100, 1_000_000
+MOST_CALLS = 50
+"""Beyond it a model goes round in circles."""
 _NAME = "system"
 _TRIES = 5
 _ENVIRONMENT = {
     "is_registration_open": "registration",
     "default_model": "default_model",
     "allowed_providers": "allowed_providers",
+    "messages_per_minute": "messages_per_minute",
+    "tokens_per_minute": "tokens_per_minute",
     "messages_per_day": "messages_per_day",
     "tokens_per_day": "tokens_per_day",
     "usd_per_day": "usd_per_day",
+    "tokens_per_answer": "tokens_per_answer",
+    "calls_per_answer": "calls_per_answer",
     "max_memories": "max_memories",
 }
 """Which setting of the environment fixes which field."""
@@ -50,10 +59,16 @@ class SystemSettings(Value):
     """`provider:model` of new chats; None means the first one that is connected."""
     allowed_providers: frozenset[str] | None = None
     """Keys of the catalogue; None means all. The offline assistant is always allowed and never listed."""
+    messages_per_minute: int | None = Field(default=30, ge=1, le=MOST_A_MINUTE)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     messages_per_day: int | None = Field(default=None, ge=1, le=MOST_MESSAGES)
     tokens_per_day: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     usd_per_day: float | None = Field(default=None, gt=0, le=MOST_USD, allow_inf_nan=False)
     """US dollars of one user's calls, by list prices."""
+    tokens_per_answer: int | None = Field(default=None, ge=LEAST_ANSWER, le=MOST_ANSWER)
+    """What a model may write, its thoughts and calls of tools included."""
+    calls_per_answer: int | None = Field(default=8, ge=1, le=MOST_CALLS)
+    """Tools that a model may call; None means `MOST_CALLS`."""
     max_memories: int | None = Field(default=None, ge=1, le=MOST_MEMORIES)
     """Derived and written ones; messages are not counted."""
 

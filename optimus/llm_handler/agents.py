@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pydantic_ai.agent import AgentRunEvents
     from pydantic_ai.models import Model
     from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.usage import UsageLimits
 
 PING_TIMEOUT_S = 20.0
 _TOO_SLOW = "The model did not begin to answer in time. Your message is kept; try again or choose another model."
@@ -164,13 +165,14 @@ class ChatAgent:
             deps=AgentDependencies(memory=request.tools) if has_tools else None,
             model=model,
             model_settings={"timeout": self._deadlines.whole_s} | _freedom(request, model) | _thoughts(request, extras),
+            usage_limits=_limits(request),
         )
         async with run as events:
             watch.events = events
             async for event in events:
                 leave()
                 watch.see(event)
-            refuse_cut_answer(events)
+            refuse_cut_answer(events, is_bounded=_most_tokens(request) is not None)
 
 
 class _Extra(StrEnum):
@@ -226,11 +228,29 @@ def _refused(status: int, body: object, extras: Collection[_Extra]) -> _Extra | 
 
 
 def _freedom(request: GenerationRequest, model: Model) -> ModelSettings:
-    """Return how freely to answer; nothing for models that refuse or ignore it, as those that think first do."""
+    """Return how freely and how much to answer.
+
+    How freely is left out for models that refuse or ignore it, as those that think first do.
+    """
+    most = _most_tokens(request)
+    chosen: ModelSettings = {} if most is None else {"max_tokens": most}
     fixed = ("openai_supports_reasoning", "anthropic_disallows_sampling_settings")
     if request.temperature is None or any(model.profile.get(flag) for flag in fixed):
-        return {}
-    return {"temperature": request.temperature}
+        return chosen
+    return {**chosen, "temperature": request.temperature}
+
+
+def _most_tokens(request: GenerationRequest) -> int | None:
+    return request.bounds.tokens if request.bounds else None
+
+
+def _limits(request: GenerationRequest) -> UsageLimits | None:
+    """Return how much the library lets an answer take in all; a tool that was called wrongly may be called again."""
+    from pydantic_ai.usage import UsageLimits  # noqa: PLC0415
+
+    if request.bounds is None:
+        return None
+    return UsageLimits(request_limit=2 * request.bounds.calls + 2, output_tokens_limit=request.bounds.tokens)
 
 
 class _Watch:

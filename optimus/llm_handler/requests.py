@@ -142,6 +142,15 @@ class GivenUp(Value):
     usage: Usage
 
 
+class AnswerBounds(Value):
+    """How much one answer may take."""
+
+    tokens: int | None = None
+    """What the model may write, its thoughts and calls of tools included; None leaves it to the model."""
+    calls: int
+    """Tools that the model may call."""
+
+
 class GenerationRequest(Value):
     """Everything that one answer is written from."""
 
@@ -171,6 +180,8 @@ class GenerationRequest(Value):
     """How freely to answer, 0 to 1; None leaves it to the model."""
     effort: Effort | None = None
     """How long to think first; None leaves it to the model."""
+    bounds: AnswerBounds | None = None
+    """How much it may take; None leaves it to the model."""
     offline: OfflineContext
     tools: Any = Field(default=None, exclude=True, repr=False)
     """The `MemoryTools` that the model may call; None where it has none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from optimus.errors import ProviderResponseError
+from optimus.llm_handler.translate import LONG_ENOUGH
 
 if TYPE_CHECKING:
     from pydantic_ai.agent import AgentRunEvents
@@ -59,11 +60,13 @@ def tokens_of(events: AgentRunEvents[str] | None) -> tuple[int, int]:
     return (0, 0) if usage is None else (usage.input_tokens, usage.output_tokens)
 
 
-def refuse_cut_answer(events: AgentRunEvents[str]) -> None:
-    """Raise where the stream ended without the provider's word that the answer is whole.
+def refuse_cut_answer(events: AgentRunEvents[str], *, is_bounded: bool) -> None:
+    """Raise where the stream ended without the provider's word that the answer is whole, or at the bound that it got.
 
     A connection that closes between two chunks looks like a proper end to the HTTP library.
     """
     result = events.result
+    if is_bounded and result is not None and result.response.finish_reason == "length":
+        raise ProviderResponseError("the bound of an answer", user_message=LONG_ENOUGH)
     if result is not None and result.response.finish_reason is None:
         raise ProviderResponseError("no finish reason")

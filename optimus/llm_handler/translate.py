@@ -37,6 +37,7 @@ _UNREADABLE = "The provider sent something that cannot be read. Try again."
 _FILTERED = "The provider's safety filter stopped this answer. Put the question another way."
 _NOT_INSTALLED = "The library of this provider is not installed on the server. Choose another model."
 MOVED = "The server points to another address. Enter that address itself."
+LONG_ENOUGH = "The answer reached the limit that is set for one answer, and ended there. What arrived is kept."
 _EMPTY = "The model sent an empty answer. Try again."
 _NO_ANSWER = "The model's server ended the connection without an answer. Try again."
 
@@ -85,6 +86,7 @@ def _rules() -> tuple[tuple[type[BaseException], _Make], ...]:
         (agent.ModelRequestRejectedError, _rejected),
         (agent.ModelAPIError, _unreadable),
         (agent.ContentFilterError, _always(ProviderRejectedError, _FILTERED)),
+        (agent.UsageLimitExceeded, _always(ProviderResponseError, LONG_ENOUGH)),
         (agent.UnexpectedModelBehavior, _odd_answer),
         (ImportError, _always(ProviderError, _NOT_INSTALLED)),
     )

@@ -149,7 +149,8 @@ class AccountRepository(SignInRecords):
         """Return what an account has used on a day, a fresh count where it was last used on another one."""
         row = self._uses.get(stable_id("use", owner), owned_by(owner))
         used = row.decode(DailyUse) if row else DailyUse(user_id=owner, day=day)
-        return used if used.day == day else DailyUse(user_id=owner, day=day, version=used.version)
+        fresh = DailyUse(user_id=owner, day=day, recent=used.recent, version=used.version)
+        return used if used.day == day else fresh
 
     def save_daily_use(self, use: DailyUse) -> bool:
         """Store a count over the version that was read; False where somebody was faster, and nothing is stored."""

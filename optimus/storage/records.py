@@ -102,8 +102,17 @@ class LimitRecord(Value):
     version: int = 0
 
 
+class Spell(NamedTuple):
+    """What was used at one moment."""
+
+    at: float
+    """Seconds since the epoch."""
+    messages: int
+    tokens: int
+
+
 class DailyUse(Value):
-    """What an account has used of a day's limits; `version` 0 means that nothing is stored yet."""
+    """What an account has used of a day's limits, and lately; `version` 0 means that nothing is stored yet."""
 
     user_id: UserId
     day: date
@@ -115,6 +124,8 @@ class DailyUse(Value):
     """The same in US dollars, where the price is known."""
     unpriced: int = 0
     """Calls whose price is not known: they are in `tokens`, not in `cost_usd`."""
+    recent: tuple[Spell, ...] = ()
+    """What was used within the last minute, and a little before, the oldest first, whatever day it was."""
     version: int = 0
 
 

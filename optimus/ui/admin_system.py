@@ -8,13 +8,31 @@ import streamlit as st
 
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL
-from optimus.system_settings import MOST_MEMORIES, MOST_MESSAGES, MOST_TOKENS, MOST_USD, SystemSettings
+from optimus.system_settings import (
+    MOST_A_MINUTE,
+    MOST_ANSWER,
+    MOST_CALLS,
+    MOST_MEMORIES,
+    MOST_MESSAGES,
+    MOST_TOKENS,
+    MOST_USD,
+    SystemSettings,
+)
 from optimus.ui.connect import choice_title
 from optimus.ui.guard import PageContext, act
 
 _LIMITS = (
+    ("messages_per_minute", "Messages per user and minute", MOST_A_MINUTE, "Whoever sends more waits some seconds."),
+    ("tokens_per_minute", "Tokens per user and minute", MOST_TOKENS, "The offline assistant takes none."),
     ("messages_per_day", "Messages per user and day", MOST_MESSAGES, "An answer written again counts, too."),
     ("tokens_per_day", "Tokens per user and day", MOST_TOKENS, "The offline assistant takes none and answers on."),
+    (
+        "tokens_per_answer",
+        "Tokens per answer",
+        MOST_ANSWER,
+        "100 or more. What a model thinks and looks up counts, too.",
+    ),
+    ("calls_per_answer", "Calls of tools per answer", MOST_CALLS, "A model that made as many has to answer."),
     ("max_memories", "Memories per user", MOST_MEMORIES, "Messages are not counted. What is there stays."),
 )
 
@@ -87,7 +105,7 @@ def _draw_limits(context: PageContext, current: SystemSettings) -> dict[str, Any
     chosen: dict[str, float] = {}
     with st.container(border=True):
         st.markdown("**Limits**")
-        st.caption("Days are those of UTC. 0 means no limit.")
+        st.caption("A minute is the last 60 seconds, a day is one of UTC. 0 means no limit.")
         with st.container(horizontal=True):
             for field, label, most, explained in _LIMITS:
                 with st.container(width=220, gap="small"):

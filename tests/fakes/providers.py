@@ -208,9 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._stream(dialect.call(model, *self.fake.calls.popleft()), None)
                 return
             words = [f"{word} " for word in self.fake.answer(request).split(" ")]
-            self._stream(
-                dialect.events(model, [*words[:-1], words[-1].rstrip()], self.fake.thoughts), self._stream_fault()
-            )
+            events = dialect.events(model, [*words[:-1], words[-1].rstrip()], self.fake.thoughts)
+            events = wire_formats.cut_short_stream(events) if self.fake.cuts_short else events
+            self._stream(events, self._stream_fault())
         else:
             row = dialect.document(model, self.fake.answer(request))
             self._send_json(200, wire_formats.cut_short(row) if self.fake.cuts_short else row)

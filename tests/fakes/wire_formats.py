@@ -253,6 +253,23 @@ def error_body(path: str, status: int, message: str = DETAIL) -> Row:
     return {"error": {"message": message, "type": "error", "code": None, "param": None}}
 
 
+_ENDS = {
+    '"finish_reason": "stop"': '"finish_reason": "length"',
+    '"finishReason": "STOP"': '"finishReason": "MAX_TOKENS"',
+    '"stop_reason": "end_turn"': '"stop_reason": "max_tokens"',
+    "response.completed": "response.incomplete",
+    '"status": "completed"': '"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}',
+}
+"""How the end of a stream reads, and how it does where the limit of tokens ended it."""
+
+
+def cut_short_stream(events: list[bytes]) -> list[bytes]:
+    """Return a streamed answer as it is when the limit of tokens ended it, in any of the formats."""
+    for whole, cut in _ENDS.items():
+        events = [event.replace(whole.encode(), cut.encode()) for event in events]
+    return events
+
+
 def cut_short(row: Row) -> Row:
     """Return an answer as it is when the limit of tokens ended it, in any of the formats."""
     if "choices" in row:

@@ -118,12 +118,12 @@ def test_settings_are_saved_and_count_at_once(world, sign_in: SignIn):
     app.number_input[0].set_value(1)
     save(app)
     current = world.services.system.current()
-    assert (current.is_registration_open, current.messages_per_day) == (True, 1)
+    assert (current.is_registration_open, current.messages_per_minute) == (True, 1)
     assert current.allowed_providers == {"groq", "openai"}
     assert app.number_input[0].value == 1
     app.number_input[0].set_value(0)
     save(app)
-    assert world.services.system.current().messages_per_day is None
+    assert world.services.system.current().messages_per_minute is None
 
 
 def save(app) -> None:
@@ -142,6 +142,9 @@ def test_a_limit_that_is_reached_is_said_in_the_chat_and_the_message_is_kept(wor
     app.chat_input[0].set_value("two").run()
     assert "used up" in app.warning[0].value
     assert "midnight UTC" in app.warning[0].value
+    world.services.system.change(world.principal, messages_per_day=None, messages_per_minute=1)
+    app.chat_input[0].set_value("three").run()
+    assert "a minute is reached. Try again in" in "".join(each.value for each in (*app.warning, *app.error))
 
 
 def test_a_stranger_makes_an_account_only_where_it_is_open(world, sign_in: SignIn, closed: list[str]):

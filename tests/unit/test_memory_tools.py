@@ -6,7 +6,6 @@ import pytest
 from pydantic import SecretStr
 
 from optimus.llm_handler.requests import ModelChoice
-from optimus.memory_tools import MAX_CALLS
 from optimus.models import Message, MessageState, new_id
 from optimus.storage.records import Connection
 from tests.fakes.providers import FakeProvider, Fault, FaultKind, running_provider
@@ -158,13 +157,43 @@ def test_a_model_reaches_its_users_memories_only(world: World, provider, choice)
 
 
 def test_calls_of_one_answer_are_limited(world: World, provider, choice):
-    """Once they are used up the model is offered no tools and answers."""
-    calls(provider, *[("search_memory", {"query": f"q{number}"}) for number in range(MAX_CALLS)])
+    """Once they are used up, 8 or what an admin chose, the model is offered no tools and answers."""
+    for most in (8, 2):
+        world.services.system.change(world.principal, calls_per_answer=most)
+        calls(provider, *[("search_memory", {"query": f"q{number}"}) for number in range(most)])
+        before = len(provider.chats())
+        _, _, reply = world.say("Search", choice=choice)
+        assert reply.text == "Hello from the fake."
+        assert len(reply.tools) == most
+        assert "tools" in provider.chats()[before].body
+        assert not provider.chats()[-1].body.get("tools")
+
+
+def test_what_a_model_may_write_is_told_to_it_and_an_answer_that_ends_there_says_so(world: World, provider):
+    """Each interface gets the limit in its own words; what arrived is kept; without a limit none of it happens."""
+    choices = {name: connect_to(world, provider, name) for name in INTERFACES}
+    provider.cuts_short = True
+    for name, choice in choices.items():
+        world.services.system.change(world.principal, tokens_per_answer=321)
+        _, _, reply = world.say("Tell me all", choice=choice)
+        assert "321" in provider.chats()[-1].text, name
+        assert (reply.state, reply.text) == (MessageState.FAILED, "Hello from the fake."), name
+        assert reply.error
+        assert "reached the limit that is set for one answer" in reply.error
+        world.services.system.change(world.principal, tokens_per_answer=None)
+        _, _, reply = world.say("Tell me all", choice=choice)
+        assert "321" not in provider.chats()[-1].text
+        assert (reply.state, reply.text) == (MessageState.COMPLETE, "Hello from the fake."), name
+
+
+def test_a_model_that_calls_on_and_on_is_ended(world: World, provider, choice):
+    """One that calls tools that it is not offered any more meets the library's limit; the sentence says so."""
+    world.services.system.change(world.principal, calls_per_answer=1)
+    calls(provider, *[("search_memory", {"query": f"q{number}"}) for number in range(30)])
     _, _, reply = world.say("Search", choice=choice)
-    assert reply.text == "Hello from the fake."
-    assert len(reply.tools) == MAX_CALLS
-    assert "tools" in provider.chats()[0].body
-    assert not provider.chats()[-1].body.get("tools")
+    assert reply.state is MessageState.FAILED
+    assert len(provider.chats()) <= 4
+    assert len(reply.tools) == 1
 
 
 def test_what_the_user_switched_off_no_tool_does(world: World, provider, choice):
