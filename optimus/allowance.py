@@ -24,9 +24,11 @@ from optimus.usage import Asked, expected_cost, expected_tokens, whole_cost
 
 WARN_FROM = 0.8
 """The share of a day's limit from which on the user is told."""
-MINUTE_S = 60.0
+MINUTE_US = 60_000_000
+"""A minute in microseconds."""
 MAX_SPELLS = 1_000
 """Moments of the last minute that are told apart; beyond that the oldest ones count as one."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRIES = 50
 _OFFLINE_ANSWERS = "The offline assistant still answers."
 _log = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class Allowance:
             StoreError: the store does not answer.
         """
         limits, tokens, cost = self._limits(), expected_tokens(given), expected_cost(given)
-        given = replace(given, at=self._clock().timestamp())
+        given = replace(given, at=self._moment())
 
         def counted(use: DailyUse) -> DailyUse:
             if limits.messages_per_day is not None and use.messages >= limits.messages_per_day:
@@ -94,7 +96,7 @@ class Allowance:
         more_cost = 0.0 if price is None or cost is None else price - cost
         unpriced = int(price is None and cost is None)
         try:
-            at = given.at if more_tokens < 0 else self._clock().timestamp()
+            at = given.at if more_tokens < 0 else self._moment()
             self._change(owner, lambda use: _more(use, Spell(at, 0, more_tokens), more_cost, unpriced=unpriced))
         except OptimusError:
             _log.exception("what an answer took could not be counted")
@@ -111,7 +113,7 @@ class Allowance:
             raise self._refusal("tokens", self._used_up(_number(limits.tokens_per_day, "token")))
         if limits.usd_per_day is not None and use.cost_usd >= limits.usd_per_day:
             raise self._refusal("dollars", self._used_up(f"${limits.usd_per_day:,.2f}"))
-        self._refuse_haste(limits, use.recent, Spell(self._clock().timestamp(), 0, 1))
+        self._refuse_haste(limits, use.recent, Spell(self._moment(), 0, 1))
 
     def add(self, owner: UserId, tokens: int, cost: float | None) -> None:
         """Count what was taken beside the answers; `cost` None: the price is not known.
@@ -119,7 +121,7 @@ class Allowance:
         Raises:
             StoreError: the store does not answer.
         """
-        spell = Spell(self._clock().timestamp(), 0, tokens)
+        spell = Spell(self._moment(), 0, tokens)
         self._change(owner, lambda use: _more(use, spell, cost, unpriced=int(cost is None)))
 
     def of_one_answer(self) -> AnswerBounds:
@@ -168,7 +170,7 @@ class Allowance:
         Raises:
             LimitReachedError: there is none; `until` is None where there never will be.
         """
-        waits = [(0.0, "")]
+        waits = [(0, "")]
         for noun, limit, need, used in (
             ("message", limits.messages_per_minute, wanted.messages, [(spell.at, spell.messages) for spell in recent]),
             ("token", limits.tokens_per_minute, wanted.tokens, [(spell.at, spell.tokens) for spell in recent]),
@@ -182,10 +184,14 @@ class Allowance:
             waits.append((_room_in(used, limit - need, wanted.at), reached))
         wait, reached = max(waits)
         if wait > 0:
-            seconds = _number(ceil(wait), "second")
-            error = LimitReachedError("a minute's", user_message=f"{reached} is reached. Try again in {seconds}.")
-            error.until = datetime.fromtimestamp(wanted.at, UTC) + timedelta(seconds=ceil(wait))
+            seconds = ceil(wait / 1_000_000)
+            sentence = f"{reached} is reached. Try again in {_number(seconds, 'second')}."
+            error = LimitReachedError("a minute's", user_message=sentence)
+            error.until = _EPOCH + timedelta(microseconds=wanted.at, seconds=seconds)
             raise error
+
+    def _moment(self) -> int:
+        return (self._clock() - _EPOCH) // timedelta(microseconds=1)
 
     def _refusal(self, what: str, *sentences: str) -> LimitReachedError:
         error = LimitReachedError(what, user_message=" ".join(sentences))
@@ -247,21 +253,21 @@ def _noted(recent: Sequence[Spell], spell: Spell) -> tuple[Spell, ...]:
             each._replace(tokens=each.tokens + spell.tokens) if i == place else each for i, each in enumerate(recent)
         ]
         return tuple(corrected)
-    kept = sorted((*(each for each in recent if abs(spell.at - each.at) < MINUTE_S), spell))
+    kept = sorted((*(each for each in recent if abs(spell.at - each.at) < MINUTE_US), spell))
     while len(kept) > MAX_SPELLS:
         (_, messages, tokens), second, *rest = kept
         kept = [Spell(second.at, second.messages + messages, second.tokens + tokens), *rest]
     return tuple(kept)
 
 
-def _room_in(used: Sequence[tuple[float, int]], most: int, now: float) -> float:
-    """Return in how many seconds no more than `most` of what was used is younger than a minute; 0 if now."""
-    young = [(at, amount) for at, amount in used if abs(now - at) < MINUTE_S]
-    left, wait = sum(amount for _, amount in young), 0.0
+def _room_in(used: Sequence[tuple[int, int]], most: int, now: int) -> int:
+    """Return in how many microseconds no more than `most` of what was used is younger than a minute; 0 if now."""
+    young = [(at, amount) for at, amount in used if abs(now - at) < MINUTE_US]
+    left, wait = sum(amount for _, amount in young), 0
     for at, amount in young:
         if left <= most:
             break
-        left, wait = left - amount, at + MINUTE_S - now
+        left, wait = left - amount, at + MINUTE_US - now
     return wait
 
 

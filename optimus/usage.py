@@ -58,8 +58,8 @@ class Asked:
     summary_tokens: int = 0
     left_out: int = 0
     """Earlier messages that did not go along, because they were too much."""
-    at: float = 0.0
-    """When it was counted against the limits, in seconds since the epoch."""
+    at: int = 0
+    """When it was counted against the limits, in microseconds since the epoch."""
 
     @classmethod
     def nothing(cls, choice: ModelChoice) -> Asked:

@@ -105,8 +105,8 @@ class LimitRecord(Value):
 class Spell(NamedTuple):
     """What was used at one moment."""
 
-    at: float
-    """Seconds since the epoch."""
+    at: int
+    """Microseconds since the epoch: whole numbers come back from a store as they are."""
     messages: int
     tokens: int
 

@@ -32,7 +32,12 @@ _LIMITS = (
         MOST_ANSWER,
         "100 or more. What a model thinks and looks up counts, too.",
     ),
-    ("calls_per_answer", "Calls of tools per answer", MOST_CALLS, "A model that made as many has to answer."),
+    (
+        "calls_per_answer",
+        "Calls of tools per answer",
+        MOST_CALLS,
+        "A model that made as many has to answer. 0 allows 50.",
+    ),
     ("max_memories", "Memories per user", MOST_MEMORIES, "Messages are not counted. What is there stays."),
 )
 

@@ -13,12 +13,12 @@ from hypothesis import given as assuming
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from optimus.allowance import MAX_SPELLS, MINUTE_S, Allowance
+from optimus.allowance import MAX_SPELLS, MINUTE_US, Allowance
 from optimus.errors import GenerationBusyError, LimitReachedError
 from optimus.llm_handler.requests import GenerationResult
 from optimus.models import MessageState, UserId, new_id
 from optimus.storage.jobs import JobState
-from optimus.storage.records import DailyUse
+from optimus.storage.records import DailyUse, Spell
 from optimus.system_settings import SystemSettings
 from optimus.usage import Asked
 from tests.fakes.providers import running_provider
@@ -69,20 +69,20 @@ def test_no_minute_gets_more_and_the_wait_is_true(steps):
     """Whatever is sent when, no 60 seconds hold more than the limits, and whoever waits as told gets through."""
     clock = HandClock()
     counter, _ = counter_of(clock, messages_per_minute=5, tokens_per_minute=100)
-    sent: list[tuple[float, int]] = []
+    sent: list[tuple[int, int]] = []
     for pause_ms, tokens, end in steps:
         clock.now += timedelta(milliseconds=pause_ms)
         taken, refusal = tried(counter, tokens)
         if refusal is not None:
             assert refusal.until
-            assert timedelta() < refusal.until - clock.now <= timedelta(seconds=MINUTE_S)
+            assert timedelta() < refusal.until - clock.now <= timedelta(microseconds=MINUTE_US)
             clock.now = refusal.until
             taken = counter.take(OWNER, given(tokens))
         assert taken
         if end == "fail":
             counter.settle(OWNER, taken, FAILED)
         sent.append((taken.at, 0 if end == "fail" else tokens))
-        within = [each for at, each in sent if taken.at - at < MINUTE_S]
+        within = [each for at, each in sent if taken.at - at < MINUTE_US]
         assert len(within) <= 5
         assert sum(within) <= 100
 
@@ -133,7 +133,7 @@ def test_tokens_of_a_minute_are_estimated_corrected_and_looked_for(world):
     with pytest.raises(LimitReachedError) as refused:
         counter.require(world.owner)
     assert refused.value.until
-    assert refused.value.until - world.clock.now <= timedelta(seconds=MINUTE_S)
+    assert refused.value.until - world.clock.now <= timedelta(microseconds=MINUTE_US)
     world.say("still answered")
 
 
@@ -164,17 +164,20 @@ def test_what_is_given_back_is_what_was_taken(result, left):
     assert sum(spell.tokens for spell in account.use.recent) == 40
 
 
-def test_midnight_begins_no_new_minute():
-    """The day's count begins anew, the minute's goes on."""
-    clock = HandClock(now=datetime(2026, 3, 1, 23, 59, 50, tzinfo=UTC))
-    counter, account = counter_of(clock, messages_per_minute=1, messages_per_day=1)
-    counter.take(OWNER, given(1))
-    clock.now += timedelta(seconds=20)
+def test_midnight_begins_no_new_minute(world):
+    """The day's count begins anew, the minute's goes on, in the store as well; an answer's moment is found again."""
+    limit(world, messages_per_minute=1, messages_per_day=1)
+    counter = allowance_of(world)
+    world.clock.now = datetime(2026, 3, 1, 23, 59, 50, 123_457, tzinfo=UTC)
+    taken = counter.take(world.owner, given(60))
+    counter.settle(world.owner, taken, FAILED)
+    assert counter.used(world.owner).recent == (Spell(taken.at, 1, 0),)
+    world.clock.now += timedelta(seconds=20)
     with pytest.raises(LimitReachedError, match="minute"):
-        counter.take(OWNER, given(1))
-    clock.now += timedelta(seconds=40)
-    counter.take(OWNER, given(1))
-    assert account.use.messages == 1
+        counter.take(world.owner, given(1))
+    world.clock.now += timedelta(seconds=40)
+    counter.take(world.owner, given(1))
+    assert counter.used(world.owner).messages == 1
 
 
 def test_what_is_kept_of_a_minute_is_bounded():
