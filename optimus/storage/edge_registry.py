@@ -13,6 +13,7 @@ leaves the whole collection or none. What is left on the way is cleared at the n
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -51,6 +52,8 @@ _SHARD = "shard"
 COPYING, OPTIMIZED, REPLACED = ".copying-", ".optimized-", ".replaced-"
 """What an optimization has on the way; see `optimizing`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class EdgeRegistry:
@@ -290,4 +293,6 @@ def _checksum(config: object) -> str:
 def _unusable(path: Path, exc: OSError) -> StoreUnavailableError:
     reason = exc.strerror or type(exc).__name__
     sentence = f"The memory store cannot use {path}: {reason}. Check that it exists and belongs to the user of Optimus."
+    if exc.errno in _FULL or any(os.strerror(each) in str(exc) for each in _FULL):
+        sentence = f"The disk that holds {path} is full. Make room there, then start again; nothing is lost."
     return StoreUnavailableError(sentence, user_message=sentence)

@@ -243,12 +243,12 @@ def _digest(path: Path) -> str:
 
 
 def data_of(handle: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the written parts of an open file with their places, holes left out."""
+    """Yield the written parts of an open file with their places, in whole blocks of ours, holes left out."""
     size, offset = os.fstat(handle).st_size, 0
     while offset < size:
         with suppress(OSError):
             offset = os.lseek(handle, offset, os.SEEK_DATA) // _BLOCK * _BLOCK
-            end = os.lseek(handle, offset, os.SEEK_HOLE)
+            end = min(size, -(-os.lseek(handle, offset, os.SEEK_HOLE) // _BLOCK) * _BLOCK)
             while offset < end and (chunk := os.pread(handle, min(_CHUNK, end - offset), offset)):
                 yield offset, chunk
                 offset += len(chunk)
