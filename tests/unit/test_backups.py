@@ -377,6 +377,9 @@ def test_commands_back_up_verify_and_restore(settings, tmp_path, monkeypatch, ca
     told = capsys.readouterr()
     assert told.out.startswith("The backup is whole: made ")
     assert "100%" in told.err
+    monkeypatch.setenv("OPTIMUS_DATA_DIR", str(tmp_path / "other"))
+    assert main(["restore", "one.backup"]) == 0
+    assert main(["restore", "one.backup"]) == 1
     os.truncate("one.backup", 500)
     assert main(["verify", "one.backup"]) == 1
     assert "no whole backup" in capsys.readouterr().err
