@@ -30,7 +30,7 @@ from optimus.storage.edge_schema import (
 )
 from optimus.storage.edge_shard import EdgeCollection, engine_errors
 from optimus.storage.edge_write import EdgeWrites
-from optimus.storage.folder import STORE_FOLDER, prepare_data_folder, unusable
+from optimus.storage.folder import STORE_FOLDER, prepare_data_folder, require_room, unusable
 from optimus.storage.validation import known_vector_names
 
 _DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
@@ -221,9 +221,11 @@ def open_embedded(data_dir: Path) -> EdgeBackend:
     prepare_data_folder(data_dir)
     try:
         (data_dir / STORE_FOLDER).mkdir(mode=0o700, exist_ok=True)
-        next((data_dir / STORE_FOLDER).iterdir(), None)
+        is_new = next((data_dir / STORE_FOLDER).iterdir(), None) is None
     except OSError as exc:
         raise unusable(data_dir, exc) from exc
+    if is_new:
+        require_room(data_dir)
     try:
         return EdgeBackend(data_dir / STORE_FOLDER)
     except StoreUnavailableError as exc:

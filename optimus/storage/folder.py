@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from uuid import uuid4
@@ -13,6 +14,8 @@ from optimus.errors import ConfigurationError, StoreFullError
 ASK_EVERY_S = 0.5
 RESERVE_SHARE = 5
 
+NEW_STORE_BYTES = 200 * 1024**2
+"""Where a file system does not keep the holes of files, the first collections take about 90 MB."""
 STORE_FOLDER = "store"
 """The embedded store's folder below the data folder."""
 
@@ -32,6 +35,20 @@ def prepare_data_folder(folder: Path) -> None:
         trial.unlink()
     except OSError as exc:
         raise unusable(folder, exc) from exc
+
+
+def require_room(folder: Path, free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free) -> None:
+    """See that a new store fits: its logs are mapped into memory, and a full disk under them would end the process.
+
+    Raises:
+        ConfigurationError: it does not; the text says how much it needs.
+    """
+    with suppress(OSError):
+        if free(folder) < NEW_STORE_BYTES:
+            raise ConfigurationError(
+                f"The disk of {folder} has less than {NEW_STORE_BYTES // 1024**2} MB free, and a new store needs them. "
+                "Make room, or set OPTIMUS_DATA_DIR to another folder."
+            )
 
 
 def disk_blocks(path: Path) -> int:

@@ -1,5 +1,6 @@
 """A disk that is nearly full: what is refused, what goes on, and that it resumes by itself."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,12 +8,12 @@ import pytest
 
 from optimus import health
 from optimus.doctor import Verdict
-from optimus.errors import StoreFullError
+from optimus.errors import ConfigurationError, StoreFullError
 from optimus.models import MemoryType, Principal, Role
 from optimus.services import Services, wire
-from optimus.settings import load_settings
+from optimus.settings import Settings, load_settings
 from optimus.storage import folder
-from optimus.storage.folder import ASK_EVERY_S, FreeSpace
+from optimus.storage.folder import ASK_EVERY_S, NEW_STORE_BYTES, FreeSpace
 from optimus.storage.store import open_store
 from tests.fakes.embedding import HashEmbedder
 from tests.unit.privacy.support import NETWORK, newcomer
@@ -122,3 +123,16 @@ def test_on_a_full_disk_people_read_and_admins_get_in_and_it_resumes(opened: Ser
     space._known = None
     opened.memory.add(admin.user_id, "I own a boat", MemoryType.FACT)
     assert [memory.text for memory in opened.memory.list(admin.user_id).items] == ["I own a boat"]
+
+
+def test_a_new_store_asks_for_the_room_that_it_needs(tmp_path, monkeypatch):
+    """On a disk without it, nothing is begun; a store that is there opens, so that it can be read."""
+    settings = Settings.model_validate({"data_dir": tmp_path})
+    little = shutil.disk_usage(tmp_path)._replace(free=NEW_STORE_BYTES - 1)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda _: little)
+        with pytest.raises(ConfigurationError, match="200 MB free"):
+            open_store(settings, KEYS)
+    open_store(settings, KEYS).close()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: little)
+    open_store(settings, KEYS).close()
