@@ -20,6 +20,7 @@ from benchmarks._locomo import Dialogue, Listener, Listening, Turn, chat_memory,
 from benchmarks.report import Report, Result
 from optimus.llm_handler import extraction, extraction_instructions
 from optimus.llm_handler.extraction import ExtractionRequest, KnownMemory, SourceMessage
+from optimus.llm_handler.extraction_form import Entries
 from optimus.llm_handler.requests import ModelRef, PromptTurn
 from optimus.models import MessageRole, RecalledMemory
 from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, MAX_MEMORY_TOKENS, WHOLE_TOKENS, memory_block
@@ -151,7 +152,7 @@ def _ours(turn: Turn, before: Sequence[Turn], known: Sequence[KnownMemory]) -> i
         around=tuple(PromptTurn(role=MessageRole.USER, text=each.text) for each in before),
         known=tuple(known),
     )
-    form = json.dumps(extraction._Entries.model_json_schema())  # noqa: SLF001 - it is sent with the request
+    form = json.dumps(Entries.model_json_schema())
     sent = extraction_instructions.INSTRUCTIONS + form + extraction.document(request, str)
     finding = {
         "source": 1,

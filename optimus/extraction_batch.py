@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from optimus.llm_handler.extraction import Finding
+from optimus.llm_handler.extraction_form import Finding
 from optimus.memory_manager.proposals import Proposal
 from optimus.models import Memory, Message, MessageId
 from optimus.storage.records import UserPreferences

@@ -12,7 +12,8 @@ from optimus.branches import path
 from optimus.connections import ConnectionService
 from optimus.errors import ConflictError, NotFoundError, ProviderUnreachableError
 from optimus.extraction_batch import Batch, Reach, proposal_of, when_written
-from optimus.llm_handler.extraction import ExtractionRequest, Extractor, Finding, KnownMemory, SourceMessage
+from optimus.llm_handler.extraction import ExtractionRequest, Extractor, KnownMemory, SourceMessage
+from optimus.llm_handler.extraction_form import Finding
 from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import ModelChoice, PromptTurn
 from optimus.memory_manager.extracted import Derivation, Derived

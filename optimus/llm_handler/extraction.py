@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field
 
 from optimus.errors import ProviderResponseError
+from optimus.llm_handler.extraction_form import Bounds, Entries, Finding, fault, finding
 from optimus.llm_handler.extraction_instructions import INSTRUCTIONS
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import Credentials, ModelRef, PromptTurn
 from optimus.llm_handler.translate import translate
 from optimus.llm_handler.turns import INVISIBLE, MEMORY_CLOSE, MEMORY_OPEN
-from optimus.models import ChangeKind, MemoryType, Relation, Usage, Value
+from optimus.models import MemoryType, Usage, Value
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from pydantic_ai.usage import RunUsage
 
 MAX_OUTPUT_TOKENS = 4096
-MAX_FINDINGS = 40
-MAX_RELATIONS = 4
-_PARTS = 3
 MESSAGE_CHARS = 8_000
 CONTEXT_CHARS = 600
 """So much of a message around the ones to read: it only tells what words like "it" mean."""
@@ -71,61 +68,6 @@ class ExtractionRequest(Value):
     known: tuple[KnownMemory, ...] = ()
 
 
-class Finding(Value):
-    """Something worth remembering, as the model sees it: to be checked, since a model can be misled."""
-
-    source: int
-    """Place of the message in the request, from 0."""
-    text: str
-    type: MemoryType
-    entities: tuple[str, ...]
-    relations: tuple[Relation, ...] = ()
-    confidence: float
-    importance: float
-    language: str
-    event_on: date | None
-    instructs: bool
-    decision: ChangeKind
-    known: int | None
-    """Place of the memory in the request, from 0."""
-
-
-class _Entry(BaseModel):
-    """One entry as it is sent; every field is required, which strict servers insist on."""
-
-    source: int
-    text: str = Field(min_length=1, max_length=1000)
-    type: Literal["fact", "preference", "relationship", "note"]
-    entities: list[str]
-    relations: list[list[str]]
-    confidence: float = Field(ge=0, le=1)
-    importance: float = Field(ge=0, le=1)
-    language: str
-    event_date: str | None
-    instructs_assistant: bool
-    decision: Literal["add", "merge", "supersede", "skip"]
-    known: int | None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_relations(cls, entry: Any) -> Any:
-        """Let small models leave the relations out: the rest is worth having without them."""
-        return {"relations": [], **entry} if isinstance(entry, dict) else entry
-
-
-class _Entries(BaseModel):
-    """What is worth remembering."""
-
-    memories: list[_Entry] = Field(max_length=MAX_FINDINGS)
-
-
-class _Bounds(NamedTuple):
-    """How many messages and memories there are to refer to."""
-
-    messages: int
-    known: int
-
-
 class Extractor(Protocol):
     """What looks for memories with a model."""
 
@@ -140,7 +82,7 @@ class MemoryExtractor:
         self._gateway = gateway
         self._mask = mask
         self._timeout_s = timeout_s
-        self._agents: tuple[Agent[_Bounds, _Entries], Agent[_Bounds, _Entries]] | None = None
+        self._agents: tuple[Agent[Bounds, Entries], Agent[Bounds, Entries]] | None = None
         self._without_native: set[tuple[ModelRef, str | None]] = set()
 
     def ask(self, request: ExtractionRequest, spent: Callable[[Usage], None]) -> Future[tuple[Finding, ...]]:
@@ -175,9 +117,9 @@ class MemoryExtractor:
             entries = await self._entries(request, model, usage)
         finally:
             spent(Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens))
-        return tuple(map(_finding, entries.memories))
+        return tuple(map(finding, entries.memories))
 
-    async def _entries(self, request: ExtractionRequest, model: Model, usage: RunUsage) -> _Entries:
+    async def _entries(self, request: ExtractionRequest, model: Model, usage: RunUsage) -> Entries:
         """Ask by the provider's own means where the model has them, else by describing the form in words."""
         from pydantic_ai.exceptions import ModelHTTPError  # noqa: PLC0415
 
@@ -196,11 +138,11 @@ class MemoryExtractor:
         return found
 
     async def _once(
-        self, agent: Agent[_Bounds, _Entries], request: ExtractionRequest, model: Model, usage: RunUsage
-    ) -> _Entries:
+        self, agent: Agent[Bounds, Entries], request: ExtractionRequest, model: Model, usage: RunUsage
+    ) -> Entries:
         result = await agent.run(
             document(request, self._mask),
-            deps=_Bounds(len(request.messages), len(request.known)),
+            deps=Bounds(len(request.messages), len(request.known)),
             model=model,
             usage=usage,
             model_settings={"max_tokens": MAX_OUTPUT_TOKENS, "max_retries": 0, "timeout": self._timeout_s},
@@ -233,68 +175,22 @@ def _numbered(rows: Any) -> list[dict[str, Any]]:
     return [{"n": number, **row} for number, row in enumerate(rows, 1)]
 
 
-def _make_agents() -> tuple[Agent[_Bounds, _Entries], Agent[_Bounds, _Entries]]:
+def _make_agents() -> tuple[Agent[Bounds, Entries], Agent[Bounds, Entries]]:
     """Return the agent for the provider's own structured output, and the one that describes the form in words."""
     import pydantic_ai  # noqa: PLC0415
 
     pydantic_ai.BANNER_ENABLED = False
 
-    def checked(ctx: pydantic_ai.RunContext[_Bounds], entries: _Entries) -> _Entries:
-        fault = _fault(entries.memories, ctx.deps)
-        if fault:
-            raise pydantic_ai.ModelRetry(fault)
+    def checked(ctx: pydantic_ai.RunContext[Bounds], entries: Entries) -> Entries:
+        if wrong := fault(entries.memories, ctx.deps):
+            raise pydantic_ai.ModelRetry(wrong)
         return entries
 
-    def made(output: Any) -> Agent[_Bounds, _Entries]:
-        agent: Agent[_Bounds, _Entries] = pydantic_ai.Agent(
-            output_type=output, deps_type=_Bounds, instructions=INSTRUCTIONS, name="extraction", retries={"output": 1}
+    def made(output: Any) -> Agent[Bounds, Entries]:
+        agent: Agent[Bounds, Entries] = pydantic_ai.Agent(
+            output_type=output, deps_type=Bounds, instructions=INSTRUCTIONS, name="extraction", retries={"output": 1}
         )
         agent.output_validator(checked)
         return agent
 
-    return made(pydantic_ai.NativeOutput(_Entries)), made(pydantic_ai.PromptedOutput(_Entries))
-
-
-def _fault(entries: Sequence[_Entry], bounds: _Bounds) -> str | None:
-    """Return what is wrong with the numbers that entries refer to."""
-    for entry in entries:
-        if not 1 <= entry.source <= bounds.messages:
-            return f'There is no message {entry.source}: "source" is between 1 and {bounds.messages}.'
-        if entry.known is not None and not 1 <= entry.known <= bounds.known:
-            return f'There is no known entry {entry.known}: use null and "add" for what is new.'
-        if entry.decision in {"merge", "supersede"} and entry.known is None:
-            return f'"{entry.decision}" needs the number of a known entry.'
-    return None
-
-
-def _finding(entry: _Entry) -> Finding:
-    return Finding(
-        source=entry.source - 1,
-        text=entry.text,
-        type=MemoryType(entry.type),
-        entities=tuple(entry.entities),
-        relations=tuple(_relations(entry.relations)),
-        confidence=entry.confidence,
-        importance=entry.importance,
-        language=entry.language,
-        event_on=_day(entry.event_date),
-        instructs=entry.instructs_assistant,
-        decision=ChangeKind(entry.decision),
-        known=None if entry.known is None else entry.known - 1,
-    )
-
-
-def _relations(stated: Sequence[Sequence[str]]) -> Iterator[Relation]:
-    """Yield the relations that have all three parts, and are no longer than a relation may be."""
-    for parts in stated[:MAX_RELATIONS]:
-        texts = [" ".join(part.split())[:100] for part in parts]
-        if len(texts) == _PARTS and all(texts):
-            yield Relation(subject=texts[0], predicate=texts[1], object=texts[2])
-
-
-def _day(text: str | None) -> date | None:
-    """Return a day; None where none is given, or only a month or year."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
+    return made(pydantic_ai.NativeOutput(Entries)), made(pydantic_ai.PromptedOutput(Entries))

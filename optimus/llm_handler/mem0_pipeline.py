@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from optimus.errors import ProviderResponseError
 from optimus.llm_handler.extraction import (
     CONTEXT_CHARS,
-    MAX_FINDINGS,
     MAX_OUTPUT_TOKENS,
     MESSAGE_CHARS,
     ExtractionRequest,
-    Finding,
     Mask,
     presentable,
 )
+from optimus.llm_handler.extraction_form import MAX_FINDINGS, Finding
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import Credentials
 from optimus.llm_handler.translate import translate

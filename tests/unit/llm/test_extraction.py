@@ -18,11 +18,11 @@ from optimus.errors import (
 from optimus.llm_handler.breakers import FAILURES
 from optimus.llm_handler.extraction import (
     ExtractionRequest,
-    Finding,
     KnownMemory,
     MemoryExtractor,
     SourceMessage,
 )
+from optimus.llm_handler.extraction_form import Finding
 from optimus.llm_handler.extraction_instructions import INSTRUCTIONS
 from optimus.llm_handler.requests import Credentials, ModelRef, PromptTurn
 from optimus.memory_manager.masking import MASK, mask

@@ -8,7 +8,8 @@ from pydantic import BaseModel, SecretStr, StringConstraints
 
 from optimus.errors import ProviderResponseError, ProviderTimeoutError
 from optimus.llm_handler import Credentials, GenerationRequest
-from optimus.llm_handler.extraction import ExtractionRequest, Finding, MemoryExtractor, SourceMessage
+from optimus.llm_handler.extraction import ExtractionRequest, MemoryExtractor, SourceMessage
+from optimus.llm_handler.extraction_form import Finding
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import ModelRef
 from optimus.memory_manager.masking import mask
