@@ -39,7 +39,7 @@ def clean(text: str) -> str:
 
 def neighbours(before: Sequence[Message]) -> list[str]:
     """Return the texts that make a message's context."""
-    texts = (clean(message.text[:NEIGHBOUR_CHARS]) for message in before[-NEIGHBOURS:])
+    texts = (clean(message.text)[:NEIGHBOUR_CHARS] for message in before[-NEIGHBOURS:])
     return [text for text in texts if text]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from optimus.errors import InvalidInputError
+from optimus.memory_manager.masking import mask
 from optimus.pdf_text import PdfError, PdfProblem, pages_of
 
 MEGABYTE = 1024 * 1024
@@ -42,6 +43,8 @@ class Part:
 def parts_of(name: str, content: bytes) -> list[Part]:
     """Cut a file into parts of at most `PART_CHARS` characters; none spans a heading or a page.
 
+    Secrets are masked before that: half of a private key is not known for one.
+
     Args:
         name: The file's name; its ending says what it is.
         content: The file.
@@ -55,9 +58,9 @@ def parts_of(name: str, content: bytes) -> list[Part]:
     if suffix == ".pdf":
         found = list(_pdf_parts(content))
     elif suffix in _MARKDOWN:
-        found = list(_markdown_parts(_decoded(content)))
+        found = list(_markdown_parts(mask(_decoded(content))))
     elif suffix == ".txt":
-        found = [Part(text=text) for text in _pieces(_decoded(content))]
+        found = [Part(text=text) for text in _pieces(mask(_decoded(content)))]
     else:
         raise InvalidInputError(user_message="Only text, Markdown and PDF files can be added.")
     if not found:
@@ -74,7 +77,7 @@ def _pdf_parts(content: bytes) -> Iterator[Part]:
     except PdfError as error:
         raise InvalidInputError(user_message=_PDF_SENTENCES[error.problem]) from error
     for number, page in enumerate(pages, 1):
-        yield from (Part(text=text, page=number) for text in _pieces(page))
+        yield from (Part(text=text, page=number) for text in _pieces(mask(page)))
 
 
 def _markdown_parts(text: str) -> Iterator[Part]:

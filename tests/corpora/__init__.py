@@ -1,0 +1,1 @@
+"""Generated texts by the hundred, against which rules that read text are measured."""
