@@ -60,25 +60,10 @@ _KEY = (
     r"|clés? (?:d['’])?api|clave (?:de )?(?:la )?api|chave (?:d[ae] )?api|chiave (?:dell['’])?\s?api"
 )
 _HINTS = (
-    *("pass", "pw", "pin", "code", "phrase", "mnemonic", "key", "token", "secret", "credential", "puk", "cv", "login"),
-    *(
-        "log-in",
-        "account",
-        "auth",
-        "bearer",
-        "session",
-        "sid",
-        "srf",
-        "-u",
-        "sig",
-        "@",
-        "kennwort",
-        "schlüssel",
-        "zugang",
-    ),
-    *("mdp", "code", "clé", "clave", "contraseña", "senha", "palavra", "código", "chave", "parola", "codice", "chiave"),
-    *("wachtwoord", "hasło", "пароль"),
-)
+    "pass pw pin code phrase mnemonic key token secret credential puk cv login log-in account auth bearer session sid srf "
+    "-u sig @ kennwort schlüssel zugang mdp clé clave contraseña senha palavra código chave parola codice chiave "
+    "wachtwoord hasło пароль"
+).split()
 """One of these stands in whatever the patterns below look for."""
 _NAME = rf"{_WORD}|{_CODE}|{_PHRASE}|{_KEY}"
 _OF = (

@@ -53,7 +53,7 @@ ADDRESSES = (
     "https://open.spotify.com/track/{track}?si={si}",
     "https://github.com/pydantic/pydantic-ai/pull/{small}/files#diff-{sha256}",
     "I read https://example.com/blog/{year}/{month}/how-to-rotate-your-api-keys-without-tears",
-    "the file is /home/ada/projects/shop/src/components/CheckoutFormContainer.tsx",
+    "the file is ~/projects/shop/src/components/CheckoutFormContainer.tsx",
     r"C:\Users\ada\Documents\Steuererklaerung\{year}\Belege_final_v{small}.pdf",
     "arn:aws:s3:::my-company-backups-eu-central-1/{year}/{month}",
     "s3://company-data-lake/raw/events/dt={iso_day}/part-0000{small}.snappy.parquet",
