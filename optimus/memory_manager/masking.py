@@ -59,11 +59,11 @@ _KEY = (
     r"|client[\s_-]?secret|(?:auth|bearer|refresh|session|bot)[\s_-]?token"
     r"|clés? (?:d['’])?api|clave (?:de )?(?:la )?api|chave (?:d[ae] )?api|chiave (?:dell['’])?\s?api"
 )
-_HINTS = (
-    "pass pw pin code phrase mnemonic key token secret credential puk cv login log-in account auth bearer session sid srf "
-    "-u sig @ kennwort schlüssel zugang mdp clé clave contraseña senha palavra código chave parola codice chiave "
-    "wachtwoord hasło пароль"
-).split()
+_HINTS = re.compile(
+    "pass|pw|pin|code|phrase|mnemonic|key|token|secret|credential|puk|cv|log-?in|account|auth|bearer|session|sid|srf|-u|sig"
+    "|@|kennwort|schlüssel|zugang|mdp|clé|clave|contraseña|senha|palavra|código|chave|parola|codice|chiave|wachtwoord|hasło"
+    "|пароль"
+)
 """One of these stands in whatever the patterns below look for."""
 _NAME = rf"{_WORD}|{_CODE}|{_PHRASE}|{_KEY}"
 _OF = (
@@ -160,8 +160,7 @@ def mask(text: str) -> str:
     text = _PRIVATE_KEY.sub(MASK, text)
     text = _LONG.sub(lambda found: _ISSUED.sub(MASK, found.group()), text)
     text = _IN_ADDRESS.sub(rf"\1:{MASK}", text)
-    lowered = text.lower()
-    if any(hint in lowered for hint in _HINTS):
+    if _HINTS.search(text.lower()):
         for pattern in (_PHRASED, _HEADER, _GIVEN, _BESIDE, _MY_WORDS, _KEYLIKE, _AS_WORD, _STATED, _ASSIGNED):
             text = pattern.sub(_without_value, text)
     text = _CARD.sub(lambda found: _without_card(found.group()), text)
