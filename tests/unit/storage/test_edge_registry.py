@@ -86,7 +86,7 @@ def test_a_failed_creation_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(edge_registry, "sync_tree", refuse)
     backend = EdgeBackend(tmp_path)
-    with pytest.raises(StoreUnavailableError, match="No space left"):
+    with pytest.raises(StoreUnavailableError, match="is full"):
         backend.create_collection(NAME, VECTOR)
     assert not backend.collection_exists(NAME)
     backend.close()
