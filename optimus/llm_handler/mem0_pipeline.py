@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from optimus.errors import ProviderResponseError
 from optimus.llm_handler.extraction import (
     CONTEXT_CHARS,
-    MAX_OUTPUT_TOKENS,
     MESSAGE_CHARS,
     ExtractionRequest,
     Mask,
@@ -20,6 +19,7 @@ from optimus.llm_handler.extraction import (
 from optimus.llm_handler.extraction_form import MAX_FINDINGS, Finding
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import Credentials
+from optimus.llm_handler.structured import MAX_OUTPUT_TOKENS
 from optimus.llm_handler.translate import translate
 from optimus.models import ChangeKind, MemoryType, Usage
 
