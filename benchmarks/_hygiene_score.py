@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks._life import Life, Said
+from benchmarks._life import Life, Said, question
 from benchmarks.report import Result
 
 KINDS = ("duplicate", "contradiction", "junk", "lost")
@@ -69,8 +69,8 @@ class Score:
                 continue
             now = known & self.true
             told |= now
-            answered = {_question(key) for key in now}
-            if wrong or any(_question(key) not in answered for key in known - now):
+            answered = {question(key) for key in now}
+            if wrong or any(question(key) not in answered for key in known - now):
                 yield "contradiction", text
             telling.append((text, known | ended | {f"not {key}" for key in wrong}))
         covered: set[str] = set()
@@ -84,7 +84,3 @@ class Score:
         if text not in self.read:
             self.read[text] = self.life.said_by(text), self.life.denied_by(text)
         return self.read[text]
-
-
-def _question(key: str) -> str:
-    return key.rpartition(".")[0] or key

@@ -209,3 +209,8 @@ def _folded(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold())
     letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
     return " ".join(re.findall(r"[\w*]+", letters))
+
+
+def question(key: str) -> str:
+    """Return the question that a fact answers: what stands before the last dot of its key."""
+    return key.rpartition(".")[0] or key

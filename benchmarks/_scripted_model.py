@@ -1,21 +1,27 @@
 """A model that answers by script: on the wire for Optimus, and as the language model that Mem0 calls.
 
 Both get the same findings. Where the script takes a finding for something known, the model looks for it among the
-known memories that it was sent; where it is not there, the finding is new to it.
+known memories that it was sent; where it is not there, the finding is new to it. Asked to compare statements, it
+answers by the life's definitions, and errs in a share of the cases.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from benchmarks._life import Finding, Life, Said
+from benchmarks._life import Finding, Life, Said, question
 
+MISSES = 0.05
+"""So many of the pairs that say the same, or of which one ends the other, it does not see, whenever it is asked."""
+WRONG = 0.02
+"""So many of the new statements it takes for a repetition of another that says something else."""
 _EXISTING = re.compile(r"## Existing Memories\s*\n(\[.*?\])\s*(?=\n##|\Z)", re.DOTALL)
 
 
@@ -30,6 +36,55 @@ class ScriptedModel:
         """Return the answer to a request of Optimus to look for memories."""
         known = [entry["text"] for entry in json.loads(sent)["known"]]
         return json.dumps({"memories": [self._entry(finding, known) for finding in self.said.findings]})
+
+    def settling(self, sent: str) -> str:
+        """Return the answer to a request of Optimus to compare statements, the oldest first."""
+        entries = json.loads(sent)["entries"]
+        texts = [entry["text"] for entry in entries]
+        groups = [
+            group
+            for place, entry in enumerate(entries)
+            if entry.get("new")
+            for group in self._groups(place, texts)
+            if group["same"] or group["outdated"]
+        ]
+        return json.dumps({"groups": groups})
+
+    def _groups(self, place: int, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield what a new statement belongs together with."""
+        text = texts[place]
+        if place and _chance(text) < WRONG:
+            yield {"keep": place, "same": [place + 1], "outdated": []}
+            return
+        own = self._sense(text)
+        same: list[int] = []
+        outdated: list[int] = []
+        for other, said in enumerate(texts):
+            sense = self._sense(said)
+            if other == place or not own or not sense or _chance(f"{text}|{said}") < MISSES:
+                continue
+            if own <= sense and (own < sense or other < place):
+                yield {"keep": other + 1, "same": [place + 1], "outdated": []}
+                return
+            if sense <= own:
+                same.append(other + 1)
+            elif other < place and self._is_over(sense) and _questions(sense) & _questions(own):
+                outdated.append(other + 1)
+        yield {"keep": place + 1, "same": same, "outdated": outdated}
+
+    def _is_over(self, sense: Iterable[tuple[str, bool]]) -> bool:
+        """Tell whether all that a statement says has ended by the message at hand."""
+        true: set[str] = set()
+        for said in self._life.messages:
+            true = true - set(said.ends) | set(said.gains)
+            if said is self.said:
+                break
+        return all((key in true) is not says for key, says in sense)
+
+    def _sense(self, text: str) -> frozenset[tuple[str, bool]]:
+        """Return the facts that a text says, and those that it denies."""
+        said, denied = self._life.said_by(text), self._life.denied_by(text)
+        return frozenset({(key, True) for key in said} | {(key, False) for key in denied - said})
 
     def generate_response(self, messages: Sequence[dict[str, str]], **_: Any) -> str:
         """Return the answer to Mem0's prompt, which asks to leave out what exists already."""
@@ -61,6 +116,16 @@ class ScriptedModel:
         if finding.decision == "add":
             return None
         return next((place for place, text in enumerate(known) if finding.of in self._life.said_by(text)), None)
+
+
+def _chance(text: str) -> float:
+    """Return a number from 0 to 1 that is always the same for a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
+
+
+def _questions(sense: frozenset[tuple[str, bool]]) -> set[str]:
+    """Return which questions of a life a statement answers."""
+    return {question(key) for key, _ in sense}
 
 
 @contextmanager
@@ -100,7 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
         if body.get("stream"):
             self._send("text/event-stream", _stream(model.said.reply))
         else:
-            text = model.extraction(body["messages"][-1]["content"])
+            sent = body["messages"][-1]["content"]
+            text = model.extraction(sent) if "messages" in json.loads(sent) else model.settling(sent)
             choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
             row = _row("chat.completion") | {"choices": [choice], "usage": _USAGE}
             self._send("application/json", json.dumps(row).encode())

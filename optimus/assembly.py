@@ -15,10 +15,13 @@ from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.embedding import Embedder
 from optimus.extraction import ExtractionService
+from optimus.extraction_calls import ExtractionCalls
 from optimus.extraction_reader import ExtractionReader
+from optimus.extraction_settling import SettlingStep
 from optimus.keys import Keys
 from optimus.llm_handler.extraction import Extractor
 from optimus.llm_handler.gateway import ModelGateway
+from optimus.llm_handler.settling import Settler
 from optimus.llm_handler.summaries import Summarizer
 from optimus.memory_manager.acts import MemoryActs
 from optimus.memory_manager.crud import through_mem0
@@ -29,6 +32,7 @@ from optimus.memory_manager.health import MemoryHealth
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.settling import Settlement
 from optimus.memory_manager.shelf import Shelf
 from optimus.memory_manager.views import MemoryViews
 from optimus.models import Clock, UserId
@@ -161,25 +165,28 @@ def open_shelf(store: Store, embedder: Embedder, limit: Callable[[], int | None]
 
 def open_extraction(
     store: Store,
-    connections: ConnectionService,
-    preferences: PreferenceService,
-    withholding: Withholding,
+    engines: Engines,
+    health: MemoryHealth,
     *,
-    allowance: Allowance,
-    derivation: Derivation,
     extractor: Extractor,
+    settler: Settler | None,
     clock: Clock,
 ) -> ExtractionService:
-    """Return what lets a model look for memories."""
+    """Return what lets a model look for memories; without a settler it does not compare them."""
+    connections, preferences, withholding = engines.connections, engines.preferences, engines.withholding
+    ledger = ExtractionLedger(events=store.events, metrics=store.metrics, allowance=engines.allowance)
+    calls = ExtractionCalls(ledger=ledger, connections=connections, clock=clock)
+    settlement = Settlement(shelf=engines.shelf, health=health)
     reader = ExtractionReader(
         conversations=store.conversations,
-        ledger=ExtractionLedger(events=store.events, metrics=store.metrics, allowance=allowance),
-        derivation=derivation,
+        calls=calls,
+        derivation=Derivation(shelf=engines.shelf, memory=engines.memory, derive=derive, clock=clock),
         extractor=extractor,
-        connections=connections,
+        settling=SettlingStep(calls=calls, settler=settler, settlement=settlement, withholding=withholding)
+        if settler
+        else None,
         preferences=preferences,
         withholding=withholding,
-        clock=clock,
     )
     return ExtractionService(
         jobs=store.jobs, reader=reader, connections=connections, preferences=preferences, clock=clock

@@ -14,7 +14,6 @@ from optimus.analytics.service import AnalyticsService
 from optimus.assembly import (
     Engines,
     Running,
-    derive,
     open_auth,
     open_chat,
     open_extraction,
@@ -39,8 +38,8 @@ from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.extraction import Extractor, MemoryExtractor
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.mem0_pipeline import Mem0Extractor
+from optimus.llm_handler.settling import MemorySettler, Settler
 from optimus.memory_manager.documents import DocumentShelf
-from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.graph import MemoryGraph
 from optimus.memory_manager.health import MemoryHealth
 from optimus.memory_manager.library import MemoryLibrary
@@ -208,11 +207,12 @@ def wire(
     """Wire the services over a store that is open."""
     measured = MeasuredEmbedder(embedder or MiniLmEmbedder(folder=settings.embedding_dir), metrics=store.metrics)
     engines = _engines(settings, store, measured, clock)
-    extraction = _extraction(settings, store, engines, clock)
     auth = open_auth(settings, keys, store, engines.system, clock=clock, password_cost=password_cost)
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
     graph, library, documents = open_library(store, engines.shelf, engines.memory, clock)
     health, upkeep = open_upkeep(store, engines.shelf, engines.memory, graph, engines.preferences, clock)
+    extractor, settler = _lookers(settings, engines.models)
+    extraction = open_extraction(store, engines, health, extractor=extractor, settler=settler, clock=clock)
     running = Running(
         store=store, engines=engines, analytics=analytics, graph=graph, upkeep=upkeep, embedder=measured, clock=clock
     )
@@ -269,24 +269,15 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
     )
 
 
-def _extraction(settings: Settings, store: Store, engines: Engines, clock: Clock) -> ExtractionService:
-    return open_extraction(
-        store,
-        engines.connections,
-        engines.preferences,
-        engines.withholding,
-        allowance=engines.allowance,
-        derivation=Derivation(shelf=engines.shelf, memory=engines.memory, derive=derive, clock=clock),
-        extractor=_extractor(settings, engines.models),
-        clock=clock,
-    )
-
-
-def _extractor(settings: Settings, models: ModelGateway) -> Extractor:
+def _lookers(settings: Settings, models: ModelGateway) -> tuple[Extractor, Settler | None]:
+    """Return what looks for memories, and what compares them; Mem0's pipeline only adds."""
     timeout_s = float(settings.request_timeout_s)
     if settings.memory_pipeline == "mem0":
-        return Mem0Extractor(gateway=models, mask=mask, timeout_s=timeout_s, find=_find_by_mem0)
-    return MemoryExtractor(gateway=models, mask=mask, timeout_s=timeout_s)
+        return Mem0Extractor(gateway=models, mask=mask, timeout_s=timeout_s, find=_find_by_mem0), None
+    return (
+        MemoryExtractor(gateway=models, mask=mask, timeout_s=timeout_s),
+        MemorySettler(gateway=models, mask=mask, timeout_s=timeout_s),
+    )
 
 
 def _find_by_mem0(*asked: Any) -> list[str]:

@@ -124,7 +124,7 @@ class UpkeepService:
         if chosen.checkup_days is None:
             return
         last = self._health.last(owner)
-        if last is None or now - last.at >= timedelta(days=chosen.checkup_days):
+        if last is None or last.at is None or now - last.at >= timedelta(days=chosen.checkup_days):
             job, is_new = self._new_job(owner)
             if is_new:
                 self._look(owner, job)

@@ -37,7 +37,7 @@ class Finding(Value):
     """Place of the memory in the request, from 0."""
 
 
-def _lean(schema: dict[str, Any]) -> None:
+def lean(schema: dict[str, Any]) -> None:
     """Leave out of a schema what repeats the names of its fields."""
     schema.pop("description", None)
     for each in schema["properties"].values():
@@ -47,7 +47,7 @@ def _lean(schema: dict[str, Any]) -> None:
 class Entry(BaseModel):
     """One entry as it is sent; every field is required, which strict servers insist on."""
 
-    model_config = ConfigDict(json_schema_extra=_lean)
+    model_config = ConfigDict(json_schema_extra=lean)
 
     source: int
     text: str = Field(min_length=1, max_length=1000)
@@ -72,7 +72,7 @@ class Entry(BaseModel):
 class Entries(BaseModel):
     """What is worth remembering."""
 
-    model_config = ConfigDict(json_schema_extra=_lean)
+    model_config = ConfigDict(json_schema_extra=lean)
 
     memories: list[Entry] = Field(max_length=MAX_FINDINGS)
 

@@ -73,6 +73,17 @@ class Derivation:
         waiting = frozenset({MemoryStatus.QUARANTINED})
         return self._shelf.index.count(owner, MemoryFilter(statuses=waiting, message_id=message_id))
 
+    def told(self, message: Message) -> Derived:
+        """Return what became of a message's findings, without those that only repeated what was known."""
+        episode = self._shelf.find(message.user_id, episode_id(message.id))
+        if episode is None:
+            return Derived()
+        memories = self._shelf.index.get(message.user_id, episode.derived)
+        held = {memory.id for memory in memories if memory.status is MemoryStatus.QUARANTINED}
+        unseen = held | {memory.id for memory in memories if _was_held(memory) or _is_repeat(memory)}
+        changes = earlier_changes(self._shelf, episode)
+        return Derived(changes=tuple(c for c in changes if c.memory_id not in unseen), held=len(held))
+
     def derive_from(
         self,
         message: Message,
@@ -81,7 +92,7 @@ class Derivation:
         around: Sequence[str] = (),
         extractor: str,
         never: Collection[MemoryType] = (),
-    ) -> Derived:
+    ) -> None:
         """Store what a model found in a message of its writer's; repeating the call changes nothing.
 
         A message that is in memory no more, or whose content was forgotten since, gives nothing.
@@ -100,13 +111,12 @@ class Derivation:
         with self._memory.changing(owner):
             episode = self._shelf.find(owner, episode_id(message.id))
             if episode is None or _is_forgotten(episode, never):
-                return Derived()
+                return
             draft = Checks(shelf=self._shelf, derive=self._derive, message=message, around=around, never=never)
             kept = [each for proposal in proposals if (each := draft.check(proposal))]
             plan = self._plan(message, kept, extractor, draft.stems)
             self._store(episode, plan)
             self._memory.acts.changed(owner, plan.changes, Way.CHAT)
-            return self._told(owner, episode.id)
 
     def _plan(self, message: Message, kept: Sequence[Kept], extractor: str, stems: Stems) -> Plan:
         provenance = Provenance(conversation_id=message.conversation_id, message_id=message.id, extractor=extractor)
@@ -164,14 +174,6 @@ class Derivation:
         self._shelf.index.put(owner, points_of(self._shelf, owner, plan, around=around, surroundings=episode.text))
         reached("extract.stored")
 
-    def _told(self, owner: UserId, episode: MemoryId) -> Derived:
-        stored = self._shelf.get(owner, episode)
-        changes = earlier_changes(self._shelf, stored)
-        memories = {memory.id: memory for memory in self._shelf.index.get(owner, stored.derived)}
-        held = {key for key, memory in memories.items() if memory.status is MemoryStatus.QUARANTINED}
-        unseen = held | {key for key, memory in memories.items() if _was_held(memory)}
-        return Derived(changes=tuple(c for c in changes if c.memory_id not in unseen), held=len(held))
-
 
 def _is_forgotten(episode: Memory, never: Collection[MemoryType]) -> bool:
     """Tell whether a message was hidden because its content was forgotten, or because it asks to forget something."""
@@ -196,3 +198,8 @@ def _linked(episode: Memory, derived: tuple[MemoryId, ...]) -> Memory | None:
 
 def _was_held(memory: Memory) -> bool:
     return any(entry.status is MemoryStatus.QUARANTINED for entry in memory.history)
+
+
+def _is_repeat(memory: Memory) -> bool:
+    """Tell whether a memory was replaced as it came: something that was known says it."""
+    return memory.status is MemoryStatus.SUPERSEDED

@@ -107,6 +107,25 @@ class MemoryHealth:
 
         return self._each(owner, ids, back, progress)
 
+    def tidy(self, owner: UserId, repairs: Sequence[Repair]) -> int:
+        """Make repairs at once that a model found after a chat, and keep them so that the owner can take them back.
+
+        What was found before, and made, taken back or left out, is passed over. Returns how many were made.
+        """
+        with self._memory.changing(owner):
+            last = self._checkups.of(owner)
+            seen = {*last.ignored, *(each.id for each in last.repairs)} if last else set()
+            new = {each.id: each for each in repairs if each.id not in seen}
+            mender = Mender(shelf=self._shelf, owner=owner, now=self._clock())
+            made = [each for each in map(mender.make, new.values()) if each.before]
+            for each in made:
+                self._tell(owner, each, is_back=False)
+            if made and last is None:
+                self._checkups.put(Checkup(user_id=owner, repairs=tuple(made[-_KEPT:])))
+            elif made:
+                self._change(owner, partial(_with_more, made))
+        return len(made)
+
     def ignore(self, owner: UserId, ids: Collection[str]) -> None:
         """Leave proposals out, now and after later looks."""
 
@@ -160,16 +179,24 @@ class MemoryHealth:
         raise ConflictError("the checkup changes all the time")
 
     def _tell(self, owner: UserId, repair: Repair, *, is_back: bool) -> None:
+        way = Way.CHAT if repair.by and not is_back else Way.HAND
         deletes = repair.kind is RepairKind.DELETE
         action = AuditAction.MEMORY_FORGOTTEN if deletes else AuditAction.MEMORY_REPLACED
         for each in repair.before:
             if each.id != repair.keep:
-                self._memory.acts.did(AuditAction.MEMORY_UNDONE if is_back else action, owner, each.id, Way.HAND)
+                self._memory.acts.did(AuditAction.MEMORY_UNDONE if is_back else action, owner, each.id, way)
 
 
 def _with(repair: Repair, checkup: Checkup) -> Checkup:
     repairs = tuple(repair if each.id == repair.id else each for each in checkup.repairs)
     return checkup.model_copy(update={"repairs": repairs})
+
+
+def _with_more(made: Sequence[Repair], checkup: Checkup) -> Checkup:
+    """Add repairs that were made; the oldest of those go first where there are too many."""
+    kept = [*(each for each in checkup.repairs if each.made_at), *made][-_KEPT:]
+    open_ones = [each for each in checkup.repairs if not each.made_at]
+    return checkup.model_copy(update={"repairs": (*open_ones[: MAX_REPAIRS - len(kept)], *kept)})
 
 
 def _may_undo(repair: Repair, now: datetime) -> bool:

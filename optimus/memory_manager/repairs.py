@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from optimus.errors import NotFoundError
@@ -66,6 +67,8 @@ class Mender:
                 return _when_true(stored, versions.superseded(stored, by=keep.id, at=ended, now=self._now))
 
             self._change(target.id, replaced)
+            if kind is RepairKind.SUPERSEDE:
+                self._change(keep.id, partial(self._succeeding, before=target.id))
             hide(self._shelf, self._owner, target, by=keep.id, now=self._now, stems=stems)
         if kind is RepairKind.MERGE:
             sources = tuple(dict.fromkeys((*keep.sources, *(key for each in targets for key in each.sources))))
@@ -74,6 +77,10 @@ class Mender:
                 keep.id,
                 lambda stored: self._tidied(stored, sources=sources, confirmations=stored.confirmations + said),
             )
+
+    def _succeeding(self, stored: Memory, *, before: MemoryId) -> Memory | None:
+        """Name what a memory replaced, so that this comes back when the memory is withdrawn."""
+        return None if stored.supersedes else self._tidied(stored, supersedes=before)
 
     def _bring_back(self, before: Before, repair: Repair, keep: Memory | None) -> None:
         """Make a memory true again, unless it was changed since, or what replaced it was replaced in turn."""

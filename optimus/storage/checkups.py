@@ -66,14 +66,17 @@ class Repair(Value):
     made_at: datetime | None = None
     before: tuple[Before, ...] = ()
     """Of a repair that was made: what taking it back restores."""
+    by: str = ""
+    """The model that found it after a chat, and had it made at once; empty where the owner did."""
 
 
 class Checkup(Value):
     """What one look through all memories found."""
 
     user_id: UserId
-    at: datetime
-    memories: int
+    at: datetime | None = None
+    """None where nobody looked yet, and there are only repairs that a model had made."""
+    memories: int = 0
     """True ones that were looked at; messages are not."""
     counts: dict[Problem, int] = Field(default={})
     """How many of them have each problem."""

@@ -51,8 +51,9 @@ def draw_health(context: PageContext) -> None:
         return
     with box:
         st.caption(
-            "Optimus looks for memories that are said twice, contradict each other, or are of no more use. Nothing "
-            "changes before you say so, and everything can be undone."
+            "Optimus looks for memories that are said twice, contradict each other, or are of no more use. It changes "
+            "nothing before you say so, but for what your model found to be said again or over right after a chat. "
+            "Everything can be undone."
         )
         job = context.services.upkeep.job(context.principal.user_id)
         if job is not None and not job.is_over:
@@ -70,12 +71,13 @@ def draw_health(context: PageContext) -> None:
 
 def _draw_begin(context: PageContext, last: Checkup | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        label = "Look now" if last is None else "Look again"
+        at = last.at if last else None
+        label = "Look again" if at else "Look now"
         if st.button(label, icon=":material/search_check:", key="health_look"):
             context.services.upkeep.begin(context.principal.user_id)
             st.rerun()
-        if last is not None:
-            st.caption(f"Last look: {minute(last.at)}, {count(last.memories, 'memory')}", width="content")
+        if last and at:
+            st.caption(f"Last look: {minute(at)}, {count(last.memories, 'memory')}", width="content")
         st.page_link(SETTINGS_PAGE, label="How often", query_params={"section": "Memory"}, width="content")
 
 
@@ -94,7 +96,7 @@ def _watch(context: PageContext, job: LookJob) -> None:
 def _draw_found(context: PageContext, last: Checkup) -> None:
     open_ones = [repair for repair in last.repairs if repair.made_at is None]
     made = [repair for repair in last.repairs if repair.made_at is not None and repair.before]
-    if not open_ones:
+    if last.at and not open_ones:
         st.success("Nothing to mend." if not made else "Nothing more to mend.", icon=":material/check_circle:")
     by_problem = {problem: [each for each in open_ones if each.problem is problem] for problem in Problem}
     shown = [each for found in by_problem.values() for each in found[:_SHOWN]] + made[-_SHOWN:]
@@ -145,7 +147,8 @@ def _draw_made(context: PageContext, made: Sequence[Repair], known: dict[MemoryI
         for repair in reversed(made[-_SHOWN:]):
             texts = dict.fromkeys(_short(known[key]) for key in repair.targets if key in known)
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{_TITLES[repair.problem]}: {', '.join(texts)}", width="stretch")
+                by = " :small[:gray[by itself, after a chat]]" if repair.by else ""
+                st.markdown(f"{_TITLES[repair.problem]}: {', '.join(texts)}{by}", width="stretch")
                 if st.button("Undo", icon=":material/undo:", key=f"back_{repair.id}", type="tertiary"):
                     _act(context, health.take_back, [repair], "undone")
         if len(made) > 1 and st.button(f"Undo all {len(made):,}", icon=":material/undo:", key="back_all"):

@@ -44,11 +44,13 @@ def test_rounds_are_a_day_apart_and_looks_as_far_as_chosen(world: World):
     assert not services.upkeep.run_due()
     first = services.health.last(owner)
     assert first
+    assert first.at
     for days, is_new in ((1, False), (7, True)):
         world.clock.now += timedelta(days=days)
         assert services.upkeep.run_due()
         last = services.health.last(owner)
         assert last
+        assert last.at
         assert (last.at > first.at) is is_new
 
 
