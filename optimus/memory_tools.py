@@ -9,6 +9,7 @@ from threading import Lock
 
 from optimus.errors import OptimusError
 from optimus.memory_manager.acts import Way
+from optimus.memory_manager.instructions import instructs
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import (
     ChangeKind,
@@ -28,6 +29,7 @@ FOUND = 8
 """Memories that one search returns."""
 _NOTHING = "There is no such memory."
 _LIMITED = "The user has limited what is remembered. They can add this themselves on the Memory page."
+_ORDER = "That tells an assistant what to do. The user can add it themselves on the Memory page."
 _log = logging.getLogger(__name__)
 
 
@@ -116,6 +118,8 @@ class AnswerTools:
     def _saved(self, text: str) -> str:
         if self._chosen.never_store or not self._chosen.remembers:
             return _LIMITED
+        if instructs(text):
+            return _ORDER
         origin = Provenance(
             source=SourceKind.TOOL, conversation_id=self._message.conversation_id, extractor=Way.ASSISTANT.value
         )
@@ -128,6 +132,8 @@ class AnswerTools:
     def _corrected(self, memory_id: MemoryId, text: str) -> str:
         if not self._chosen.remembers:
             return _LIMITED
+        if instructs(text):
+            return _ORDER
         before = self._usable(memory_id)
         if before is None:
             return _NOTHING

@@ -54,14 +54,16 @@ def gained(before: Sequence[Message], message: Message) -> list[tuple[Message, l
     return found
 
 
-def episode_of(message: Message, text: str, *, now: datetime, derived: Iterable[MemoryId], is_hidden: bool) -> Memory:
-    """Return the episode of a message; a hidden one (it asks to forget something) is kept, but not searched."""
+def episode_of(
+    message: Message, text: str, *, now: datetime, derived: Iterable[MemoryId], status: MemoryStatus
+) -> Memory:
+    """Return the episode of a message; it is searched only where it is active."""
     return Memory(
         id=episode_id(message.id),
         user_id=message.user_id,
         text=text,
         type=MemoryType.CONVERSATION,
-        status=MemoryStatus.ARCHIVED if is_hidden else MemoryStatus.ACTIVE,
+        status=status,
         importance=QUESTION_IMPORTANCE if is_question(text) else IMPORTANCE,
         provenance=Provenance(conversation_id=message.conversation_id, message_id=message.id, extractor="episode"),
         recorded_at=now,

@@ -71,7 +71,8 @@ class Derivation:
     def held(self, owner: UserId, message_id: MessageId) -> int:
         """Return how many findings of a message wait for review."""
         waiting = frozenset({MemoryStatus.QUARANTINED})
-        return self._shelf.index.count(owner, MemoryFilter(statuses=waiting, message_id=message_id))
+        where = MemoryFilter(types=DERIVED_TYPES, statuses=waiting, message_id=message_id)
+        return self._shelf.index.count(owner, where)
 
     def told(self, message: Message) -> Derived:
         """Return what became of a message's findings, without those that only repeated what was known."""

@@ -32,6 +32,12 @@ _FIRST_PERSON = re.compile(
     r"estou|tenho|moro|mi|mis|yo|soy|tengo|vivo|nuestr[oa]s?|je|j|mon|ma|mes|notre|suis|io|mio|mia|sono|ho|here|hier)\b",
     re.IGNORECASE,
 )
+_ASKED_BACK = re.compile(
+    r"\b(?:you (?:said|say|told me|claim(?:ed)?|think|thought|wrote|mentioned|remember(?:ed)?)|"
+    r"du (?:sagst|sagtest|meinst|meintest|behauptest|denkst|schriebst|hast (?:gesagt|behauptet|geschrieben))|"
+    r"disseste|dizes|você disse|dijiste|has dicho|dices|tu (?:as dit|dis)|vous avez dit|hai detto|dici)\b",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.](?=\d)[^.!?\n]*)*[.!?\n]*")
 _ABOUT_THE_TALK = re.compile(
     r"^(?:the |der |die |das |o |a |el |la |l'|lo )?(?:user|benutzer(?:in)?|nutzer(?:in)?|utilizador[a]?|usuári[oa]|"
@@ -61,6 +67,11 @@ def own_words(text: str) -> str:
     return " ".join(kept for sentence in _SENTENCE.findall(plain) if (kept := sentence.strip()) and _is_stated(kept))
 
 
+def speaks_of_self(own: str) -> bool:
+    """Tell whether a text of `own_words` names its writer, other than in a question."""
+    return any(_FIRST_PERSON.search(each) for each in _SENTENCE.findall(own) if not each.rstrip().endswith("?"))
+
+
 def is_about_nothing(finding: str) -> bool:
     """Tell whether a finding speaks of the talk itself, or of a mood that passes."""
     plain = finding.strip().rstrip(".!").replace("’", "'")
@@ -70,4 +81,6 @@ def is_about_nothing(finding: str) -> bool:
 def _is_stated(sentence: str) -> bool:
     if _SUPPOSED.search(sentence):
         return False
-    return not sentence.endswith("?") or _FIRST_PERSON.search(sentence) is not None
+    if not sentence.endswith("?"):
+        return True
+    return _FIRST_PERSON.search(sentence) is not None and _ASKED_BACK.search(sentence) is None

@@ -13,8 +13,9 @@ from datetime import datetime
 
 from optimus.memory_manager.episodes import clean
 from optimus.memory_manager.handwritten import understood
+from optimus.memory_manager.instructions import instructs
 from optimus.memory_manager.masking import MASK
-from optimus.memory_manager.own_words import is_about_nothing, own_words
+from optimus.memory_manager.own_words import is_about_nothing, own_words, speaks_of_self
 from optimus.memory_manager.remembering import Derive
 from optimus.memory_manager.rules.candidate import Candidate
 from optimus.memory_manager.rules.relations import USER
@@ -25,22 +26,13 @@ from optimus.storage.records import MemoryFilter
 
 LEAST_CONFIDENCE = 0.4
 """Below this a finding is a guess."""
+LEAST_OF_OTHERS = 0.6
+"""The same where the writer does not speak of themselves: requests, questions, tales of others."""
 SAME_AGAIN = 0.85
 """Cosine from which on a finding is taken to say what was forgotten."""
 _TEXT_CHARS = 500
 _FORGOTTEN_LIMIT = 20
 _TOMBSTONES = MemoryFilter(types=DERIVED_TYPES, statuses=frozenset({MemoryStatus.DELETED}))
-_COMMAND = re.compile(
-    r"\b(?:ignore|disregard|override|forget)\b.{0,40}\b(?:instructions?|prompts?|guidelines?|everything above)\b"
-    r"|\b(?:system|developer) (?:prompt|message|instructions?|mode)\b|\bjailbreak\b"
-    r"|\b(?:the |this )?(?:assistant|chatbot|ai|language model|optimus|you) (?:must|should|shall|has to|have to|is to|"
-    r"are to|needs? to) (?:now |always |never |not )*\w+"
-    r"|\bfrom now on\b.{0,40}\b(?:you|answer|reply|respond|say)\b"
-    r"|(?:^|[.;:!,]\s+)(?:please )?(?:do not|don't|never|always) (?:tell|mention|reveal|warn|answer|reply|respond|"
-    r"recommend|say|include|send|call|use)\b"
-    r"|\b(?:ignoriere|missachte)\b.{0,40}\b(?:anweisung|regel)|\bignor(?:a|e|ez)\b.{0,40}\binstru[cç]",
-    re.IGNORECASE,
-)
 _DATE = re.compile(r"\d[\d.:/-]*")
 _NO_SPACES = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -87,13 +79,14 @@ class Checks:
         self._derive = derive
         self._message = message
         self._said = own_words(clean(message.text))
+        self._is_of_self = speaks_of_self(self._said)
         self._around = " ".join((self._said, *map(own_words, map(clean, around))))
         self._never = never
 
     def check(self, proposal: Proposal) -> Kept | None:
         """Return the finding as a candidate; None where it is a guess, a secret, unwanted, forgotten or not said."""
         text = clean(" ".join(proposal.text.split())).rstrip(".")[:_TEXT_CHARS]
-        is_unsure = proposal.confidence < LEAST_CONFIDENCE
+        is_unsure = proposal.confidence < (LEAST_CONFIDENCE if self._is_of_self else LEAST_OF_OTHERS)
         if not text or MASK in text or is_question(text) or is_unsure or is_about_nothing(text):
             return None
         if not self._is_said(text):
@@ -101,8 +94,8 @@ class Checks:
         candidate = self._candidate(text, proposal)
         if {candidate.type, proposal.type} & set(self._never) or self._is_forgotten(text):
             return None
-        instructs = proposal.instructs or _COMMAND.search(text) is not None
-        return Kept(proposal=replace(proposal, instructs=instructs), candidate=candidate, is_said=self._is_known(text))
+        is_order = proposal.instructs or instructs(proposal.text)
+        return Kept(proposal=replace(proposal, instructs=is_order), candidate=candidate, is_said=self._is_known(text))
 
     def _candidate(self, text: str, proposal: Proposal) -> Candidate:
         """Return the finding with the rules' reading of it, which knows what it would replace."""

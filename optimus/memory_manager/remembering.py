@@ -7,6 +7,7 @@ from datetime import datetime
 
 from optimus.memory_manager.antecedents import resolved, with_relations
 from optimus.memory_manager.episodes import clean, episode_of, gained, hide, neighbours
+from optimus.memory_manager.instructions import instructs
 from optimus.memory_manager.masking import MASK
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf, episode_id, is_active
@@ -56,6 +57,7 @@ class Draft:
         if self.is_hidden or len(kept) < len(found):
             self.text = ". ".join(candidate.text for candidate in kept if candidate.text)
         self.candidates = [candidate for candidate in kept if MASK not in candidate.text]
+        self.is_order = instructs(message.text) and not any(_is_of_answers(each) for each in self.candidates)
         if self.text:
             texts = (candidate.text for candidate in self.candidates if candidate.text)
             shelf.embed([self.text, *self.around, *texts])
@@ -83,17 +85,32 @@ def remember(shelf: Shelf, draft: Draft, *, now: datetime, stems: Stems) -> tupl
     provenance = Provenance(conversation_id=message.conversation_id, message_id=message.id, extractor="rules")
     plan = Plan(shelf=shelf, owner=owner, provenance=provenance, said_at=message.created_at, now=now, stems=stems)
     for candidate in draft.candidates:
-        plan.take(candidate)
+        if draft.is_order:
+            plan.hold(candidate)
+        else:
+            plan.take(candidate)
     shelf.refuse_beyond_limit(owner, plan.growth)
     for ended, successor in plan.ended:
         hide(shelf, owner, ended, by=successor, now=now, stems=stems)
-    derived = dict.fromkeys(change.memory_id for change in plan.changes)
-    episode = episode_of(message, draft.text, now=now, derived=derived, is_hidden=plan.forgets or draft.is_hidden)
+    derived = dict.fromkeys((*(change.memory_id for change in plan.changes), *plan.added))
+    episode = episode_of(message, draft.text, now=now, derived=derived, status=_status(plan, draft))
     own, *around = shelf.embed([draft.text, *draft.around])
     point = shelf.point(episode, own, around, "\n".join(draft.around))
     made = points_of(shelf, owner, plan, around=[own], surroundings=draft.text)
     shelf.index.put(owner, [point, *made, *_with_what_followed(shelf, owner, draft)])
     return tuple(plan.changes)
+
+
+def _status(plan: Plan, draft: Draft) -> MemoryStatus:
+    """Return how a message is kept: one that asks to forget is not searched, one that orders waits for review."""
+    if plan.forgets or draft.is_hidden:
+        return MemoryStatus.ARCHIVED
+    return MemoryStatus.QUARANTINED if draft.is_order else MemoryStatus.ACTIVE
+
+
+def _is_of_answers(candidate: Candidate) -> bool:
+    """Tell whether a candidate is a wish about the form of answers, which the rules know to be harmless."""
+    return bool(candidate.slot and candidate.slot.startswith("answers."))
 
 
 def _with_what_followed(shelf: Shelf, owner: UserId, draft: Draft) -> list[MemoryPoint]:
@@ -124,7 +141,7 @@ def points_of(
 
 
 def adopt(shelf: Shelf, owner: UserId, memories: Sequence[Memory], around: Mapping[MemoryId, Sequence[str]]) -> None:
-    """Store memories from elsewhere as they are, with everything that makes them searchable.
+    """Store memories from elsewhere, with everything that makes them searchable; orders wait for review.
 
     Args:
         shelf: Where they go.
@@ -136,6 +153,7 @@ def adopt(shelf: Shelf, owner: UserId, memories: Sequence[Memory], around: Mappi
         LimitReachedError: the owner would have more than the limit; none is stored.
         TenancyError: one of them says that it is somebody else's.
     """
+    memories = [_reviewed(memory) for memory in memories]
     shelf.refuse_beyond_limit(owner, sum(is_active(memory) and memory.type in DERIVED_TYPES for memory in memories))
     texts = {memory.id: [clean(text) for text in around.get(memory.id, ())] for memory in memories}
     wanted = list(dict.fromkeys(text for memory in memories for text in (memory.text, *texts[memory.id])))
@@ -152,10 +170,18 @@ def adopt(shelf: Shelf, owner: UserId, memories: Sequence[Memory], around: Mappi
     shelf.index.put(owner, points)
 
 
+def _reviewed(memory: Memory) -> Memory:
+    """Return a memory from elsewhere; what commands the assistant waits for the owner's review."""
+    if not is_active(memory) or not instructs(memory.text):
+        return memory
+    return memory.model_copy(update={"status": MemoryStatus.QUARANTINED})
+
+
 def earlier_changes(shelf: Shelf, episode: Memory) -> tuple[MemoryChange, ...]:
     """Tell again what a message changed when it was stored the first time."""
     memories = shelf.index.get(episode.user_id, episode.derived)
-    return tuple(_earlier_change(shelf, memory, episode) for memory in memories)
+    seen = (memory for memory in memories if memory.status is not MemoryStatus.QUARANTINED)
+    return tuple(_earlier_change(shelf, memory, episode) for memory in seen)
 
 
 def _earlier_change(shelf: Shelf, memory: Memory, episode: Memory) -> MemoryChange:
