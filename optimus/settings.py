@@ -83,7 +83,12 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
         description="gRPC port of the Qdrant server; one above the address's port by default.",
         examples=[6334],
     )
-    qdrant_timeout_s: int = Field(10, ge=1, le=300, description="Seconds that one call to the server may take.")
+    qdrant_timeout_s: int = Field(
+        10,
+        ge=1,
+        le=300,
+        description="Seconds that one call to the server may take. Reads try one second first.",
+    )
     qdrant_ca_file: Path | None = Field(
         None, description="PEM file of the authority behind the server's certificate; else the system's authorities."
     )

@@ -25,6 +25,8 @@ FAILURES = 5
 SLOW_WEIGHT = 3
 """What a call that used up its time counts: two of them are enough, else many pages would wait for the whole of it."""
 SLOW_SHARE = 0.9
+QUICK_S = 1
+"""Seconds of a read's first try, and of asking whether a server is there: a person waits for no more than both."""
 REST_S = 1.0
 """Between two trials of a server that is away; with what gRPC rests itself it is found within three seconds."""
 AWAY = "the store is away, and is tried again in the background"
@@ -86,8 +88,7 @@ class ServerLink:
             result = action()
         except StoreUnavailableError:
             is_slow = self._clock() - started >= SLOW_SHARE * self._timeout_s
-            if not self._closing.is_set() and self.breaker.failed(SLOW_WEIGHT if is_slow else 1):
-                self._find_again()
+            self._lose(SLOW_WEIGHT if is_slow else 1)
             raise
         except StoreError:
             self.breaker.succeeded()
@@ -105,6 +106,31 @@ class ServerLink:
         tries = self._tries()
         result: T = tries(self.once, action)
         return result
+
+    def read(self, quick: Callable[[], T], patient: Callable[[], T], is_there: Callable[[], None]) -> T:
+        """Read with little time first; where that is not enough, ask whether the server is there at all.
+
+        So a person soon learns that a server hangs, and one that is only slow is still waited for.
+
+        Args:
+            quick: Reads within about a second.
+            patient: Reads within the whole time of a call.
+            is_there: Asks the server for something small; raises `StoreError` where it does not answer soon.
+
+        Raises:
+            StoreUnavailableError: it does not answer, or is known to be away.
+            StoreError: it answers with a refusal.
+        """
+        started = self._clock()
+        try:
+            return self.once(quick)
+        except StoreUnavailableError:
+            if self.is_away:
+                raise
+            if self._clock() - started >= SLOW_SHARE * QUICK_S and not self._is_there(is_there):
+                self._lose(FAILURES)
+                raise
+        return self.repeat(patient)
 
     def prove(self, action: Callable[[], T], applied: Callable[[], T | None]) -> T:
         """Send a write that must not simply be repeated.
@@ -137,6 +163,18 @@ class ServerLink:
     def close(self) -> None:
         """End the search for a server that is away; from now on nothing is tried again."""
         self._closing.set()
+
+    def _is_there(self, ask: Callable[[], None]) -> bool:
+        try:
+            ask()
+        except StoreUnavailableError:
+            return False
+        return True
+
+    def _lose(self, weight: int) -> None:
+        """Note a failure; where it is one too many, stop asking and begin to look for the server."""
+        if not self._closing.is_set() and self.breaker.failed(weight):
+            self._find_again()
 
     def _refuse_while_away(self) -> None:
         if self._closing.is_set():

@@ -16,7 +16,7 @@ from optimus.settings import Settings
 from optimus.storage.client import taken_from
 from optimus.storage.edge_schema import index_params, index_type
 from optimus.storage.guard import ValidatingGuard, engine_errors
-from optimus.storage.link import ServerLink
+from optimus.storage.link import QUICK_S, ServerLink
 from optimus.storage.table import WRITE_ID
 from optimus.storage.walls import COLLECTION_READS, POINT_READS, POINT_WRITES, parts_of, token_of
 
@@ -32,6 +32,7 @@ _WAITED_FOR = frozenset(
     {*POINT_WRITES, "create_payload_index", "delete_payload_index", "create_vector_name", "delete_vector_name"}
 )
 _REPEATABLE = frozenset({*POINT_READS, *COLLECTION_READS, *POINT_WRITES, "create_payload_index"}) - {"upsert"}
+_READS = frozenset({*POINT_READS, *COLLECTION_READS})
 _PROOF_TIMEOUT_S = 2
 """Seconds that reading may take whether a write was applied; it comes after the write has used its own time."""
 _PROBE_TIMEOUT_S = 2
@@ -48,9 +49,11 @@ class ServerGuard(ValidatingGuard):
     condition or a mode is sent again only after a read has shown that it was not applied.
     """
 
-    def __init__(self, inner: QdrantBase, *, link: ServerLink) -> None:
+    def __init__(self, inner: QdrantBase, *, link: ServerLink, quick: QdrantBase | None = None) -> None:
+        """Take the connection, the way of care, and a connection that gives up soon, by which reads are tried first."""
         super().__init__(inner)
         self.link = link
+        self._quick = quick
 
     def get_collections(self, **kwargs: Any) -> Any:
         """List the collections."""
@@ -59,6 +62,8 @@ class ServerGuard(ValidatingGuard):
     def close(self, **kwargs: Any) -> None:
         """Stop looking for the server and close the connection."""
         self.link.close()
+        if self._quick is not None:
+            self._quick.close()
         super().close(**kwargs)
 
     def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
@@ -78,7 +83,18 @@ class ServerGuard(ValidatingGuard):
             for part in parts_of(arguments["points"], arguments.get("update_mode")):
                 self._upsert(collection_name, {**arguments, "points": part})
             return _DONE
+        if self._quick is not None and call in _READS:
+            return self.link.read(partial(self._glance, call, collection_name, arguments), send, self._ask)
         return self.link.repeat(send) if call in _REPEATABLE else self.link.once(send)
+
+    def _glance(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
+        with engine_errors():
+            return getattr(self._quick, call)(collection_name=collection_name, **arguments)
+
+    def _ask(self) -> None:
+        if self._quick is not None:
+            with engine_errors():
+                self._quick.get_collections()
 
     def _upsert(self, collection: str, arguments: dict[str, Any]) -> None:
         def send() -> Any:
@@ -132,7 +148,7 @@ def open_server(settings: Settings) -> ServerGuard:
     except BaseException:
         backend.close()
         raise
-    return ServerGuard(backend, link=_link(settings, backend))
+    return ServerGuard(backend, link=_link(settings, backend), quick=server_backend(settings, timeout_s=QUICK_S))
 
 
 def _link(settings: Settings, backend: QdrantBase) -> ServerLink:

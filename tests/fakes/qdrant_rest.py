@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +25,7 @@ class Server(Protocol):
     engine: Engine
     api_key: str | None
     version: str
+    answers: Event
 
 
 class RestServer:
@@ -80,12 +82,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(sent)))
-        self.end_headers()
-        self.wfile.write(sent)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.end_headers()
+            self.wfile.write(sent)
 
     def _answer(self, path: str, body: bytes) -> Any:
         if path == "/":
             return {"title": "qdrant - vector search engine", "version": self.fake.version}
+        self.fake.answers.wait()
         if self.fake.api_key is not None and self.headers.get("api-key") != self.fake.api_key:
             raise PermissionError("Must provide an API key or an Authorization bearer token")
         engine = self.fake.engine

@@ -7,7 +7,7 @@ import pytest
 
 from optimus.breaker import BreakerState
 from optimus.errors import NotFoundError, StoreUnavailableError
-from optimus.storage.link import ATTEMPTS, FAILURES, FIRST_WAIT_S, LONGEST_WAIT_S, ServerLink
+from optimus.storage.link import ATTEMPTS, FAILURES, FIRST_WAIT_S, LONGEST_WAIT_S, QUICK_S, ServerLink
 
 TIMEOUT_S = 10.0
 
@@ -182,6 +182,40 @@ def test_a_write_that_used_up_its_time_is_still_looked_into(server, link):
     with pytest.raises(StoreUnavailableError):
         link.prove(server.call, lambda: None)
     assert server.calls == 2
+
+
+def _slow(server: Server, seconds: float) -> Callable[[], object]:
+    def read() -> object:
+        server.calls += 1
+        server.now += seconds
+        raise StoreUnavailableError("no answer")
+
+    return read
+
+
+def test_a_server_that_hangs_is_away_after_one_read(server, link):
+    """A first try without an answer, and none to a small question either: nothing is read with patience."""
+    server.is_up = False
+    with pytest.raises(StoreUnavailableError):
+        link.read(_slow(server, QUICK_S), server.call, server.reach)
+    assert server.calls == 1
+    assert link.is_away
+    assert server.now <= QUICK_S
+    with pytest.raises(StoreUnavailableError):
+        link.read(server.call, server.call, server.reach)
+    assert server.calls == 1
+
+
+def test_a_server_that_is_only_slow_is_waited_for(server, link):
+    """Where it answers the small question, the read goes on with the time of any call."""
+    assert link.read(_slow(server, QUICK_S), server.call, server.reach) == "done"
+    assert not link.is_away
+
+
+def test_a_read_that_fails_at_once_is_tried_again(server, link):
+    """A connection that was refused says nothing of whether the server is there in a moment."""
+    server.is_up = False
+    assert link.read(_slow(server, 0.0), server.call, server.reach) == "done"
 
 
 def test_a_closed_link_asks_nobody(server, link):

@@ -171,6 +171,22 @@ def test_a_server_that_hangs_is_unavailable(server, guard):
 
 
 @BOTH_WIRES
+def test_a_read_of_a_server_that_hangs_does_not_wait_for_the_longest_time(server, by_grpc):
+    """With a minute for any call, a page still learns within seconds that the server is away, the next ones at once."""
+    opened = open_server(server.settings(qdrant_prefer_grpc=by_grpc, qdrant_timeout_s=60))
+    server.answers.clear()
+    began = len(server.calls)
+
+    for _ in range(20):
+        with pytest.raises(StoreUnavailableError):
+            opened.collection_exists("any")
+    assert opened.link.is_away
+    assert len(server.calls) - began < 10
+    server.answers.set()
+    opened.close()
+
+
+@BOTH_WIRES
 def test_a_closed_store_is_unavailable(server, by_grpc):
     """A late call of a background thread is no defect of what it wanted to write."""
     opened = open_server(server.settings(qdrant_prefer_grpc=by_grpc))
