@@ -104,6 +104,15 @@ class TenancyError(StoreError):
     user_message = "That is not available."
 
 
+class ForeignRecordError(TenancyError):
+    """The engine gave out a record of another owner than it was asked for; nothing of the answer is passed on."""
+
+    def __init__(self, wanted: str) -> None:
+        """Take whose records were asked for."""
+        super().__init__("the engine returned a record of another owner")
+        self.wanted = wanted
+
+
 class SealError(StoreError):
     """A sealed field cannot be opened: wrong key, or the record was changed from outside."""
 

@@ -109,6 +109,10 @@ class AuditLog:
         except StoreError:
             _log.exception("the audit log missed %s", action.value)
 
+    def note_foreign(self, wanted: str) -> None:
+        """Append that the engine gave out another's record than the one of the account that was asked for."""
+        self.note(AuditAction.FOREIGN_RECORD, actor=None, subject=UserId(wanted))
+
     @contextmanager
     def around(self, action: AuditAction, *, actor: UserId | None, **details: Any) -> Iterator[None]:
         """Record an act before it is done; if it then fails, record that as well.

@@ -71,6 +71,8 @@ class AuditAction(StrEnum):
     REEMBEDDING_CANCELLED = "store.search_renewal_cancelled"
     STORE_REPAIRED = "store.repaired"
     """Damage was found at a start, or repaired before it."""
+    FOREIGN_RECORD = "store.foreign_record"
+    """The engine gave out a record of another account than it was asked for; it was not passed on."""
     LOG_CHECKED = "audit.checked"
     LOG_EXPORTED = "audit.exported"
 

@@ -238,7 +238,7 @@ def open_memory_store(
     )
 
 
-def _walls(guard: QdrantBase, place: MemoryPlace, keyring: Keyring, metrics: Metrics) -> QdrantBase:
+def _walls(guard: QdrantBase, place: MemoryPlace, keyring: Keyring, metrics: Metrics) -> MeasuringWall:
     names = place.names
     sealing = SealingWall(MemoryWall(guard, place=place), keyring=keyring, sealed=names.sealed)
     labels = {spec.name: spec.name.removeprefix(names.prefix) for spec in collection_specs(names)}
@@ -295,5 +295,6 @@ def _assemble(
         raw=PlacedWall(guard, place=place),
         renewal=Renewal(engine=guard, client=client, place=place, work=work, spread=spread, choice=choice, sync=sync),
     )
+    wall.on_foreign = store.audit.note_foreign
     migrate(store, report=report)
     return store

@@ -16,7 +16,7 @@ import numpy as np
 from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
-from optimus.errors import TenancyError
+from optimus.errors import ForeignRecordError, TenancyError
 from optimus.models import UserId, is_uuid
 from optimus.storage.filters import OWNER_FIELD, all_of, owned_by
 from optimus.storage.walls import (
@@ -67,7 +67,11 @@ def across_tenants() -> Iterator[None]:
 
 
 class TenancyWall(Wall):
-    """Refuse calls on owned records that do not name their owner. All collections are owned unless listed."""
+    """Refuse calls on owned records that do not name their owner. All collections are owned unless listed.
+
+    A record that is asked for by its id and belongs to somebody else is missing, for whoever asks. One that the engine
+    gives out against the filter is a fault of the engine: nothing of the answer is passed on.
+    """
 
     def __init__(self, inner: QdrantBase, *, unowned: Collection[str]) -> None:
         super().__init__(inner)
@@ -241,6 +245,6 @@ def _own(records: list[Any], owner: UserId, cut: Callable[[dict[str, Any]], dict
     """Cut records to what was asked for, once each is known to be the owner's."""
     for record in records:
         if _owner_of(record) != owner:
-            raise TenancyError("the engine returned a record of another owner")
+            raise ForeignRecordError(owner)
         record.payload = cut(record.payload)
     return records

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import Context
 from itertools import islice
 from typing import Any
 
 from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
-from optimus.errors import TenancyError
+from optimus.errors import ForeignRecordError, TenancyError
 from optimus.metrics import OTHER, Metrics
 from optimus.storage.table import WRITE_ID
 
@@ -94,17 +95,23 @@ for _call in (*POINT_READS, *POINT_WRITES, *COLLECTION_READS, *COLLECTION_WRITES
 class MeasuringWall(Wall):
     """The outermost wall: measures every call, with all that the walls behind it do.
 
-    `labels` names the collections that are told apart; others, which Mem0 may make, count together.
+    `labels` names the collections that are told apart; others, which Mem0 may make, count together. `on_foreign` is
+    told whose records were asked for where the engine gave out another's; nobody acts there.
     """
 
     def __init__(self, inner: QdrantBase, *, metrics: Metrics, labels: Mapping[str, str]) -> None:
         super().__init__(inner)
         self._metrics = metrics
         self._labels = labels
+        self.on_foreign: Callable[[str], None] = lambda _wanted: None
 
     def _pass(self, call: str, collection_name: str, arguments: dict[str, Any]) -> Any:
-        with self._metrics.store_operation(call, self._labels.get(collection_name, OTHER)):
-            return super()._pass(call, collection_name, arguments)
+        try:
+            with self._metrics.store_operation(call, self._labels.get(collection_name, OTHER)):
+                return super()._pass(call, collection_name, arguments)
+        except ForeignRecordError as error:
+            Context().run(self.on_foreign, error.wanted)
+            raise
 
 
 FILTER_ARGUMENTS = {

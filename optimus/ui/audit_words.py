@@ -59,6 +59,7 @@ TITLES = {
     AuditAction.REEMBEDDED: "Memories prepared for another search model",
     AuditAction.REEMBEDDING_CANCELLED: "Preparing for another search model cancelled",
     AuditAction.STORE_REPAIRED: "Damage found or repaired",
+    AuditAction.FOREIGN_RECORD: "The store gave out another account's record; it was not shown",
     AuditAction.LOG_CHECKED: "Log checked",
     AuditAction.LOG_EXPORTED: "Log exported",
 }
