@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from optimus.errors import ConflictError
 from optimus.memory_manager.views import MemoryView, Standing
 from optimus.models import Memory, MemoryId, new_id
+from optimus.storage.checkups import Problem, Repair, RepairKind
 from optimus.ui import bridge, memory_table
 from tests.pages.conftest import SignIn, run_app, texts
 from tests.pages.test_actions import click, open_memory
@@ -273,6 +274,27 @@ def test_health_proposes_mends_and_takes_back(world: World, sign_in: SignIn):
     (key,) = [button.key for button in app.button if str(button.key).startswith("back_")]
     click(app, str(key))
     assert len(shown(opened(world, sign_in, "health"))) == 2
+
+
+def test_health_shows_what_a_model_had_tidied(world: World, sign_in: SignIn):
+    """Before any look, what was merged after a chat is listed as done by itself, with its way back."""
+    memories, health = world.services.memory, world.services.health
+    keep, gone = (memories.add(world.owner, text) for text in ("I gave up meat", "My plate knows no steak"))
+    repair = Repair(
+        id="r1",
+        problem=Problem.DUPLICATE,
+        kind=RepairKind.MERGE,
+        keep=keep.id,
+        targets=(gone.id,),
+        by="compatible:m",
+    )
+    assert health.tidy(world.owner, [repair]) == 1
+    app = opened(world, sign_in, "health")
+    assert [button.label for button in app.button if button.key == "health_look"] == ["Look now"]
+    assert any("by itself, after a chat" in each.value and "steak" in each.value for each in app.markdown)
+    assert not [each for each in app.success if "mend" in each.value]
+    click(app, "back_r1")
+    assert len(memories.list(world.owner).items) == 2
 
 
 def test_an_address_names_a_day_and_an_importance(world: World, sign_in: SignIn, memories: list[Memory]):
