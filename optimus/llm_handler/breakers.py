@@ -41,7 +41,7 @@ class Resting(NamedTuple):
     provider: str
     connection_id: str | None
     wait_s: float
-    """Until it is tried again; 0 where a try is due or under way."""
+    """Until it is tried again."""
 
 
 class Breakers:
@@ -105,10 +105,11 @@ class Breakers:
         return breaker is None or breaker.is_closed
 
     def resting(self) -> tuple[Resting, ...]:
-        """Return who is left alone at present."""
+        """Return who is left alone at present; whose rest is over may be tried."""
         with self._lock:
             found = list(self._found.items())
-        return tuple(Resting(*place, breaker.wait_s()) for place, breaker in found if not breaker.is_closed)
+        waits = ((place, breaker.wait_s()) for place, breaker in found)
+        return tuple(Resting(*place, wait_s) for place, wait_s in waits if wait_s)
 
     def _at(self, place: Place) -> Breaker | None:
         with self._lock:

@@ -74,6 +74,9 @@ class Endpoints:
     ) -> Credentials | None:
         """Return address and key for a model; None for the offline assistant.
 
+        Without a connection the settings' are meant, never a user's own beside them: what may be sent was judged by
+        where the settings lead. A user's own count where the settings have none.
+
         Raises:
             ModelNotFoundError: the provider is not known.
             ProviderRejectedError: the provider is not allowed.
@@ -83,18 +86,16 @@ class Endpoints:
         self.refuse_forbidden(entry)
         if ref.provider == OFFLINE_MODEL.provider:
             return None
-        own = [each for each in connections if each.provider == ref.provider]
-        if connection_id is not None:
-            own = [each for each in own if each.id == connection_id]
-        own.sort(key=lambda each: ref.name not in each.models)
-        if own:
-            return own[0].credentials
         shared = self.shared(entry) if connection_id is None else None
-        if shared is None:
+        if shared is not None:
+            return shared
+        own = [each for each in connections if each.provider == ref.provider and connection_id in {None, each.id}]
+        own.sort(key=lambda each: ref.name not in each.models)
+        if not own:
             raise ProviderKeyError(
                 "not connected", user_message=f"{entry.title} is not connected any more. Connect it, or choose another."
             )
-        return shared
+        return own[0].credentials
 
     def address(self, entry: ProviderEntry, credentials: Credentials) -> str:
         """Return the checked address that a provider is called at.

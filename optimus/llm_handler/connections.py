@@ -14,9 +14,11 @@ from optimus.errors import (
     ProviderPathError,
     ProviderRateLimitError,
     ProviderResponseError,
+    ProviderTimeoutError,
     ProviderUnreachableError,
 )
 from optimus.llm_handler.catalogue import Listing, ProviderEntry
+from optimus.llm_handler.refusals import refusal
 from optimus.llm_handler.requests import Credentials, LocalServer
 from optimus.llm_handler.translate import MOVED, translate
 from optimus.llm_handler.wire import HttpClients
@@ -54,7 +56,7 @@ async def list_models(
             status = answer.status_code
     except Exception as exc:
         raise translate(exc) from exc
-    _refuse_status(status, entry.listing)
+    _refuse_status(status, entry.listing, body.decode(errors="replace"))
     return _names(_json(body))
 
 
@@ -109,14 +111,19 @@ async def _read(answer: Any) -> bytes:
     return body
 
 
-def _refuse_status(status: int, listing: Listing) -> None:
+def _refuse_status(status: int, listing: Listing, body: str) -> None:
     if status < 300:  # noqa: PLR2004 - HTTP: success
         return
     detail = f"listing status={status}"
+    told = refusal(status, body, detail)
+    if told:
+        raise told
     if status in {401, 403} or (status == 400 and listing is Listing.GOOGLE):  # noqa: PLR2004 - its answer to a wrong key
         raise ProviderKeyError(detail)
     if status in {404, 405}:
         raise ProviderPathError(detail)
+    if status == 408:  # noqa: PLR2004 - HTTP: request timeout
+        raise ProviderTimeoutError(detail)
     if status == 429:  # noqa: PLR2004 - HTTP: too many requests
         raise ProviderRateLimitError(detail)
     if status < 400:  # noqa: PLR2004 - HTTP: a redirect

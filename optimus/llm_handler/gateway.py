@@ -130,7 +130,7 @@ class ModelGateway:
     def credentials(
         self, ref: ModelRef, connections: Sequence[ConnectionInfo] = (), connection_id: str | None = None
     ) -> Credentials | None:
-        """Return address and key for a model: the user's own connection first, then the settings.
+        """Return address and key for a model: of the connection that is named, else those of the settings.
 
         Raises:
             ModelNotFoundError: the provider is not known.

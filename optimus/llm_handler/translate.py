@@ -23,6 +23,7 @@ from optimus.errors import (
     ProviderTimeoutError,
     ProviderUnreachableError,
 )
+from optimus.llm_handler.refusals import USED_UP, refusal
 
 _Make = Callable[[Exception, str, bool], ProviderError]
 
@@ -32,7 +33,6 @@ _TOO_LONG_KINDS = frozenset({"exceed_context_size_error", "context_length_exceed
 """What llama.cpp, and servers that follow OpenAI, call a prompt that does not fit."""
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 _TOO_LONG = "This conversation is too long for the model. Start a new chat, or choose a larger model."
-_USED_UP = "The provider says that the quota or credit is used up. Top it up or choose another model."
 _UNREADABLE = "The provider sent something that cannot be read. Try again."
 _FILTERED = "The provider's safety filter stopped this answer. Put the question another way."
 _NOT_INSTALLED = "The library of this provider is not installed on the server. Choose another model."
@@ -52,6 +52,9 @@ def translate(error: Exception, *, has_text: bool = False) -> OptimusError:
     if isinstance(error, OptimusError):
         return error
     detail = _detail(error)
+    told = refusal(getattr(error, "status_code", 0), str(getattr(error, "body", "")), detail)
+    if told:
+        return told
     for kind, make in _rules():
         if isinstance(error, kind):
             made = make(error, detail, has_text)
@@ -78,7 +81,7 @@ def _rules() -> tuple[tuple[type[BaseException], _Make], ...]:
         (agent.ModelAuthenticationError, _always(ProviderKeyError)),
         (agent.ModelNotFoundError, _always(ModelNotFoundError)),
         (agent.ModelContextWindowExceededError, _always(ProviderRejectedError, _TOO_LONG)),
-        (agent.ModelQuotaExceededError, _always(ProviderRateLimitError, _USED_UP)),
+        (agent.ModelQuotaExceededError, _always(ProviderRateLimitError, USED_UP)),
         (agent.ModelRateLimitError, _rate_limit_error),
         (agent.ModelUnavailableError, _busy_error),
         (agent.ModelServerError, _busy_error),

@@ -1,7 +1,6 @@
 """The audit log in the store: appended record by record, never changed but by an erasure, and checked as a chain.
 
-Records have numbers without gaps, and an id that follows from the number: of several processes that append at once,
-each number goes to one.
+Records have numbers without gaps, and ids that follow from them: of several that append at once each number has one.
 """
 
 from __future__ import annotations

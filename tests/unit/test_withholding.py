@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from optimus.errors import InvalidInputError, NotFoundError, StoreUnavailableError
-from optimus.llm_handler.requests import ModelChoice
+from optimus.llm_handler.requests import ModelChoice, ModelRef
 from optimus.models import Conversation, MemoryType, MessageState, Withheld, new_id
 from optimus.storage.records import Connection
 from optimus.withholding import ELSEWHERE, EVERY_MODEL, Receiver
@@ -228,3 +228,16 @@ def test_choices_are_checked_and_ones_own(world: World):
     assert list(rules.receivers())[:4] == [EVERY_MODEL, ELSEWHERE, "openai", "anthropic"]
     assert rules.receivers()["openai"] == "OpenAI"
     assert "offline" not in rules.receivers()
+
+
+def test_a_shared_model_is_called_where_its_rules_were_judged(world: World, provider):
+    """A user's own server with a model of the same name never gets what was meant for the shared one here."""
+    connected(world, provider, "compatible")
+    shared = ModelChoice(
+        ref=ModelRef(provider="compatible", name="gpt-6-luna"), title="", provider_title="", free=True, is_local=True
+    )
+    endpoints = world.services.models._endpoints
+    endpoints._settings = endpoints._settings.model_copy(update={"compatible_base_url": "http://127.0.0.1:9/v1"})
+    found = world.services.connections.credentials(world.owner, shared)
+    assert found
+    assert found.base_url == "http://127.0.0.1:9/v1"

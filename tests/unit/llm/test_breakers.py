@@ -52,6 +52,15 @@ def stage(fake):
     made.gateway.close()
 
 
+def test_after_the_rest_nobody_is_left_alone(stage):
+    """Who chooses among models may take it again then: somebody has to be the trial."""
+    stage.fail(FAILURES)
+    (resting,) = stage.gateway.breakers.resting()
+    assert resting.wait_s == REST_S
+    stage.now += REST_S
+    assert stage.gateway.breakers.resting() == ()
+
+
 def test_failures_in_a_row_end_the_asking(stage):
     """After the last allowed failure nothing is sent any more, and the user reads why and until when."""
     stage.fail(FAILURES)

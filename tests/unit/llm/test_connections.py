@@ -219,7 +219,8 @@ def test_a_key_stays_with_its_address():
     shared = own.credentials(ref)
     assert shared == creds("https://proxy.example/v1", "shared-key")
     mine = connection("openai", "https://mine.example/v1", credentials=creds("https://mine.example/v1", None))
-    assert own.credentials(ref, [mine]) == mine.credentials
+    assert own.credentials(ref, [mine], mine.id) == mine.credentials
+    assert own.credentials(ref, [mine]) == shared
     own.close()
 
 
