@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib.util import find_spec
 
 
 class Listing(StrEnum):
@@ -47,11 +49,14 @@ class ProviderEntry:
     """Whether its models take PDF files as they are."""
     is_offered: bool = True
     """Whether it stands under "Connect a model"."""
+    package: str | None = None
+    """The library that its models need, as it is imported."""
 
 
 PROVIDERS = (
     ProviderEntry(
         key="openai",
+        package="openai",
         title="OpenAI",
         build="build_openai_responses",
         base_url="https://api.openai.com/v1",
@@ -64,18 +69,19 @@ PROVIDERS = (
     ),
     ProviderEntry(
         key="openai-chat",
+        package="openai",
         title="OpenAI (Chat Completions)",
         build="build_openai_chat",
         base_url="https://api.openai.com/v1",
         settings_name="openai",
         priced_as="openai",
         key_url="https://platform.openai.com/api-keys",
-        is_offered=False,
         sees=r"gpt-(4o|4\.1|[5-9])|o[34]",
         reads_pdf=True,
     ),
     ProviderEntry(
         key="anthropic",
+        package="anthropic",
         title="Anthropic",
         build="build_anthropic",
         base_url="https://api.anthropic.com",
@@ -90,6 +96,7 @@ PROVIDERS = (
     ),
     ProviderEntry(
         key="google",
+        package="google.genai",
         title="Google Gemini",
         build="build_google",
         base_url="https://generativelanguage.googleapis.com",
@@ -105,6 +112,7 @@ PROVIDERS = (
     ),
     ProviderEntry(
         key="groq",
+        package="groq",
         title="Groq",
         build="build_groq",
         base_url="https://api.groq.com",
@@ -118,6 +126,7 @@ PROVIDERS = (
     ),
     ProviderEntry(
         key="mistral",
+        package="mistralai",
         title="Mistral",
         build="build_mistral",
         base_url="https://api.mistral.ai",
@@ -132,6 +141,7 @@ PROVIDERS = (
     ),
     ProviderEntry(
         key="xai",
+        package="openai",
         title="xAI",
         build="build_compatible",
         base_url="https://api.x.ai/v1",
@@ -143,6 +153,7 @@ PROVIDERS = (
     ),
     ProviderEntry(
         key="together",
+        package="openai",
         title="Together",
         build="build_together",
         base_url="https://api.together.xyz/v1",
@@ -154,6 +165,7 @@ PROVIDERS = (
     ),
     ProviderEntry(
         key="compatible",
+        package="openai",
         title="OpenAI-compatible server",
         build="build_compatible",
         settings_name="compatible",
@@ -171,6 +183,15 @@ PROVIDERS = (
         is_offered=False,
     ),
 )
+
+
+@cache
+def is_installed(package: str | None) -> bool:
+    """Tell whether a library can be imported; None is always there."""
+    try:
+        return package is None or find_spec(package) is not None
+    except ImportError:
+        return False
 
 
 def settings_fields(entries: tuple[ProviderEntry, ...] = PROVIDERS) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from optimus.errors import ModelNotFoundError
-from optimus.provider_table import PROVIDERS, Listing, ProviderEntry
+from optimus.provider_table import PROVIDERS, Listing, ProviderEntry, is_installed
 
 __all__ = ["CATALOGUE", "Catalogue", "Listing", "ProviderEntry"]
 
@@ -27,6 +27,10 @@ class Catalogue:
     def offered(self) -> tuple[ProviderEntry, ...]:
         """Return what a person can connect."""
         return tuple(entry for entry in self._entries.values() if entry.is_offered)
+
+    def not_installed(self) -> tuple[ProviderEntry, ...]:
+        """Return what a person could connect if its library were installed."""
+        return tuple(entry for entry in self.offered() if not is_installed(entry.package))
 
     def sees(self, provider: str, name: str) -> bool:
         """Tell whether a model is known to take images."""

@@ -13,6 +13,7 @@ from optimus.llm_handler.addresses import check_base_url, host_of, is_loopback
 from optimus.llm_handler.catalogue import Catalogue, ProviderEntry
 from optimus.llm_handler.requests import OFFLINE_MODEL, ConnectionInfo, Credentials, ModelChoice, ModelRef
 from optimus.models import Clock
+from optimus.provider_table import is_installed
 from optimus.settings import Settings
 
 
@@ -33,6 +34,9 @@ class ModelRules(Protocol):
         """Return the model of new chats as `provider:model`; None where nobody chose one."""
 
 
+NOT_INSTALLED = "The library of {title} is not installed on this server. Choose another model, or ask an admin."
+
+
 class Endpoints:
     """Finds address and key of a model: the user's own connections first, then the settings.
 
@@ -45,17 +49,21 @@ class Endpoints:
         self._rules = rules
 
     def refuse_forbidden(self, entry: ProviderEntry) -> None:
-        """Refuse a provider that is not allowed.
+        """Refuse a provider that is not allowed, or whose library is missing.
 
         Raises:
-            ProviderRejectedError: it is not.
+            ProviderRejectedError: it is not, or is.
         """
+        if not is_installed(entry.package):
+            raise ProviderRejectedError("library missing", user_message=NOT_INSTALLED.format(title=entry.title))
         if not self.is_allowed(entry):
             sentence = f"{entry.title} is not allowed here any more. Choose another model, or ask an admin."
             raise ProviderRejectedError("provider not allowed", user_message=sentence)
 
     def is_allowed(self, entry: ProviderEntry) -> bool:
-        """Tell whether a provider may be used; two interfaces of one provider are allowed together."""
+        """Tell whether a provider can and may be used; two interfaces of one provider are allowed together."""
+        if not is_installed(entry.package):
+            return False
         return self._rules is None or self._rules.allows(entry.settings_name or entry.key)
 
     def shared(self, entry: ProviderEntry) -> Credentials | None:

@@ -110,6 +110,9 @@ def _address(server: LocalServer) -> str:
 
 def _draw_provider(context: PageContext, place: str) -> None:
     offered = {entry.key: entry for entry in context.services.connections.offered(context.principal)}
+    missing = ", ".join(entry.title for entry in CATALOGUE.not_installed())
+    if missing:
+        st.caption(f"Not to be used, because their libraries are not installed on this server: {missing}.")
     if not offered:
         st.info("Only the offline assistant is allowed here. Ask an admin to allow more.", icon=":material/lock:")
         return

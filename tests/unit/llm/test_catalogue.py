@@ -7,6 +7,7 @@ import pytest
 from genai_prices import Usage, calc_price
 from pydantic import SecretStr
 
+from optimus import provider_table
 from optimus.errors import ModelNotFoundError
 from optimus.llm_handler import Credentials, prices, providers
 from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, Listing
@@ -112,3 +113,22 @@ def test_importing_the_package_loads_no_library_of_a_provider():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_provider_whose_library_is_missing_is_left_out(monkeypatch):
+    """It stands in no list and is named as not installed; its models say why; the others go on."""
+    monkeypatch.setattr(provider_table, "find_spec", lambda name: None if name == "groq" else object())
+    provider_table.is_installed.cache_clear()
+    gateway = ModelGateway(
+        settings=bare_settings(groq_api_key=SecretStr(KEY), openai_api_key=SecretStr(KEY)), clock=lambda: NOW
+    )
+    try:
+        assert {choice.ref.provider for choice in gateway.choices()} == {"openai", "offline"}
+        assert [entry.key for entry in CATALOGUE.not_installed()] == ["groq"]
+        assert not gateway.is_allowed("groq")
+        tested = gateway.test("groq", Credentials(base_url=None, api_key=SecretStr(KEY)))
+        assert not tested.ok
+        assert "library of Groq is not installed" in tested.message
+    finally:
+        gateway.close()
+        provider_table.is_installed.cache_clear()
