@@ -34,10 +34,7 @@ class Spent:
 
     def add(self, usage: Usage, cost: float | None) -> None:
         """Count one more call."""
-        self.usage = Usage(
-            input_tokens=self.usage.input_tokens + usage.input_tokens,
-            output_tokens=self.usage.output_tokens + usage.output_tokens,
-        )
+        self.usage = self.usage.plus(usage)
         self.cost = None if cost is None or self.cost is None else self.cost + cost
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from optimus.allowance import ExtractionLedger
+from optimus.branches import path
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.errors import OptimusError
@@ -22,6 +23,8 @@ from optimus.models import Clock, Conversation, ConversationId, Message, Message
 from optimus.storage.conversations import ConversationRepository
 from optimus.usage import SUMMARY, extraction_event
 
+MOST_TOLD = 5_000
+"""In a longer chat nobody can tell soon of what a summary tells, so none is given."""
 LEAST_NEW = 4
 """Messages that have to be left out anew before a summary is made again."""
 _log = logging.getLogger(__name__)
@@ -60,9 +63,15 @@ class SummaryKeeper:
         covered = _covered(conversation.summary, left_out)
         if conversation.summary is None or not covered:
             return ""
-        if self._memory.unsent_messages(conversation.user_id, covered, choice):
+        told = self._told(conversation, conversation.summary)
+        if told is None or self._memory.unsent_messages(conversation.user_id, told, choice):
             return ""
         return conversation.summary.text
+
+    def _told(self, conversation: Conversation, summary: Summary) -> Sequence[Message] | None:
+        """Return all messages that a summary tells of, also those too old for any prompt; None: too many."""
+        said = self._conversations.messages(conversation.user_id, conversation.id, limit=MOST_TOLD)
+        return path(said, summary.upto) if len(said) < MOST_TOLD else None
 
     def renew(self, reply: Message, left_out: Sequence[Message], choice: ModelChoice) -> None:
         """Begin a summary of what was left out of an answer, if enough of it is new; it never raises ours."""

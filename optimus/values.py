@@ -222,5 +222,14 @@ class Usage(Value):
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of those that went in, read from the provider's cache at a lower price."""
+    cache_written_tokens: int = 0
+    """Of those that went in, written to the provider's cache, which may cost more."""
     first_token_ms: float | None = None
     duration_ms: float | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """Return this call with the tokens of another one added."""
+        names = ("input_tokens", "output_tokens", "cached_tokens", "cache_written_tokens")
+        return self.model_copy(update={name: getattr(self, name) + getattr(other, name) for name in names})

@@ -24,7 +24,6 @@ from optimus.llm_handler.run_events import (
 from optimus.llm_handler.tools import TOOL_RULE, AgentDependencies, add_tools
 from optimus.llm_handler.translate import translate
 from optimus.llm_handler.turns import history_messages, user_turn
-from optimus.models import Usage
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent
@@ -286,15 +285,8 @@ class _Watch:
         self._generation.push(text)
 
     def finish(self) -> None:
-        usage = tokens_of(self.events)
-        self._generation.measure(
-            Usage(
-                input_tokens=usage[0],
-                output_tokens=usage[1],
-                first_token_ms=self._first_ms,
-                duration_ms=self._elapsed_ms(),
-            )
-        )
+        times = {"first_token_ms": self._first_ms, "duration_ms": self._elapsed_ms()}
+        self._generation.measure(tokens_of(self.events).model_copy(update=times))
 
     def _elapsed_ms(self) -> float:
         return (self._monotonic() - self._started) * 1000

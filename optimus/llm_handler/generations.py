@@ -141,12 +141,7 @@ class Generation:
 
     def measure(self, usage: Usage) -> None:
         """Set what the call took so far; what calls before it took of the same model is added."""
-        self._usage = usage.model_copy(
-            update={
-                "input_tokens": usage.input_tokens + self._spent.input_tokens,
-                "output_tokens": usage.output_tokens + self._spent.output_tokens,
-            }
-        )
+        self._usage = usage.plus(self._spent)
 
     def ask_again(self) -> None:
         """Keep what the call took that failed, before the same model is asked again."""

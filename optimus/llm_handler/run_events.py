@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from optimus.errors import ProviderResponseError
 from optimus.llm_handler.translate import LONG_ENOUGH
+from optimus.models import Usage
 
 if TYPE_CHECKING:
     from pydantic_ai.agent import AgentRunEvents
+    from pydantic_ai.usage import RequestUsage, RunUsage
 
 
 def begins_answer(event: Any) -> bool:
@@ -49,15 +51,25 @@ def is_tool_result(event: Any) -> bool:
     return isinstance(event, FunctionToolResultEvent)
 
 
-def tokens_of(events: AgentRunEvents[str] | None) -> tuple[int, int]:
-    """Return the tokens that went in and came out, as far as the provider said."""
+def tokens_of(events: AgentRunEvents[str] | None) -> Usage:
+    """Return the tokens that went in and came out, as far as the provider said, without times."""
     from pydantic_ai.exceptions import UserError  # noqa: PLC0415
 
     try:
         usage = None if events is None else events.usage
     except UserError:
         usage = None
-    return (0, 0) if usage is None else (usage.input_tokens, usage.output_tokens)
+    return Usage() if usage is None else tokens_in(usage)
+
+
+def tokens_in(usage: RunUsage | RequestUsage) -> Usage:
+    """Return the tokens of a library's count; those of a provider's cache are among those that went in."""
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cache_read_tokens,
+        cache_written_tokens=usage.cache_write_tokens,
+    )
 
 
 def refuse_cut_answer(events: AgentRunEvents[str], *, is_bounded: bool) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from optimus.errors import ProviderResponseError
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import Credentials, ModelRef
+from optimus.llm_handler.run_events import tokens_in
 from optimus.llm_handler.translate import translate
 from optimus.models import Usage, Value
 
@@ -106,7 +107,7 @@ class StructuredAgent(Generic[OutputT, BoundsT]):
         try:
             return await self._answer(target, model, document, bounds, usage)
         finally:
-            spent(Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens))
+            spent(tokens_in(usage))
 
     async def _answer(self, target: Target, model: Model, document: str, bounds: BoundsT, usage: RunUsage) -> OutputT:
         """Ask by the provider's own means where the model has them, else by describing the form in words."""

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from optimus.errors import ProviderResponseError
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import Credentials, ModelRef, PromptTurn
+from optimus.llm_handler.run_events import tokens_in
 from optimus.llm_handler.translate import translate
 from optimus.models import Usage, Value
 
@@ -73,4 +74,4 @@ class Summarizer:
         text = (answer.text or "").strip()
         if not text or answer.finish_reason == "length":
             raise ProviderResponseError("no whole summary")
-        return text, Usage(input_tokens=answer.usage.input_tokens, output_tokens=answer.usage.output_tokens)
+        return text, tokens_in(answer.usage)

@@ -45,7 +45,7 @@ ALLOWED = {
     | {"attachments", "background", "storage", "auth", "memory_manager", "preferences", "spreadsheets", "privacy"},
     "branches": BASE,
     "conversations": BASE | {"storage", "branches", "chat_memory", "drafts", "llm_handler"},
-    "summaries": BASE | {"allowance", "chat_memory", "connections", "llm_handler", "storage", "usage"},
+    "summaries": BASE | {"allowance", "branches", "chat_memory", "connections", "llm_handler", "storage", "usage"},
     "answering": BASE
     | {"summaries"}
     | {

@@ -4,6 +4,7 @@ from concurrent.futures import wait
 
 import pytest
 
+from optimus import chat
 from optimus.errors import NotFoundError
 from optimus.models import Conversation, MessageState
 from tests.fakes.providers import FakeProvider, Request, running_provider
@@ -112,6 +113,18 @@ def test_it_goes_nowhere_where_its_messages_may_not(small, provider):
     assert "<earlier>" not in provider.chats()[-1].text
     assert reply.parts
     assert reply.parts.summary == 0
+
+
+def test_nor_where_what_it_tells_is_older_than_any_prompt(small, provider, monkeypatch):
+    """What may not be sent counts for the summary also once it is beyond the messages that a prompt looks at."""
+    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 8)
+    conversation, _, _ = small.say("I'm allergic to peanuts")
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 9, conversation)
+    found = next(m for m in small.services.memory.list(small.owner).items if "peanuts" in m.text)
+    small.services.withholding.choose(small.owner, found.id, ["compatible"])
+    small.say("Go on", conversation=conversation, choice=choice)
+    assert "<earlier>" not in provider.chats()[-1].text
 
 
 def test_deleting_a_message_deletes_the_summary(small, provider):

@@ -66,3 +66,14 @@ def test_prices_need_no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert priced("openai:gpt-6-luna")
+
+
+@pytest.mark.parametrize(("provider", "name"), [("anthropic", "claude-sonnet-5-5"), ("xai", "grok-4.3")])
+def test_tokens_from_the_cache_have_their_own_price(provider, name):
+    """Most of a prompt from the provider's cache costs less than half of the whole price."""
+    ref = ModelRef(provider=provider, name=name)
+    plain = cost_usd(ref, Usage(input_tokens=10_000, output_tokens=100), is_local=False)
+    cached = cost_usd(ref, Usage(input_tokens=10_000, output_tokens=100, cached_tokens=9_900), is_local=False)
+    assert plain
+    assert cached
+    assert cached < plain / 2
