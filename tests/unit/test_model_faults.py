@@ -53,7 +53,12 @@ BY_DEFAULT = {(provider, case) for place, provider in enumerate(MAIN) for case i
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """One world for all faults, whose answers must begin at once and are asked for once."""
-    settings = {"first_token_timeout_s": 1, "request_timeout_s": 5, "request_retries": 0}
+    settings = {
+        "first_token_timeout_s": 1,
+        "request_timeout_s": 5,
+        "request_retries": 0,
+        "messages_per_minute": 10_000,
+    }
     with running_world(tmp_path_factory.mktemp("faults"), **settings) as made:
         made.services.models.warm().result(60)
         yield made

@@ -117,10 +117,14 @@ def test_it_goes_nowhere_where_its_messages_may_not(small, provider):
 
 def test_nor_where_what_it_tells_is_older_than_any_prompt(small, provider, monkeypatch):
     """What may not be sent counts for the summary also once it is beyond the messages that a prompt looks at."""
-    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 8)
+    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 14)
+    small.services.preferences.choose_memory(
+        small.owner, remembers=True, recalls=False, max_memories=20, never_store=(), uses_tools=False
+    )
     conversation, _, _ = small.say("I'm allergic to peanuts")
     choice = connected(small, provider, "gpt-6-luna")
-    conversation = talk(small, choice, 9, conversation)
+    conversation = talk(small, choice, 12, conversation)
+    assert small.services.chat.conversation(small.owner, conversation.id).summary
     found = next(m for m in small.services.memory.list(small.owner).items if "peanuts" in m.text)
     small.services.withholding.choose(small.owner, found.id, ["compatible"])
     small.say("Go on", conversation=conversation, choice=choice)
