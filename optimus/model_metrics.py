@@ -13,6 +13,12 @@ class AttemptMetrics:
     def __init__(self, *, registry: CollectorRegistry, known: Callable[[str], str]) -> None:
         self._known = known
         labels = ("provider",)
+        self._requests = Counter(
+            "optimus_model_requests", "Answers asked of a model, each try counted.", labels, registry=registry
+        )
+        self._memories = Counter(
+            "optimus_memories_injected", "Memories that went along with answers.", labels, registry=registry
+        )
         self._retries = Counter(
             "optimus_model_retries", "Requests that were sent again before an answer began.", labels, registry=registry
         )
@@ -22,6 +28,14 @@ class AttemptMetrics:
         self._resting = Gauge(
             "optimus_model_breakers_open", "Connections that are left alone for a moment.", labels, registry=registry
         )
+
+    def note_request(self, provider: str) -> None:
+        """Count a try to get an answer."""
+        self._requests.labels(self._known(provider)).inc()
+
+    def note_memories(self, provider: str, count: int) -> None:
+        """Count the memories that went along with an answer."""
+        self._memories.labels(self._known(provider)).inc(count)
 
     def note_retry(self, provider: str) -> None:
         """Count a request that is sent again."""

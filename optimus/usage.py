@@ -56,6 +56,8 @@ class Asked:
     """Of the earlier messages of the conversation that went along."""
     instruction_tokens: int = 0
     summary_tokens: int = 0
+    memories: int = 0
+    """How many memories went along."""
     left_out: int = 0
     """Earlier messages that did not go along, because they were too much."""
     at: int = 0
@@ -111,6 +113,7 @@ def asked(
         choice=choice,
         prompt_tokens=estimated_tokens(prompt) + attachment_tokens(files),
         memory_tokens=estimated_tokens(memory_block(recalled)),
+        memories=len(recalled),
         history_tokens=sum(estimated_tokens(m.text) + attachment_tokens(m.attachments) for m in earlier),
         instruction_tokens=estimated_tokens(INSTRUCTIONS + own),
     )
@@ -207,6 +210,7 @@ def note_answer(metrics: Metrics, given: Asked, result: GenerationResult) -> Non
         metrics.note_call(model.provider, model.name, state=MessageState.FAILED, usage=each.usage, cost_usd=cost)
     ref = result.target.model if result.target else given.choice.ref
     cost = answer_cost(given.choice, result)
+    metrics.attempts.note_memories(ref.provider, given.memories)
     metrics.note_call(ref.provider, ref.name, state=result.state, usage=result.usage, cost_usd=cost)
 
 

@@ -35,6 +35,8 @@ from optimus.storage.collections import CollectionNames, collection_specs
 from optimus.storage.store import open_store
 from optimus.storage.table import Table
 from optimus.storage.walls import COLLECTION_READS, COLLECTION_WRITES, POINT_READS, POINT_WRITES
+from tests.fakes.providers import running_provider
+from tests.unit.test_chat import connect
 from tests.world import KEYS, PASSWORD, World
 
 CLOSED: dict[str, set[str]] = {
@@ -207,6 +209,17 @@ def test_a_turn_leaves_its_stages(world: World):
         assert value(metrics, "memory_seconds_count", stage=stage), stage
     assert value(metrics, "answers_total", provider="offline", model="assistant", state="complete") == 2
     assert value(metrics, "store_seconds_count", operation="query_batch_points", collection="memories")
+
+
+def test_what_is_asked_and_given_is_counted(world: World):
+    """Each try of a model counts as a request, and the memories that went along are counted with its answer."""
+    with running_provider() as fake:
+        choice = connect(world, fake.url)
+        world.services.memory.add(world.owner, "I am allergic to peanuts")
+        world.say("What am I allergic to?", choice=choice)
+    metrics = world.services.store.metrics
+    assert value(metrics, "model_requests_total", provider="compatible") == 1
+    assert value(metrics, "memories_injected_total", provider="compatible") == 1
 
 
 def test_gauges_are_what_there_is(world: World):
