@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +22,15 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark browser tests and run their files last: Playwright keeps a loop in the thread where others start one."""
+    """Mark browser tests and run their files last: Playwright keeps a loop in the thread where others start one.
+
+    Of them the files with most tests come first, so that no worker is left alone with a long one.
+    """
     browsing = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
     for item in browsing:
         item.add_marker("browser")
-    paths = {item.path for item in browsing}
-    items.sort(key=lambda item: item.path in paths)
+    counts = Counter(item.path for item in browsing)
+    items.sort(key=lambda item: (item.path in counts, -counts[item.path]))
 
 
 @pytest.fixture

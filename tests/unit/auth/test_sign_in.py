@@ -176,7 +176,7 @@ def _open_auth():
     store.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(username=hostile, password=hostile, network=hostile, answer=hostile, user_agent=hostile)
 def test_hostile_input_never_gets_in_and_never_raises_anything_else(
     open_auth, username, password, network, answer, user_agent
