@@ -111,7 +111,8 @@ class AnswerWriter:
         along = [message for message in fitting if message.id not in unsent]
         summary = self._summaries.usable(conversation, left_out, choice)
         line_up = self._connections.line_up(reply.user_id, choice)
-        others = self._standing_in(task, [*(left_out if summary else ()), *along], line_up["fallbacks"])
+        told = self._summaries.told(conversation) if summary else ()
+        others = self._standing_in(task, along, told, line_up["fallbacks"])
         bounds = self._allowance.of_one_answer()
         tools = self._memory.tools(task.message, choice, others, most_calls=bounds.calls)
         own, memories = conversation.instructions, task.offline.recalled
@@ -132,16 +133,17 @@ class AnswerWriter:
         return guided(request, conversation).model_copy(update=more), given
 
     def _standing_in(
-        self, task: Task, along: Sequence[Message], others: Sequence[ModelTarget]
+        self, task: Task, along: Sequence[Message], told: Sequence[Message], others: Sequence[ModelTarget]
     ) -> tuple[ModelTarget, ...]:
-        """Return the fallbacks that may be given what the chosen model is given."""
+        """Return the fallbacks that may be given what the chosen model is given; `told` stands in the summary."""
         may = self._memory.may_stand_in
         files = [each for message in (*along, task.message) for each in message.attachments]
         seen, read = any(f.kind == "image" for f in files), any(f.kind == "pdf" and not f.words for f in files)
         reads_pdf = self._models.catalogue.reads_pdf
         able = [o for o in others if not seen or self._connections.sees(task.reply.user_id, o.model)]
         able = [other for other in able if not read or reads_pdf(other.model.provider)]
-        return tuple(other for other in able if may(other, task.recalled, along, task.message))
+        said = [*told, *along]
+        return tuple(other for other in able if may(other, task.recalled, said, task.message))
 
     def _finish(self, task: Task, given: _Given, result: GenerationResult) -> None:
         """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""

@@ -63,15 +63,15 @@ class SummaryKeeper:
         covered = _covered(conversation.summary, left_out)
         if conversation.summary is None or not covered:
             return ""
-        told = self._told(conversation, conversation.summary)
-        if told is None or self._memory.unsent_messages(conversation.user_id, told, choice):
+        told = self.told(conversation)
+        if not told or self._memory.unsent_messages(conversation.user_id, told, choice):
             return ""
         return conversation.summary.text
 
-    def _told(self, conversation: Conversation, summary: Summary) -> Sequence[Message] | None:
-        """Return all messages that a summary tells of, also those too old for any prompt; None: too many."""
+    def told(self, conversation: Conversation) -> Sequence[Message]:
+        """Return all messages that a chat's summary tells of, also those too old for any prompt; none if too many."""
         said = self._conversations.messages(conversation.user_id, conversation.id, limit=MOST_TOLD)
-        return path(said, summary.upto) if len(said) < MOST_TOLD else None
+        return path(said, conversation.summary.upto) if conversation.summary and len(said) < MOST_TOLD else ()
 
     def renew(self, reply: Message, left_out: Sequence[Message], choice: ModelChoice) -> None:
         """Begin a summary of what was left out of an answer, if enough of it is new; it never raises ours."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tenacity import (
@@ -74,7 +74,7 @@ class Attempts:
                 await self._persist(generation, directed(request, target), ends_at, has_more=following is not None)
             except ProviderError as error:
                 told.append(f"{target.title or target.model.name}: {error.user_message}")
-                if following is None or not _may_another(error, generation) or _is_over(ends_at):
+                if following is None or not _may_another(error, generation, told) or _is_over(ends_at):
                     raise _all_told(error, told) from error
                 _log.info("a model of %s was given up: %s", target.model.provider, error)
                 self._metrics.attempts.note_fallback(target.model.provider)
@@ -157,9 +157,13 @@ def _wait(state: RetryCallState) -> float:
     return _BACKOFF(state) if asked_s is None else max(asked_s + _AFTER_ASKED(state), _BACKOFF(state))
 
 
-def _may_another(error: ProviderError, generation: Generation) -> bool:
-    """Tell whether another model may answer what this one did not; what is refused as it is stays refused."""
-    return not generation.has_begun and not isinstance(error, ProviderRejectedError | GenerationBusyError)
+def _may_another(error: ProviderError, generation: Generation, told: Sequence[str]) -> bool:
+    """Tell whether another model may answer what this one did not; `told` are the failures so far, this one's too.
+
+    What the chosen model refuses as it is stays refused; a stand-in's refusal says nothing of the next one.
+    """
+    is_refused = isinstance(error, ProviderRejectedError) and len(told) == 1
+    return not (generation.has_begun or is_refused or isinstance(error, GenerationBusyError))
 
 
 def _is_over(ends_at: float) -> bool:

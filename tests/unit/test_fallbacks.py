@@ -101,6 +101,18 @@ def test_every_try_is_recorded(impatient, servers, choices):
     assert reply.instead.count("did not answer") == 2
 
 
+def test_a_stand_ins_refusal_does_not_keep_the_next_one_from_answering(impatient, servers, choices):
+    """What is too much for one fallback may not be for another; what the chosen model refuses stays refused."""
+    impatient.services.connections.prefer_fallbacks(impatient.owner, choices[1:])
+    servers[0].faults.append(status(503))
+    servers[1].faults.append(status(400))
+    _, _, reply = impatient.say("Hello?", choice=choices[0])
+    assert (reply.state, reply.model) == (MessageState.COMPLETE, "compatible:model-2")
+    servers[0].faults.append(status(400))
+    _, _, reply = impatient.say("Hello?", choice=choices[0])
+    assert reply.state is MessageState.FAILED
+
+
 def test_where_nobody_answers_each_reason_is_said(impatient, servers, choices):
     """The message is kept once, the answer is marked as failed by the chosen model, and says what each one said."""
     impatient.services.connections.prefer_fallbacks(impatient.owner, choices[1:])

@@ -8,6 +8,7 @@ from optimus import chat
 from optimus.errors import NotFoundError
 from optimus.models import Conversation, MessageState
 from tests.fakes.providers import FakeProvider, Request, running_provider
+from tests.unit.llm.test_faults import status
 from tests.unit.test_attachments import connected
 from tests.world import World, running_world
 
@@ -129,6 +130,26 @@ def test_nor_where_what_it_tells_is_older_than_any_prompt(small, provider, monke
     small.services.withholding.choose(small.owner, found.id, ["compatible"])
     small.say("Go on", conversation=conversation, choice=choice)
     assert "<earlier>" not in provider.chats()[-1].text
+
+
+def test_no_stand_in_gets_it_either(small, provider, monkeypatch):
+    """A fallback that may not get what the summary tells of is not asked, however old that is."""
+    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 14)
+    small.services.preferences.choose_memory(
+        small.owner, remembers=True, recalls=False, max_memories=20, never_store=(), uses_tools=False
+    )
+    conversation, _, _ = small.say("I'm allergic to peanuts")
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 12, conversation)
+    other = connected(small, provider, "claude-sonnet-5-5", "anthropic")
+    small.services.connections.prefer_fallbacks(small.owner, [other])
+    found = next(m for m in small.services.memory.list(small.owner).items if "peanuts" in m.text)
+    small.services.withholding.choose(small.owner, found.id, ["anthropic"])
+    provider.faults.append(status(401))
+    before = len(provider.bodies())
+    small.say("Go on", conversation=conversation, choice=choice)
+    assert "<earlier>" in provider.bodies()[before].text
+    assert not [each for each in provider.bodies()[before:] if "claude" in each.text]
 
 
 def test_deleting_a_message_deletes_the_summary(small, provider):
