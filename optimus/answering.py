@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +29,8 @@ from optimus.storage.conversations import ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.summaries import SummaryKeeper
 from optimus.usage import Asked, answer_events, asked, estimated_tokens, note_answer, parts_of, written_by
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +167,7 @@ class AnswerWriter:
             self._events.append(event)
         self._allowance.settle(reply.user_id, task.taken, result)
         note_answer(self._metrics, measured, result)
+        _log_call(measured, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)
         self._memory.look_further(task.message, measured.choice)
@@ -177,3 +181,11 @@ def _withheld(given: _Given) -> Withheld | None:
     if not (memories or given.unsent):
         return None
     return Withheld(to=given.asked.choice.provider_title, memories=len(memories), messages=given.unsent)
+
+
+def _log_call(given: Asked, result: GenerationResult) -> None:
+    """Log a call without anything of its content."""
+    model = result.target.model if result.target else given.choice.ref
+    took, usage = result.usage.duration_ms, result.usage
+    words = "model call: %s, %s, %d tokens in, %d out, %d memories, %.0f ms"
+    _log.info(words, model, result.state, usage.input_tokens, usage.output_tokens, given.memories, took or 0.0)

@@ -7,7 +7,7 @@ message. An answer is stored before it is shown as ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optimus.allowance import Allowance
 from optimus.answering import AnswerWriter, Task
@@ -36,7 +36,7 @@ from optimus.models import (
 from optimus.prompt import unwritten
 from optimus.routing import Router
 from optimus.storage.conversations import ConversationRepository
-from optimus.usage import Asked, asked
+from optimus.usage import Asked, asked, estimated_tokens
 
 ENDING_S = 0.5
 """An answer is stored before it counts as ended; somebody quick may write again in between."""
@@ -181,14 +181,20 @@ class ChatService(ConversationService):
         return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or recalled.notice)
 
     def estimate(self, owner: UserId, conversation_id: ConversationId | None, *, choice: ModelChoice) -> Asked:
-        """Return what would go along with a next message, whose own tokens and memories come on top.
+        """Return what would go along with a next message; its own tokens, memories and tools come on top.
 
         Raises:
             NotFoundError: the conversation is missing or not the owner's.
         """
         earlier = self.messages(owner, conversation_id)[-HISTORY_MESSAGES:] if conversation_id else []
         choice = self._router.resolve(owner, choice, "", earlier)
-        return asked(choice, "", self._writer.along(earlier, choice), ())
+        along = self._writer.along(earlier, choice)
+        if conversation_id is None:
+            return asked(choice, "", along, ())
+        conversation = self._conversations.get(owner, conversation_id)
+        summary = conversation.summary.text if conversation.summary and len(along) < len(earlier) else ""
+        measured = asked(choice, "", along, (), own=conversation.instructions)
+        return replace(measured, summary_tokens=estimated_tokens(summary))
 
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
         """Write the last answer again; the message before it is neither lost nor doubled.

@@ -23,6 +23,7 @@ from optimus.models import (
     SourceKind,
     ToolCall,
 )
+from optimus.storage.audit_records import AuditAction
 from optimus.storage.records import UserPreferences
 
 FOUND = 8
@@ -106,6 +107,7 @@ class AnswerTools:
         unsent = self._unsent([each.memory for each in found])
         found = [each for each in found if each.memory.id not in unsent]
         told = tuple(each.memory.id for each in found)
+        self._memory.acts.did(AuditAction.MEMORY_SEARCHED, self._owner, None, Way.ASSISTANT)
         with self._lock:
             self.withheld.update(unsent)
             self.calls.append(ToolCall(name="search_memory", text=query[:200], found=told))

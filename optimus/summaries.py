@@ -113,10 +113,10 @@ class SummaryKeeper:
         """Count what a summary took, and keep it unless one of its messages was deleted meanwhile."""
         cost = cost_usd(choice.ref, usage, is_local=choice.is_local)
         event = extraction_event(
-            owner, model=str(choice.ref), messages=covered, usage=usage, cost=cost, failed=False, at=self._clock()
+            owner, model=str(choice.ref), messages=covered, usage=usage, cost=cost, failed=not text, at=self._clock()
         ).model_copy(update={"kind": SUMMARY})
         self._ledger.record(owner, event, choice.ref, usage, cost)
-        if len(self._conversations.owned(owner, covered)) == len(covered):
+        if text and len(self._conversations.owned(owner, covered)) == len(covered):
             summary = Summary(text=text, upto=covered[-1])
             self._conversations.change(owner, place, summary=summary.model_dump(mode="json"))
 

@@ -47,7 +47,7 @@ class Summarizer:
         self._timeout_s = timeout_s
 
     def ask(self, request: SummaryRequest, store: Callable[[str, Usage], None]) -> Future[None]:
-        """Begin; `store` is told the summary and what it took, in a worker thread.
+        """Begin; `store` is told the summary and what it took, in a worker thread; an empty one where there is none.
 
         The future raises the `ProviderError` that says why there is none.
         """
@@ -60,6 +60,8 @@ class Summarizer:
             except Exception as exc:
                 raise translate(exc) from exc
         await asyncio.to_thread(store, text[:MAX_SUMMARY_CHARS], usage)
+        if not text:
+            raise ProviderResponseError("no whole summary")
 
     async def _write(self, request: SummaryRequest) -> tuple[str, Usage]:
         from pydantic_ai.direct import model_request  # noqa: PLC0415
@@ -72,6 +74,6 @@ class Summarizer:
         async with asyncio.timeout(self._timeout_s):
             answer = await model_request(model, [prompt], model_settings={"max_tokens": MAX_TOKENS, "max_retries": 0})
         text = (answer.text or "").strip()
-        if not text or answer.finish_reason == "length":
-            raise ProviderResponseError("no whole summary")
+        if answer.finish_reason == "length":
+            text = ""
         return text, tokens_in(answer.usage)

@@ -51,6 +51,8 @@ class AuditAction(StrEnum):
     PREFERENCE_CHANGE = "settings.changed"
     MODEL_CONNECTED = "settings.model_connected"
     MODEL_REMOVED = "settings.model_removed"
+    MEMORY_SEARCHED = "memory.searched"
+    """By the model that wrote an answer, with a tool."""
     MEMORY_CREATED = "memory.created"
     MEMORY_CONFIRMED = "memory.confirmed"
     """Said again, perhaps in better words."""

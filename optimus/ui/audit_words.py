@@ -53,6 +53,7 @@ TITLES = {
     AuditAction.MEMORY_FORGOTTEN: "Memory deleted",
     AuditAction.MEMORY_RESTORED: "Memory brought back",
     AuditAction.MEMORY_UNDONE: "Change to a memory undone",
+    AuditAction.MEMORY_SEARCHED: "Memories searched by the assistant",
     AuditAction.MEMORY_PURGED: "Memory deleted for good from the bin",
     AuditAction.MEMORY_WITHDRAWN: "Messages deleted with what came from them",
     AuditAction.MEMORY_WITHHELD: "Chosen who never gets a memory",

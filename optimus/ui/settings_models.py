@@ -8,6 +8,7 @@ from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.requests import OFFLINE_MODEL, OwnConnection
 from optimus.ui.connect import choice_key, choice_title, connect_dialog
 from optimus.ui.guard import PageContext, act, did
+from optimus.ui.settings_model_list import draw_model_list
 from optimus.ui.text import count, day, plain
 
 _AUTOMATIC = ""
@@ -20,6 +21,7 @@ def draw_models(context: PageContext) -> None:
     _draw_fallbacks(context)
     _draw_extraction(context)
     _draw_image_models(context)
+    draw_model_list(context)
     st.subheader("Your connections", anchor=False)
     connections = context.services.connections.own(context.principal.user_id)
     if not connections:

@@ -235,5 +235,8 @@ def test_a_next_message_has_an_estimate(world):
     assert cost == pytest.approx(expected_tokens(estimate) * 2.5e-6 + 500 * 10e-6)
     assert expected_cost(chat.estimate(world.owner, None, choice=PAID)) is None
     assert expected_cost(chat.estimate(world.owner, None, choice=world.offline())) == 0
+    chat.guide(world.owner, conversation.id, instructions="Answer like a pirate. " * 20, temperature=None, effort=None)
+    more = chat.estimate(world.owner, conversation.id, choice=PRICED).instruction_tokens - estimate.instruction_tokens
+    assert more >= 100
     with pytest.raises(NotFoundError):
         chat.estimate(stranger().user_id, conversation.id, choice=PRICED)

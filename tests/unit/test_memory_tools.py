@@ -196,6 +196,20 @@ def test_a_model_that_calls_on_and_on_is_ended(world: World, provider, choice):
     assert len(reply.tools) == 1
 
 
+def test_a_search_is_in_the_log_and_a_call_in_the_servers(world: World, provider, choice, caplog):
+    """That the assistant searched is audited; the server's log tells of the call without a word of its content."""
+    caplog.set_level("INFO")
+    world.services.memory.add(world.owner, "I play the violin")
+    calls(provider, ("search_memory", {"query": "violin"}))
+    world.say("Which instrument do I play?", choice=choice)
+    actions = [(each.action, each.data.get("way")) for each in world.services.audit.own(world.principal)]
+    assert ("memory.searched", "assistant") in actions
+    (line,) = [each.getMessage() for each in caplog.records if each.getMessage().startswith("model call: ")]
+    assert "compatible:gpt-6-luna, complete" in line
+    assert "violin" not in caplog.text
+    assert "instrument" not in caplog.text
+
+
 def test_orders_are_neither_saved_nor_put_into_a_memory(world: World, provider, choice):
     """What commands the assistant is refused, and nobody's rights or settings change for it."""
     world.say("I live in Lisbon", choice=choice)

@@ -61,7 +61,10 @@ def test_what_no_longer_fits_goes_along_in_short(small, provider):
     kept = small.services.chat.conversation(small.owner, conversation.id).summary
     assert kept
     assert kept.text == "They plan a trip by train."
+    before = small.services.chat.estimate(small.owner, conversation.id, choice=choice)
     _, _, reply = small.say("Go on", conversation=conversation, choice=choice)
+    assert reply.parts
+    assert before.summary_tokens == reply.parts.summary
     sent = provider.chats()[-1].body["messages"][-1]["content"]
     assert "<earlier>\nThey plan a trip by train.\n</earlier>" in sent
     assert "Part 0" not in str(provider.chats()[-1].body["messages"][:-1])
@@ -150,6 +153,18 @@ def test_no_stand_in_gets_it_either(small, provider, monkeypatch):
     small.say("Go on", conversation=conversation, choice=choice)
     assert "<earlier>" in provider.bodies()[before].text
     assert not [each for each in provider.bodies()[before:] if "claude" in each.text]
+
+
+def test_a_summary_that_is_none_is_paid_for_all_the_same(small, provider):
+    """Where the model writes nothing, no summary is kept, and what the call took is recorded as failed."""
+    provider.answer = lambda request: "Fine." if request.body.get("stream") else " "
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 7)
+    assert small.services.chat.conversation(small.owner, conversation.id).summary is None
+    events = small.services.store.events.of(small.owner, conversation.created_at, small.clock())
+    states = [(each.data["state"], each.data["input_tokens"]) for each in events if each.kind == "summary"]
+    assert states
+    assert set(states) == {("failed", 11)}
 
 
 def test_deleting_a_message_deletes_the_summary(small, provider):
