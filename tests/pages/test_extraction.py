@@ -1,9 +1,11 @@
 """What pages show of looking for memories: a quiet line where it failed, the review, the chosen model, the cost."""
 
+from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
-from optimus.models import Usage
+from optimus.models import Usage, new_id
 from optimus.storage.jobs import ExtractionJob, JobState, job_id
+from optimus.storage.records import Connection
 from optimus.usage import extraction_event
 from tests.pages.conftest import ROOT, SignIn, run_alone, texts
 from tests.world import World
@@ -77,6 +79,33 @@ def test_the_model_that_looks_is_chosen_in_the_settings(world: World, sign_in: S
     box.select_index(1).run()
     assert not app.exception
     assert world.services.connections.is_rules_only(world.owner)
+
+
+def test_context_and_prices_of_models_are_listed(world: World, sign_in: SignIn):
+    """Once it is opened, the list says how much a model reads and what it costs; what is unknown stays empty."""
+    connection = Connection(
+        id=new_id(),
+        user_id=world.owner,
+        provider="openai",
+        label="openai",
+        base_url="https://api.openai.com/v1",
+        api_key=SecretStr("k" * 20),
+        models=("gpt-4.1", "gpt-unheard-of"),
+        created_at=world.clock(),
+    )
+    world.services.store.accounts.save_connection(connection)
+    sign_in(world.principal)
+    app = AppTest.from_file(ROOT / "pages" / "settings.py", default_timeout=20)
+    app.query_params["section"] = "Models"
+    app.run()
+    app.session_state["model_list"] = True
+    app.run()
+    assert not app.exception
+    table = app.dataframe[0].value.set_index("Model")
+    known, unknown = table.loc["gpt-4.1"], table.loc["gpt-unheard-of"]
+    assert known["Context"] > 100_000
+    assert known["Output"] > known["Input"] > 0
+    assert unknown[["Context", "Input", "Output"]].isna().all()
 
 
 def test_the_cost_of_looking_stands_apart(world: World, sign_in: SignIn):
