@@ -5,15 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from optimus.extraction import ExtractionService
 from optimus.llm_handler.requests import ModelChoice
-from optimus.models import MemoryType, Message, new_id
+from optimus.models import MemoryType, Message
 from optimus.storage.jobs import JobState
-from optimus.storage.records import Connection
 from tests.fakes.providers import FakeProvider, Request, running_provider
 from tests.unit.llm.test_extraction import entry, written
+from tests.unit.test_chat import connect
 from tests.world import World
 
 MEATLESS = "I gave up meat years ago"
@@ -32,20 +31,7 @@ def provider():
 @pytest.fixture
 def choice(world: World, provider: FakeProvider) -> ModelChoice:
     """The model of the server, connected by the user."""
-    connection = Connection(
-        id=new_id(),
-        user_id=world.owner,
-        provider="compatible",
-        label="compatible",
-        base_url=f"{provider.url}/v1",
-        api_key=SecretStr("k" * 20),
-        models=("gpt-6-luna",),
-        created_at=world.clock(),
-    )
-    world.services.store.accounts.save_connection(connection)
-    found = world.services.connections.newest(world.owner, "compatible")
-    assert found
-    return found
+    return connect(world, provider.url)
 
 
 def answers(fake: FakeProvider, *found: dict[str, Any], groups: Groups | str = lambda _: []) -> None:
