@@ -25,7 +25,7 @@ from optimus.models import (
     stable_id,
 )
 from optimus.storage.audit_records import AuditAction
-from optimus.storage.documents import DocumentIndex
+from optimus.storage.documents import KEPT_STATUSES, DocumentIndex
 from optimus.storage.records import MemoryFilter
 
 IMPORTANCE = 0.4
@@ -105,7 +105,7 @@ class DocumentShelf:
         return self._library.forget(owner, [memory.id for memory in self._stored(owner, document_id)])
 
     def _stored(self, owner: UserId, document_id: str) -> list[Memory]:
-        where = MemoryFilter(types=frozenset({MemoryType.DOCUMENT}), document_id=document_id)
+        where = MemoryFilter(types=frozenset({MemoryType.DOCUMENT}), statuses=KEPT_STATUSES, document_id=document_id)
         ids = [entry.id for entry in self._shelf.index.outline(owner, where)]
         return list(self._library.export(owner, ids))
 

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from optimus.memory_manager.order_patterns import COMMANDS
+from optimus.models import MAX_MESSAGE_CHARS
 
-MAX_CHARS = 20_000
-"""So much of a text is read; more than any memory holds."""
+MAX_CHARS = MAX_MESSAGE_CHARS
+"""So much of a text is read: all of a message, and more than any other memory holds."""
 _BEFORE = 40
 """So many characters before an order tell whether somebody only speaks of it."""
 _MAX_ENCODED = 40
@@ -50,7 +51,7 @@ def instructs(text: str) -> bool:
 
 
 def _commands(text: str) -> bool:
-    plain = re.sub(r"[ \t\u00a0]+", " ", text)
+    plain = "\n".join(" ".join(words) for line in text.splitlines() if (words := line.split()))
     return any(
         not _TELLING.search(plain[max(0, found.start() - 40) : found.start()]) for found in COMMANDS.finditer(plain)
     )

@@ -36,7 +36,7 @@ _SHARED = (
     r"(?:conversations?|chats?|chat history|histor(?:y|ies)|memor(?:y|ies)|messages|passwords?|api keys?|keys|"
     r"credentials|system prompt|summar(?:y|ies)|user'?s? \w+|what you know)"
 )
-_START = r"(?:^|[.;:!?>*#\n(\"“]\s*|\b(?:and|then|please|must|should|to) )"
+_START = r"(?:^|[.;:!?>*#\n(\"“] ?|\b(?:and|then|please|must|should|to) )"
 
 _ENGLISH = (
     # Setting rules aside.

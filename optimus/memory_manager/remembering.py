@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from optimus.memory_manager.episodes import clean, episode_of, gained, hide, nei
 from optimus.memory_manager.instructions import instructs
 from optimus.memory_manager.masking import MASK
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
+from optimus.memory_manager.rules.commands import style_slot
 from optimus.memory_manager.shelf import DERIVED_TYPES, Shelf, episode_id, is_active
 from optimus.memory_manager.update import Plan
 from optimus.memory_manager.wording import Stems
@@ -28,6 +30,7 @@ from optimus.storage.records import MemoryPoint
 
 Derive = Callable[..., list[Candidate]]
 """`derive(text, *, now)`: what a message says about its writer."""
+_SENTENCE_END = re.compile(r"(?<=[.!?]) |\n")
 _FORGETTING = frozenset({CandidateKind.FORGET, CandidateKind.FORGET_LAST})
 
 
@@ -57,7 +60,7 @@ class Draft:
         if self.is_hidden or len(kept) < len(found):
             self.text = ". ".join(candidate.text for candidate in kept if candidate.text)
         self.candidates = [candidate for candidate in kept if MASK not in candidate.text]
-        self.is_order = instructs(message.text) and not any(_is_of_answers(each) for each in self.candidates)
+        self.is_order = instructs(_without_wishes(message.text))
         if self.text:
             texts = (candidate.text for candidate in self.candidates if candidate.text)
             shelf.embed([self.text, *self.around, *texts])
@@ -108,9 +111,10 @@ def _status(plan: Plan, draft: Draft) -> MemoryStatus:
     return MemoryStatus.QUARANTINED if draft.is_order else MemoryStatus.ACTIVE
 
 
-def _is_of_answers(candidate: Candidate) -> bool:
-    """Tell whether a candidate is a wish about the form of answers, which the rules know to be harmless."""
-    return bool(candidate.slot and candidate.slot.startswith("answers."))
+def _without_wishes(text: str) -> str:
+    """Return a message without the sentences that only say how answers shall be, which the rules know as harmless."""
+    sentences = _SENTENCE_END.split(text)
+    return "\n".join(each for each in sentences if style_slot(each.strip(" \t.!")) is None)
 
 
 def _with_what_followed(shelf: Shelf, owner: UserId, draft: Draft) -> list[MemoryPoint]:

@@ -138,8 +138,9 @@ class MemoryViews:
 
 def filter_of(view: MemoryView) -> MemoryFilter:
     """Return a view as the store is asked for it."""
+    everything = None if view.standing is Standing.REVIEW and view.as_of is None else DERIVED_TYPES
     return MemoryFilter(
-        types=DERIVED_TYPES if view.kind is None else frozenset({view.kind}),
+        types=everything if view.kind is None else frozenset({view.kind}),
         statuses=STATUSES[view.standing] if view.as_of is None else _ONCE_TRUE,
         since=view.since,
         until=view.until,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qdrant_client.client_base import QdrantBase
 
-from optimus.models import MemoryType, UserId
+from optimus.models import MemoryStatus, MemoryType, UserId
 from optimus.storage.filters import all_of
 from optimus.storage.memory_filter import memory_conditions
 from optimus.storage.records import MemoryFilter
@@ -12,7 +12,9 @@ from optimus.storage.tenancy import acting_as
 
 MAX_DOCUMENTS = 1_000
 """More than are listed."""
-_PARTS = MemoryFilter(types=frozenset({MemoryType.DOCUMENT}))
+KEPT_STATUSES = frozenset({MemoryStatus.ACTIVE, MemoryStatus.QUARANTINED})
+"""A part that waits for review is kept, too."""
+_PARTS = MemoryFilter(types=frozenset({MemoryType.DOCUMENT}), statuses=KEPT_STATUSES)
 
 
 class DocumentIndex:
