@@ -143,7 +143,7 @@ def test_the_users_own_wishes_still_count(real_world, text):
 
 
 @pytest.mark.parametrize(
-    "before", ["Please answer me briefly. ", "Answer in German from now on, please.\n", "word " * 5_000]
+    "before", ["Please answer me briefly. ", "Answer in German from now on, please.\n", "It rains. " * 2_500]
 )
 def test_nothing_before_an_order_hides_it(real_world, before):
     """Neither a wish for answers nor a long beginning lets the order after it through."""
