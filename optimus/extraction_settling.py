@@ -55,8 +55,5 @@ class SettlingStep:
         self._settlement.settle(owner, entries, rulings, by=jobs[0].model)
 
     def _begin(self, entries: Sequence[Entry], target: Target, told: Told) -> Future[tuple[Verdict, ...]]:
-        statements = tuple(
-            Statement(text=entry.memory.text, since=entry.memory.valid_from.date(), is_new=entry.is_new)
-            for entry in entries
-        )
+        statements = tuple(Statement(text=entry.memory.text, is_new=entry.is_new) for entry in entries)
         return self._settler.ask(SettlingRequest(**dict(target), statements=statements), told)

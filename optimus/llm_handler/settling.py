@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from datetime import date
 from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,7 +42,6 @@ class Statement(Value):
     """Something remembered, as the model is shown it."""
 
     text: str
-    since: date
     is_new: bool
 
 
@@ -125,8 +123,7 @@ class MemorySettler:
 def settling_document(statements: Sequence[Statement], mask: Mask) -> str:
     """Return what is sent: one JSON document without secrets or hidden signs."""
     entries = [
-        {"n": n, "since": each.since.isoformat(), "text": presentable(each.text, CONTEXT_CHARS, mask)}
-        | ({"new": True} if each.is_new else {})
+        {"n": n, "text": presentable(each.text, CONTEXT_CHARS, mask)} | ({"new": True} if each.is_new else {})
         for n, each in enumerate(statements, 1)
     ]
     return json.dumps({"entries": entries}, ensure_ascii=False)

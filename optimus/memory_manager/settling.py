@@ -19,7 +19,7 @@ KNOWN_CHARS = 6_000
 """So much of what is known is compared with new memories, about 1,500 tokens; the nearest come first."""
 NEAR = 0.35
 """Cosine from which on two memories in one language may be about the same."""
-_ENTRY_CHARS = 40
+_ENTRY_CHARS = 20
 """What an entry takes beside its text."""
 _ALL_LIMIT = 200
 _TYPES = DERIVED_TYPES - {MemoryType.DOCUMENT}
@@ -63,7 +63,8 @@ class Settlement:
             return []
         near = self._near(owner, list(new.values()))
         others = {key: memory for key, memory in self._others(owner, new, near).items() if key not in new}
-        chosen = sorted(others.values(), key=lambda memory: (-near.get(memory.id, 0.0), memory.id))
+        newest = sorted(others.values(), key=lambda memory: memory.recorded_at, reverse=True)
+        chosen = sorted(newest, key=lambda memory: -near.get(memory.id, 0.0))
         entries = [Entry(memory=memory, is_new=True) for memory in new.values()]
         left = KNOWN_CHARS
         for memory in chosen:

@@ -1,7 +1,6 @@
 """The settling agent on the wire: what is sent, and which answers are taken."""
 
 import json
-from datetime import date
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from optimus.models import Usage, new_id
 from tests.fakes.providers import FakeProvider
 from tests.unit.llm.support import KEY
 
-BERLIN = Statement(text="I live in Berlin", since=date(2025, 3, 1), is_new=False)
-LISBON = Statement(text="I live in Lisbon", since=date(2026, 3, 1), is_new=True)
+BERLIN = Statement(text="I live in Berlin", is_new=False)
+LISBON = Statement(text="I live in Lisbon", is_new=True)
 
 
 def ask(gateway: Any, fake: FakeProvider, *statements: Statement, provider: str = "compatible") -> Any:
@@ -50,8 +49,8 @@ def test_numbers_are_sent_and_places_come_back(gateway, fake):
     (sent,) = fake.bodies()
     entries = json.loads(sent.body["messages"][1]["content"])["entries"]
     assert entries == [
-        {"n": 1, "since": "2025-03-01", "text": "I live in Berlin"},
-        {"n": 2, "since": "2026-03-01", "text": "I live in Lisbon", "new": True},
+        {"n": 1, "text": "I live in Berlin"},
+        {"n": 2, "text": "I live in Lisbon", "new": True},
     ]
     assert taken == [Usage(input_tokens=11, output_tokens=4)]
 
