@@ -69,10 +69,9 @@ class Derivation:
         return [item.memory for item in nearest[:KNOWN_LIMIT]]
 
     def held(self, owner: UserId, message_id: MessageId) -> int:
-        """Return how many findings of a message wait for review."""
+        """Return how many findings of a message wait for review, with the message itself where it does."""
         waiting = frozenset({MemoryStatus.QUARANTINED})
-        where = MemoryFilter(types=DERIVED_TYPES, statuses=waiting, message_id=message_id)
-        return self._shelf.index.count(owner, where)
+        return self._shelf.index.count(owner, MemoryFilter(statuses=waiting, message_id=message_id))
 
     def told(self, message: Message) -> Derived:
         """Return what became of a message's findings, without those that only repeated what was known."""
