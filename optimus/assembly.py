@@ -168,11 +168,11 @@ def open_extraction(
     engines: Engines,
     health: MemoryHealth,
     *,
-    extractor: Extractor,
-    settler: Settler | None,
+    lookers: tuple[Extractor, Settler | None],
     clock: Clock,
 ) -> ExtractionService:
     """Return what lets a model look for memories; without a settler it does not compare them."""
+    extractor, settler = lookers
     connections, preferences, withholding = engines.connections, engines.preferences, engines.withholding
     ledger = ExtractionLedger(events=store.events, metrics=store.metrics, allowance=engines.allowance)
     calls = ExtractionCalls(ledger=ledger, connections=connections, clock=clock)

@@ -211,8 +211,7 @@ def wire(
     analytics = AnalyticsService(events=store.events, memories=store.memories, accounts=store.accounts, clock=clock)
     graph, library, documents = open_library(store, engines.shelf, engines.memory, clock)
     health, upkeep = open_upkeep(store, engines.shelf, engines.memory, graph, engines.preferences, clock)
-    extractor, settler = _lookers(settings, engines.models)
-    extraction = open_extraction(store, engines, health, extractor=extractor, settler=settler, clock=clock)
+    extraction = open_extraction(store, engines, health, lookers=_lookers(settings, engines.models), clock=clock)
     running = Running(
         store=store, engines=engines, analytics=analytics, graph=graph, upkeep=upkeep, embedder=measured, clock=clock
     )

@@ -6,7 +6,7 @@ import pytest
 
 from optimus import chat
 from optimus.errors import NotFoundError
-from optimus.models import Conversation, MessageState
+from optimus.models import Conversation, Memory, MessageState
 from tests.fakes.providers import FakeProvider, Request, running_provider
 from tests.unit.llm.test_faults import status
 from tests.unit.test_attachments import connected
@@ -39,6 +39,18 @@ def talk(world: World, choice, turns: int, conversation: Conversation | None = N
         settle(world)
     assert conversation
     return conversation
+
+
+def told_long_ago(world: World, choice, monkeypatch) -> tuple[Conversation, Memory]:
+    """Have a chat whose first message, older than what a prompt looks at, made a memory that no answer used."""
+    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 14)
+    world.services.preferences.choose_memory(
+        world.owner, remembers=True, recalls=False, max_memories=20, never_store=(), uses_tools=False
+    )
+    conversation, _, _ = world.say("I'm allergic to peanuts")
+    conversation = talk(world, choice, 12, conversation)
+    assert world.services.chat.conversation(world.owner, conversation.id).summary
+    return conversation, next(m for m in world.services.memory.list(world.owner).items if "peanuts" in m.text)
 
 
 def settle(world: World) -> None:
@@ -121,15 +133,8 @@ def test_it_goes_nowhere_where_its_messages_may_not(small, provider):
 
 def test_nor_where_what_it_tells_is_older_than_any_prompt(small, provider, monkeypatch):
     """What may not be sent counts for the summary also once it is beyond the messages that a prompt looks at."""
-    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 14)
-    small.services.preferences.choose_memory(
-        small.owner, remembers=True, recalls=False, max_memories=20, never_store=(), uses_tools=False
-    )
-    conversation, _, _ = small.say("I'm allergic to peanuts")
     choice = connected(small, provider, "gpt-6-luna")
-    conversation = talk(small, choice, 12, conversation)
-    assert small.services.chat.conversation(small.owner, conversation.id).summary
-    found = next(m for m in small.services.memory.list(small.owner).items if "peanuts" in m.text)
+    conversation, found = told_long_ago(small, choice, monkeypatch)
     small.services.withholding.choose(small.owner, found.id, ["compatible"])
     small.say("Go on", conversation=conversation, choice=choice)
     assert "<earlier>" not in provider.chats()[-1].text
@@ -137,16 +142,10 @@ def test_nor_where_what_it_tells_is_older_than_any_prompt(small, provider, monke
 
 def test_no_stand_in_gets_it_either(small, provider, monkeypatch):
     """A fallback that may not get what the summary tells of is not asked, however old that is."""
-    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 14)
-    small.services.preferences.choose_memory(
-        small.owner, remembers=True, recalls=False, max_memories=20, never_store=(), uses_tools=False
-    )
-    conversation, _, _ = small.say("I'm allergic to peanuts")
     choice = connected(small, provider, "gpt-6-luna")
-    conversation = talk(small, choice, 12, conversation)
+    conversation, found = told_long_ago(small, choice, monkeypatch)
     other = connected(small, provider, "claude-sonnet-5-5", "anthropic")
     small.services.connections.prefer_fallbacks(small.owner, [other])
-    found = next(m for m in small.services.memory.list(small.owner).items if "peanuts" in m.text)
     small.services.withholding.choose(small.owner, found.id, ["anthropic"])
     provider.faults.append(status(401))
     before = len(provider.bodies())
