@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from optimus.errors import ConflictError, LimitReachedError, OptimusError
+from optimus.haste import noted, room_in
 from optimus.llm_handler.requests import AnswerBounds, GenerationResult, ModelRef
 from optimus.metrics import Metrics
 from optimus.models import Clock, Usage, UserId
@@ -24,10 +25,6 @@ from optimus.usage import Asked, expected_cost, expected_tokens, whole_cost
 
 WARN_FROM = 0.8
 """The share of a day's limit from which on the user is told."""
-MINUTE_US = 60_000_000
-"""A minute in microseconds."""
-MAX_SPELLS = 1_000
-"""Moments of the last minute that are told apart; beyond that the oldest ones count as one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRIES = 50
 _OFFLINE_ANSWERS = "The offline assistant still answers."
@@ -66,21 +63,48 @@ class Allowance:
             LimitReachedError: a limit of the day or the minute is used up; the message says until when.
             StoreError: the store does not answer.
         """
-        limits, tokens, cost = self._limits(), expected_tokens(given), expected_cost(given)
         given = replace(given, at=self._moment())
+        self._count(owner, Spell(given.at, 1, expected_tokens(given)), expected_cost(given))
+        return given
+
+    def top_up(self, owner: UserId, taken: Asked, measured: Asked) -> Asked:
+        """Count what goes along with a stored message beyond what was counted: its memories and tools.
+
+        Returns what is counted now, for `settle`.
+
+        Raises:
+            LimitReachedError: there is no room for it; what was counted before still is.
+            StoreError: the store does not answer.
+        """
+        tokens = expected_tokens(measured) - expected_tokens(taken)
+        if tokens <= 0:
+            return taken
+        before, after = expected_cost(taken), expected_cost(measured)
+        cost = None if before is None or after is None else max(0.0, after - before)
+        self._count(owner, Spell(taken.at, 0, tokens), cost)
+        return replace(measured, at=taken.at)
+
+    def _count(self, owner: UserId, spell: Spell, cost: float | None) -> None:
+        """Count a call, unless it goes beyond a limit.
+
+        Raises:
+            LimitReachedError: it does.
+            StoreError: the store does not answer.
+        """
+        limits, tokens = self._limits(), spell.tokens
 
         def counted(use: DailyUse) -> DailyUse:
-            if limits.messages_per_day is not None and use.messages >= limits.messages_per_day:
-                raise self._refusal("messages", self._used_up(_number(limits.messages_per_day, "message")))
+            most = limits.messages_per_day
+            if spell.messages and most is not None and use.messages >= most:
+                raise self._refusal("messages", self._used_up(_number(most, "message")))
             if tokens and limits.tokens_per_day is not None and use.tokens + tokens > limits.tokens_per_day:
                 raise self._refusal("tokens", self._used_up(_number(limits.tokens_per_day, "token")), _OFFLINE_ANSWERS)
             if limits.usd_per_day is not None and _exceeds(use.cost_usd, cost, limits.usd_per_day):
                 raise self._refusal("dollars", self._used_up(f"${limits.usd_per_day:,.2f}"), _OFFLINE_ANSWERS)
-            self._refuse_haste(limits, use.recent, Spell(given.at, 1, tokens))
-            return _more(use, Spell(given.at, 1, tokens), cost)
+            self._refuse_haste(limits, use.recent, spell)
+            return _more(use, spell, cost)
 
         self._change(owner, counted)
-        return given
 
     def settle(self, owner: UserId, given: Asked, result: GenerationResult) -> None:
         """Replace what was expected of an answer by what it took; a failure of the store leaves the expectation.
@@ -181,7 +205,7 @@ class Allowance:
             if need > limit:
                 sentence = f"{reached} is less than this takes, about {need:,}. Shorten it, or begin a new chat."
                 raise LimitReachedError(noun, user_message=sentence)
-            waits.append((_room_in(used, limit - need, wanted.at), reached))
+            waits.append((room_in(used, limit - need, wanted.at), reached))
         wait, reached = max(waits)
         if wait > 0:
             seconds = ceil(wait / 1_000_000)
@@ -235,40 +259,13 @@ class ExtractionLedger:
 def _more(use: DailyUse, spell: Spell, cost: float | None, *, unpriced: int = 0) -> DailyUse:
     return use.model_copy(
         update={
-            "recent": _noted(use.recent, spell),
+            "recent": noted(use.recent, spell),
             "messages": use.messages + spell.messages,
             "tokens": max(0, use.tokens + spell.tokens),
             "cost_usd": max(0.0, use.cost_usd + (cost or 0.0)),
             "unpriced": use.unpriced + unpriced,
         }
     )
-
-
-def _noted(recent: Sequence[Spell], spell: Spell) -> tuple[Spell, ...]:
-    """Return what was used lately with one moment more; one that gives tokens back corrects the moment it names."""
-    if spell.tokens < 0:
-        same = (i for i, each in enumerate(recent) if each.at == spell.at and each.tokens + spell.tokens >= 0)
-        place = next(same, None)
-        corrected = [
-            each._replace(tokens=each.tokens + spell.tokens) if i == place else each for i, each in enumerate(recent)
-        ]
-        return tuple(corrected)
-    kept = sorted((*(each for each in recent if abs(spell.at - each.at) < MINUTE_US), spell))
-    while len(kept) > MAX_SPELLS:
-        (_, messages, tokens), second, *rest = kept
-        kept = [Spell(second.at, second.messages + messages, second.tokens + tokens), *rest]
-    return tuple(kept)
-
-
-def _room_in(used: Sequence[tuple[int, int]], most: int, now: int) -> int:
-    """Return in how many microseconds no more than `most` of what was used is younger than a minute; 0 if now."""
-    young = [(at, amount) for at, amount in used if abs(now - at) < MINUTE_US]
-    left, wait = sum(amount for _, amount in young), 0
-    for at, amount in young:
-        if left <= most:
-            break
-        left, wait = left - amount, at + MINUTE_US - now
-    return wait
 
 
 def _exceeds(used: float, cost: float | None, limit: float) -> bool:

@@ -44,7 +44,7 @@ class Task:
     recalled: Recalled
     offline: OfflineContext
     taken: Asked
-    """What was counted for it beforehand."""
+    """What was counted for it before its message was stored."""
 
     @property
     def choice(self) -> ModelChoice:
@@ -57,6 +57,8 @@ class _Given:
     """What an answer's model was given, and what was kept from it."""
 
     asked: Asked
+    taken: Asked
+    """What was counted against the limits."""
     tools: AnswerTools | None
     withheld: Sequence[MemoryId]
     unsent: int
@@ -96,7 +98,7 @@ class AnswerWriter:
 
     def write(self, task: Task) -> None:
         """Begin to write an answer whose message is stored; what hinders it becomes the answer's failure."""
-        given = _Given(asked=Asked.nothing(task.choice), tools=None, withheld=(), unsent=0)
+        given = _Given(asked=Asked.nothing(task.choice), taken=task.taken, tools=None, withheld=(), unsent=0)
         try:
             request, given = self._gather(task)
             self._models.start(request, partial(self.endings.store, partial(self._finish, task, given)))
@@ -119,10 +121,11 @@ class AnswerWriter:
         bounds = self._allowance.of_one_answer()
         tools = self._memory.tools(task.message, choice, others, most_calls=bounds.calls)
         own, memories = conversation.instructions, task.offline.recalled
-        measured = asked(choice, task.message.text, along, memories, own=own, files=files)
+        measured = asked(choice, task.message.text, along, memories, own=own, files=files, has_tools=tools is not None)
         measured = replace(measured, left_out=len(left_out), summary_tokens=estimated_tokens(summary))
+        taken = self._allowance.top_up(reply.user_id, task.taken, measured)
         withheld = [memory.id for memory in task.recalled.withheld]
-        given = _Given(asked=measured, tools=tools, withheld=withheld, unsent=len(unsent))
+        given = _Given(asked=measured, taken=taken, tools=tools, withheld=withheld, unsent=len(unsent))
         credentials = self._connections.credentials(reply.user_id, choice)
         request = generation_request(reply, task.message.text, along, task.offline, credentials)
         more: dict[str, object] = {
@@ -165,7 +168,7 @@ class AnswerWriter:
         at = self._clock()
         for event in answer_events(reply, measured, result, at=at):
             self._events.append(event)
-        self._allowance.settle(reply.user_id, task.taken, result)
+        self._allowance.settle(reply.user_id, given.taken, result)
         note_answer(self._metrics, measured, result)
         _log_call(measured, result)
         if result.state is not MessageState.FAILED:

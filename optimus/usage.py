@@ -17,6 +17,7 @@ from optimus.llm_handler.requests import (
     ModelRef,
     ModelTarget,
 )
+from optimus.llm_handler.tools import TOOL_TOKENS
 from optimus.metrics import Metrics
 from optimus.models import (
     Attachment,
@@ -107,15 +108,20 @@ def asked(
     *,
     own: str = "",
     files: Sequence[Attachment] = (),
+    has_tools: bool = False,
 ) -> Asked:
-    """Measure what a model is given; `own` are the user's instructions, Optimus's are as long as they usually are."""
+    """Measure what a model is given; `own` are the user's instructions, Optimus's are as long as they usually are.
+
+    Tools count as instructions: each call of a model begins with both.
+    """
+    tool_tokens = TOOL_TOKENS if has_tools else 0
     return Asked(
         choice=choice,
         prompt_tokens=estimated_tokens(prompt) + attachment_tokens(files),
         memory_tokens=estimated_tokens(memory_block(recalled)),
         memories=len(recalled),
         history_tokens=sum(estimated_tokens(m.text) + attachment_tokens(m.attachments) for m in earlier),
-        instruction_tokens=estimated_tokens(INSTRUCTIONS + own),
+        instruction_tokens=estimated_tokens(INSTRUCTIONS + own) + tool_tokens,
     )
 
 

@@ -16,6 +16,10 @@ TOOL_RULE = (
 )
 
 
+TOOL_TOKENS = 350
+"""Of the rule and the forms of the tools as a provider is sent them, by and large."""
+
+
 class MemoryTools(Protocol):
     """Memory as a model may use it for one answer; every method returns what the model is told, and never raises."""
 

@@ -131,6 +131,28 @@ def test_a_day_counts_what_answers_took_however_much_was_remembered(world):
     assert allowance_of(world).used(world.owner).tokens == took > 0
 
 
+def test_what_goes_along_counts_before_the_model_is_asked(world):
+    """Memories are found after the message is stored: where they exceed the day, no model is asked for that answer."""
+    for number in range(40):
+        world.services.memory.add(world.owner, f"My boat number {number} is a red kayak that lies in Lisbon")
+    limit(world, tokens_per_day=300)
+    with running_provider() as provider:
+        connections = world.services.connections
+        connections.connect(world.principal, provider="compatible", base_url=f"{provider.url}/v1", key="")
+        choice = connections.newest(world.owner, "compatible")
+        _, message, reply = world.say("Where is my red kayak?", choice=choice)
+        assert reply.state is MessageState.FAILED
+        assert "300 tokens" in reply.error
+        assert "midnight" in reply.error
+        assert provider.chats() == []
+        assert allowance_of(world).used(world.owner).tokens == 0
+        assert world.services.chat.messages(world.owner, message.conversation_id)[0].text == message.text
+        limit(world, tokens_per_day=5000)
+        world.services.chat.retry(world.owner, reply.id, choice=choice)
+        world.services.chat.generation(world.owner, reply.conversation_id).wait(10)
+        assert len(provider.chats()) == 1
+
+
 def test_an_answer_that_failed_before_it_began_costs_nothing(world):
     """The estimate is given back."""
     limit(world, tokens_per_day=100)

@@ -13,8 +13,9 @@ from hypothesis import given as assuming
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from optimus.allowance import MAX_SPELLS, MINUTE_US, Allowance
+from optimus.allowance import Allowance
 from optimus.errors import GenerationBusyError, LimitReachedError
+from optimus.haste import MAX_SPELLS, MINUTE_US
 from optimus.llm_handler.requests import GenerationResult
 from optimus.models import MessageState, UserId, new_id
 from optimus.storage.jobs import JobState
