@@ -41,6 +41,8 @@ class ProviderEntry:
     has_free_tier: bool = False
     models: tuple[str, ...] = ()
     """Names to start with; what the provider lists on a test comes on top."""
+    context_tokens: int | None = None
+    """What the models to start with read at once, each at least, where the price list does not say."""
     listing: Listing = Listing.BEARER
     listing_path: str = "/models"
     sees: str = ""
@@ -51,6 +53,11 @@ class ProviderEntry:
     """Whether it stands under "Connect a model"."""
     package: str | None = None
     """The library that its models need, as it is imported."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the settings offer models of it: those that it starts with, or what the server there lists."""
+        return bool(self.models) or self.base_url is None
 
 
 PROVIDERS = (
@@ -135,6 +142,7 @@ PROVIDERS = (
         key_url="https://console.mistral.ai/api-keys",
         has_free_tier=True,
         models=("mistral-medium-latest", "mistral-large-latest", "mistral-small-latest"),
+        context_tokens=128_000,
         listing_path="/v1/models",
         sees=r"pixtral|mistral-(small|medium)",
         reads_pdf=True,
@@ -161,6 +169,7 @@ PROVIDERS = (
         priced_as="together",
         key_url="https://api.together.ai/settings/api-keys",
         models=("openai/gpt-oss-120b", "Qwen/Qwen3.5-9B", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        context_tokens=128_000,
         sees=r"meta-llama/Llama-4|.*-VL-",
     ),
     ProviderEntry(
@@ -213,6 +222,6 @@ def markdown_table(entries: tuple[ProviderEntry, ...] = PROVIDERS) -> str:
 
 def _row(entry: ProviderEntry) -> str:
     kind = "API_KEY" if entry.needs_key else "BASE_URL"
-    setting = f"`OPTIMUS_{entry.settings_name.upper()}_{kind}`" if entry.settings_name else ""
+    setting = f"`OPTIMUS_{entry.settings_name.upper()}_{kind}`" if entry.settings_name and entry.is_shared else ""
     free, models = "yes" if entry.has_free_tier else "", ", ".join(entry.models) or "what it lists"
     return f"| {entry.title} | {setting} | {free} | {models} |"

@@ -8,7 +8,19 @@ from collections.abc import Iterable
 from optimus.errors import ModelNotFoundError
 from optimus.provider_table import PROVIDERS, Listing, ProviderEntry, is_installed
 
-__all__ = ["CATALOGUE", "Catalogue", "Listing", "ProviderEntry"]
+__all__ = ["CATALOGUE", "Catalogue", "Listing", "ProviderEntry", "is_chat_name"]
+
+_NOT_CHAT = re.compile(
+    r"embed|rerank|moderation|guard|ocr|whisper|tts|transcribe|audio|realtime|orpheus|lyria|image|dall-e|imagine|sora"
+    r"|\bveo|babbage|davinci|turbo-instruct",
+    re.IGNORECASE,
+)
+"""In the names of models that search, judge, hear, speak, draw or complete texts; providers list them beside others."""
+
+
+def is_chat_name(name: str) -> bool:
+    """Tell whether a model can chat as far as its name tells."""
+    return not _NOT_CHAT.search(name)
 
 
 class Catalogue:

@@ -13,12 +13,13 @@ from optimus.errors import (
     ProviderKeyError,
     ProviderPathError,
     ProviderRateLimitError,
+    ProviderRejectedError,
     ProviderResponseError,
     ProviderTimeoutError,
     ProviderUnreachableError,
 )
-from optimus.llm_handler.catalogue import Listing, ProviderEntry
-from optimus.llm_handler.refusals import refusal
+from optimus.llm_handler.catalogue import Listing, ProviderEntry, is_chat_name
+from optimus.llm_handler.refusals import USED_UP, is_used_up, refusal
 from optimus.llm_handler.requests import Credentials, LocalServer
 from optimus.llm_handler.translate import MOVED, translate
 from optimus.llm_handler.wire import HttpClients
@@ -30,7 +31,7 @@ MAX_LISTED = 500
 _MAX_LISTING_BYTES = 4_000_000
 _ANTHROPIC_VERSION = "2023-06-01"
 _OTHER_TYPES = frozenset({"image", "embedding", "audio", "moderation", "rerank", "video", "transcribe"})
-_NOT_CHAT = ("embed", "whisper", "tts", "dall-e", "moderation", "rerank", "transcribe", "realtime", "imagen", "veo")
+_ODD = "The provider does not list its models to this key, and does not say why. Look at the key in its console."
 
 
 async def list_models(
@@ -56,7 +57,8 @@ async def list_models(
             status = answer.status_code
     except Exception as exc:
         raise translate(exc) from exc
-    _refuse_status(status, entry.listing, body.decode(errors="replace"))
+    is_own_server = base_url != entry.base_url
+    _refuse_status(status, entry.listing, body.decode(errors="replace"), is_own_server=is_own_server)
     return _names(_json(body))
 
 
@@ -111,7 +113,8 @@ async def _read(answer: Any) -> bytes:
     return body
 
 
-def _refuse_status(status: int, listing: Listing, body: str) -> None:
+def _refuse_status(status: int, listing: Listing, body: str, *, is_own_server: bool) -> None:
+    """Raise what a status means; only of a server that a person named can the path be wrong."""
     if status < 300:  # noqa: PLR2004 - HTTP: success
         return
     detail = f"listing status={status}"
@@ -120,15 +123,15 @@ def _refuse_status(status: int, listing: Listing, body: str) -> None:
         raise told
     if status in {401, 403} or (status == 400 and listing is Listing.GOOGLE):  # noqa: PLR2004 - its answer to a wrong key
         raise ProviderKeyError(detail)
-    if status in {404, 405}:
-        raise ProviderPathError(detail)
     if status == 408:  # noqa: PLR2004 - HTTP: request timeout
         raise ProviderTimeoutError(detail)
     if status == 429:  # noqa: PLR2004 - HTTP: too many requests
-        raise ProviderRateLimitError(detail)
+        raise ProviderRateLimitError(detail, user_message=USED_UP if is_used_up(body) else None)
     if status < 400:  # noqa: PLR2004 - HTTP: a redirect
         raise ProviderUnreachableError(detail, user_message=MOVED)
-    raise ProviderBusyError(detail) if status >= 500 else ProviderPathError(detail)  # noqa: PLR2004 - HTTP: its fault
+    if status >= 500:  # noqa: PLR2004 - HTTP: the server's fault
+        raise ProviderBusyError(detail)
+    raise ProviderPathError(detail) if is_own_server else ProviderRejectedError(detail, user_message=_ODD)
 
 
 def _json(body: bytes) -> object:
@@ -166,7 +169,7 @@ def _is_chat(row: dict[str, object], name: str) -> bool:
         return False
     if isinstance(capabilities, dict) and capabilities.get("completion_chat") is False:
         return False
-    return row.get("type") not in _OTHER_TYPES and not any(word in name for word in _NOT_CHAT)
+    return row.get("type") not in _OTHER_TYPES and is_chat_name(name)
 
 
 def usable_key(entry: ProviderEntry, credentials: Credentials) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from optimus.errors import ModelNotFoundError, OptimusError, ProviderPathError
+from optimus.errors import ModelNotFoundError, OptimusError
 from optimus.llm_handler import providers
 from optimus.llm_handler.agents import ChatAgent, Deadlines
 from optimus.llm_handler.attempts import Attempts, Persistence
@@ -22,7 +22,6 @@ from optimus.llm_handler.connections import (
     LOCAL_PORTS,
     find_local,
     list_models,
-    suggest_address,
     usable_key,
 )
 from optimus.llm_handler.generations import EndCallback, Generation, Generations, conduct
@@ -39,6 +38,7 @@ from optimus.llm_handler.requests import (
     ModelRef,
 )
 from optimus.llm_handler.translate import translate
+from optimus.llm_handler.trials import Trials
 from optimus.llm_handler.wire import HttpClients, Outside
 from optimus.metrics import Metrics
 from optimus.models import Clock, ConversationId, UserId
@@ -80,6 +80,13 @@ class ModelGateway:
         self._built = BuiltModels()
         deadlines = Deadlines(first_token_s=float(settings.first_token_timeout_s), whole_s=whole_s)
         self._agent = ChatAgent(deadlines=deadlines, monotonic=outside.monotonic, reads_pdf=catalogue.reads_pdf)
+        self._trials = Trials(
+            catalogue=catalogue,
+            endpoints=self._endpoints,
+            clients=self._clients,
+            build=self.model,
+            ping=self._agent.ping,
+        )
         self._listed = ListedModels(ask=lambda: self.loop.submit(self._list_shared()), clock=clock)
         self.generations = Generations()
         self._tasks: set[Future[None]] = set()
@@ -153,7 +160,17 @@ class ModelGateway:
 
     def test(self, provider: str, credentials: Credentials, model: str | None = None) -> ConnectionTest:
         """Call a provider for real and say what works, or exactly what is wrong; never raises a provider's error."""
-        return self.loop.submit(self._test(provider, credentials, model)).result()
+        return self.loop.submit(self._trials.test(provider, credentials, model)).result()
+
+    def test_shared(self, provider: str) -> ConnectionTest:
+        """Call a provider with what the settings say about it, and say what works or is wrong; see `test`."""
+        shared = self._endpoints.shared(self.catalogue.get(provider))
+        return self.test(provider, shared or Credentials())
+
+    def shared_providers(self) -> list[ProviderEntry]:
+        """Return the providers that the settings set up for everybody and that may be used."""
+        shared = [entry for entry in self.catalogue.all() if entry.is_shared and self._endpoints.shared(entry)]
+        return [entry for entry in shared if self.is_allowed(entry.key)]
 
     def discover_local(self) -> list[LocalServer]:
         """Return the model servers that answer on this machine, within half a second."""
@@ -220,56 +237,6 @@ class ModelGateway:
             clients=self._clients,
         )
         return self._built.get(endpoint, getattr(providers, entry.build))
-
-    async def _test(self, provider: str, credentials: Credentials, model: str | None) -> ConnectionTest:
-        try:
-            entry = self.catalogue.get(provider)
-            if entry.build is None:
-                return ConnectionTest(ok=True, message="The offline assistant is always there.", models=entry.models)
-            usable_key(entry, credentials)
-            base_url = await asyncio.to_thread(self._endpoints.address, entry, credentials)
-            await asyncio.to_thread(self._clients.modern)
-            return await self._examine(entry, base_url, credentials, model)
-        except OptimusError as exc:
-            return ConnectionTest(ok=False, message=exc.user_message)
-
-    async def _examine(
-        self, entry: ProviderEntry, base_url: str, credentials: Credentials, model: str | None
-    ) -> ConnectionTest:
-        try:
-            names = await list_models(self._clients, entry, base_url, credentials, timeout_s=LISTING_TIMEOUT_S)
-        except ProviderPathError as exc:
-            if model is None:
-                return await self._wrong_path(entry, base_url, credentials, exc)
-            names = ()
-        if model is not None and model not in names:
-            return await self._try_model(entry, credentials, model, names)
-        if not names:
-            return ConnectionTest(
-                ok=False, message="The server answers, but it has no model yet. Load one into it first."
-            )
-        count = "1 model" if len(names) == 1 else f"{len(names)} models"
-        return ConnectionTest(ok=True, message=f"Connected. {entry.title} offers {count}.", models=names)
-
-    async def _try_model(
-        self, entry: ProviderEntry, credentials: Credentials, model: str, names: tuple[str, ...]
-    ) -> ConnectionTest:
-        """Ask the model itself: lists leave out other names of a model."""
-        built = await asyncio.to_thread(self.model, ModelRef(provider=entry.key, name=model), credentials)
-        try:
-            await self._agent.ping(built)
-        except ModelNotFoundError:
-            some = f" It offers: {', '.join(names[:5])}." if names else ""
-            return ConnectionTest(ok=False, message=f"There is no model “{model[:100]}” there.{some}", models=names)
-        return ConnectionTest(ok=True, message=f"Connected. {model[:100]} answers.", models=(model, *names))
-
-    async def _wrong_path(
-        self, entry: ProviderEntry, base_url: str, credentials: Credentials, exc: ProviderPathError
-    ) -> ConnectionTest:
-        better = await suggest_address(self._clients, entry, base_url, credentials)
-        if better is None:
-            return ConnectionTest(ok=False, message=exc.user_message)
-        return ConnectionTest(ok=False, message=f"The path is wrong. Use {better} as the address.")
 
     async def _discover(self) -> list[LocalServer]:
         await asyncio.to_thread(self._clients.modern)

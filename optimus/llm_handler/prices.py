@@ -43,7 +43,7 @@ def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
 
 
 def context_tokens(model: ModelRef) -> int | None:
-    """Return how many tokens a model can read at once; None where the price list does not say."""
+    """Return how many tokens a model can read at once; None where neither the price list nor the catalogue says."""
     provider = _priced_as(model)
     if provider is None:
         return None
@@ -51,9 +51,11 @@ def context_tokens(model: ModelRef) -> int | None:
 
     try:
         _, found = get_snapshot().find_provider_model(model.name, None, provider, None)
+        known = found.context_window
     except LookupError:
-        return None
-    return found.context_window
+        known = None
+    entry = CATALOGUE.get(model.provider)
+    return known or (entry.context_tokens if model.name in entry.models else None)
 
 
 def _priced_as(model: ModelRef) -> str | None:

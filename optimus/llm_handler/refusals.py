@@ -56,10 +56,15 @@ def refusal(status: int, body: str, detail: str) -> ProviderError | None:
     told = body[:MAX_CHARS].casefold()
     if any(words in told for words in _COUNTRY):
         return ProviderRejectedError(detail, user_message=_NOT_SERVED)
-    if status == _PAYMENT_REQUIRED or any(words in told for words in _CREDIT):
+    if status == _PAYMENT_REQUIRED or is_used_up(told):
         return ProviderRateLimitError(detail, user_message=USED_UP)
     if any(words in told for words in _KEY):
         return ProviderKeyError(detail)
     if any(words in told for words in _RIGHTS):
         return ProviderKeyError(detail, user_message=_NO_RIGHT)
     return None
+
+
+def is_used_up(body: str) -> bool:
+    """Tell whether a refusal says that there is no quota or credit left."""
+    return any(words in body[:MAX_CHARS].casefold() for words in _CREDIT)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 
 from optimus.errors import InvalidInputError
-from optimus.llm_handler.catalogue import CATALOGUE, Catalogue
+from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, is_chat_name
 from optimus.llm_handler.prices import context_tokens, cost_usd
 from optimus.llm_handler.requests import CHEAPEST, OFFLINE_MODEL, ModelChoice
 from optimus.models import Usage, Value
 
 UNKNOWN_WINDOW = 8_000
 """Tokens that a model is trusted to read whose context size is not known."""
-_NO_CHAT = re.compile(r"embed|rerank|whisper|tts|moderation|guard", re.IGNORECASE)
 
 
 class Needs(Value):
@@ -94,7 +92,7 @@ def _can_chat(choice: ModelChoice, catalogue: Catalogue) -> bool:
     if choice.ref in {OFFLINE_MODEL, CHEAPEST} or choice.ref.provider not in catalogue:
         return False
     named = catalogue.get(choice.ref.provider).models
-    return choice.ref.name in named if named else not _NO_CHAT.search(choice.ref.name)
+    return choice.ref.name in named if named else is_chat_name(choice.ref.name)
 
 
 def _why(best: ModelChoice, able: int, needs: Needs, price: float | None) -> str:

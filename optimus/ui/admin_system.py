@@ -18,6 +18,7 @@ from optimus.system_settings import (
     MOST_USD,
     SystemSettings,
 )
+from optimus.ui.admin_models import draw_shared_providers
 from optimus.ui.connect import choice_title
 from optimus.ui.guard import PageContext, act
 
@@ -51,6 +52,7 @@ def draw_system(context: PageContext) -> None:
     with st.form("system", border=False):
         chosen = _draw_registration(context, current) | _draw_models(context, current) | _draw_limits(context, current)
         sent = st.form_submit_button("Save", type="primary", icon=":material/save:")
+    draw_shared_providers(context)
     if not sent:
         return
     changes = {field: value for field, value in chosen.items() if value != getattr(current, field)}

@@ -109,6 +109,8 @@ class FakeProvider:
         """Whether Chat Completions are written with the peculiarities of Ollama."""
         self.prefix = ""
         """A path under which alone the server answers."""
+        self.faults_for_chats: deque[Fault] = deque()
+        """Like `faults`, but listings pass them by."""
         self.models: tuple[str, ...] = MODELS
         self.unknown_models: tuple[str, ...] = ()
         self.cuts_short = False
@@ -194,6 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         request = self._take()
         if self._refused(request):
+            return
+        if self.fake.faults_for_chats:
+            self._fail(request, self.fake.faults_for_chats.popleft())
             return
         dialect = next(
             (each for name, each in _DIALECTS.items() if request.path.partition("?")[0].endswith(name)), None

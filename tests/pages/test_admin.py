@@ -5,10 +5,12 @@ import re
 import pytest
 
 from optimus import process
+from optimus.errors import PermissionDeniedError
 from optimus.models import Role
 from optimus.ui import guard
+from tests.fakes.providers import Fault, FaultKind, running_provider
 from tests.pages.conftest import SignIn, run_alone, run_app, texts
-from tests.world import PASSWORD, running_world
+from tests.world import PASSWORD, running_world, stranger
 
 ADMIN = "../../pages/admin.py"
 OWN = "granite-otter-58-lantern plum"
@@ -207,3 +209,22 @@ def test_another_search_model_is_told_of_and_prepared_for(world, sign_in: SignIn
     assert not app.exception
     assert "search_begin" not in {button.key for button in app.button}
     assert world.services.reembedding.state().is_whole
+
+
+def test_keys_of_the_settings_are_tested_from_the_admin_page(tmp_path, request):
+    """Each provider of the settings has a test, which says what works or what is wrong; only admins may."""
+    with running_provider() as provider:
+        settings = {"openai_api_key": "sk-" + "s" * 30, "openai_base_url": f"{provider.url}/v1"}
+        with running_world(tmp_path / "shared", **settings) as world:
+            process.install(world.services)
+            app = open_section(world, request.getfixturevalue("sign_in"), "System")
+            assert [each.label for each in app.button if each.label.startswith("Test ")] == ["Test OpenAI"]
+            app.button(key="shared_test_openai").click().run()
+            assert "answers" in app.success[0].value
+            provider.faults_for_chats.append(Fault(kind=FaultKind.STATUS, status=402))
+            app.button(key="shared_test_openai").click().run()
+            assert "credit is used up" in app.error[0].value
+            with pytest.raises(PermissionDeniedError):
+                world.services.connections.shared_providers(stranger())
+            with pytest.raises(PermissionDeniedError):
+                world.services.connections.test_shared(stranger(), "openai")

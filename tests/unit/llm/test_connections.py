@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,6 +6,7 @@ from pydantic import SecretStr
 
 from optimus.errors import ProviderKeyError
 from optimus.llm_handler import ConnectionInfo, Credentials
+from optimus.llm_handler.catalogue import CATALOGUE, Catalogue, is_chat_name
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
 from tests.fakes.providers import Fault, FaultKind, refused_url, running_provider
@@ -47,6 +49,44 @@ def test_a_wrong_key_is_named(provider, gateway, fake):
     tested = gateway.test(provider, creds(fake.url + ENDPOINTS[provider][1]))
     assert not tested.ok
     assert "refused the API key" in tested.message
+
+
+@pytest.mark.parametrize("provider", [name for name in ENDPOINTS if name != "compatible"])
+def test_a_key_that_lists_but_may_not_ask_is_refused(provider, gateway, fake):
+    """A key without credit lists models like any other: one of them is asked, and what it says counts."""
+    fake.faults_for_chats.append(Fault(kind=FaultKind.STATUS, status=402, message="payment required"))
+    tested = gateway.test(provider, creds(fake.url + ENDPOINTS[provider][1]))
+    assert not tested.ok
+    assert "credit is used up" in tested.message
+    assert len(fake.bodies()) == 1
+
+
+def test_a_listed_model_that_cannot_be_asked_says_nothing_of_the_key(gateway, fake):
+    """The key is kept; the sentence only claims what was seen."""
+    fake.unknown_models = fake.models
+    tested = gateway.test("xai", creds(f"{fake.url}/v1"))
+    assert tested.ok
+    assert "answers" not in tested.message
+
+
+def test_no_model_of_a_local_server_is_loaded_by_a_test(gateway, fake):
+    """A server on this machine would take minutes for a large one."""
+    assert gateway.test("compatible", creds(f"{fake.url}/v1", None)).ok
+    assert fake.bodies() == []
+
+
+def test_a_provider_that_lists_nothing_is_not_told_to_be_at_a_wrong_path(fake):
+    """At a provider's own address only the key can be wrong; a quota that is used up is said, too."""
+    entry = replace(CATALOGUE.get("together"), base_url=f"{fake.url}/v1")
+    own = ModelGateway(
+        settings=bare_settings(), clock=lambda: NOW, catalogue=Catalogue((entry,)), rules=None, local_ports={}
+    )
+    try:
+        fake.faults.extend([status(422), Fault(kind=FaultKind.STATUS, status=429, message="insufficient_quota")])
+        assert "does not say why" in own.test("together", creds(None)).message
+        assert "credit is used up" in own.test("together", creds(None)).message
+    finally:
+        own.close()
 
 
 def test_a_missing_key_says_where_to_get_one(gateway):
@@ -245,3 +285,18 @@ def test_no_value_shows_a_key(gateway):
     """Neither a connection's nor a request's text form holds the key."""
     mine = connection("openai")
     assert KEY not in repr(mine) + str(mine) + mine.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "can_chat"),
+    [
+        *((name, False) for name in ("gpt-image-1", "sora-2", "gpt-audio", "babbage-002", "davinci-002")),
+        *((name, False) for name in ("grok-imagine-1", "meta-llama/llama-guard-4-12b", "veo-3", "mistral-ocr-latest")),
+        *((name, False) for name in ("gpt-3.5-turbo-instruct", "canopylabs/orpheus-v1", "text-embedding-3-small")),
+        *((name, True) for name in ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "gpt-6-luna", "gemini-4-argon")),
+        *((model, True) for entry in CATALOGUE.all() for model in entry.models),
+    ],
+)
+def test_names_tell_who_can_chat(name, can_chat):
+    """Providers list models that draw, speak, judge or search beside those that chat."""
+    assert is_chat_name(name) is can_chat

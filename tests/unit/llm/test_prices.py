@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from optimus.llm_handler.catalogue import CATALOGUE
-from optimus.llm_handler.prices import cost_usd
+from optimus.llm_handler.prices import context_tokens, cost_usd
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
 from optimus.models import Usage
 
@@ -77,3 +77,12 @@ def test_tokens_from_the_cache_have_their_own_price(provider, name):
     assert plain
     assert cached
     assert cached < plain / 2
+
+
+def test_models_to_start_with_have_a_context_and_others_are_not_guessed():
+    """Where the price list does not say, the catalogue does for the models that it names."""
+    named = [
+        ModelRef(provider=entry.key, name=name) for entry in CATALOGUE.all() if entry.build for name in entry.models
+    ]
+    assert all((context_tokens(ref) or 0) >= 100_000 for ref in named)
+    assert context_tokens(ModelRef(provider="mistral", name="open-mistral-7b-of-old")) is None
