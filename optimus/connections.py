@@ -265,19 +265,6 @@ class ConnectionService:
             self._accounts.save_connection(connection.model_copy(update={"models": result.models}))
         return result
 
-    def shared_providers(self, principal: Principal) -> list[ProviderEntry]:
-        """Return the providers that the server's settings set up for everybody; only admins may ask."""
-        authorize(principal, Action.MANAGE_SYSTEM)
-        return self._models.shared_providers()
-
-    def test_shared(self, principal: Principal, provider: str) -> ConnectionTest:
-        """Call a provider with the key of the server's settings; only admins may."""
-        authorize(principal, Action.MANAGE_SYSTEM)
-        result = self._models.test_shared(provider)
-        if result.ok:
-            self._models.breakers.note((provider, None), None)
-        return result
-
     def _keep(self, owner: UserId, provider: str, credentials: Credentials, models: tuple[str, ...]) -> None:
         same = [
             connection

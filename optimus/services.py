@@ -54,6 +54,7 @@ from optimus.reembedding import ReembeddingService
 from optimus.rescue import record_repairs, unsettled
 from optimus.routing import Router
 from optimus.settings import Settings
+from optimus.shared_keys import SharedKeys
 from optimus.storage.folder import prepare_data_folder
 from optimus.storage.migrations import Report
 from optimus.storage.overview import gauge
@@ -84,6 +85,7 @@ class Services:
     models: ModelGateway
     preferences: PreferenceService
     connections: ConnectionService
+    shared_keys: SharedKeys
     withholding: Withholding
     chat: ChatService
     router: Router
@@ -228,6 +230,7 @@ def wire(
         models=engines.models,
         preferences=engines.preferences,
         connections=engines.connections,
+        shared_keys=SharedKeys(models=engines.models),
         withholding=engines.withholding,
         chat=open_chat(store, engines, extraction, clock),
         router=Router(connections=engines.connections, preferences=engines.preferences, models=engines.models),

@@ -185,6 +185,8 @@ class ToolCall(Value):
     """Whether it waits for the user's word."""
     found: tuple[MemoryId, ...] = ()
     """What a search told the model of."""
+    refused: str = ""
+    """Why it was not done, as the model was told; empty where it was."""
 
 
 class Withheld(Value):

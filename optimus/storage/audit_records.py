@@ -52,6 +52,7 @@ class AuditAction(StrEnum):
     MODEL_CONNECTED = "settings.model_connected"
     MODEL_REMOVED = "settings.model_removed"
     MEMORY_SEARCHED = "memory.searched"
+    TOOL_REFUSED = "memory.tool_refused"
     """By the model that wrote an answer, with a tool."""
     MEMORY_CREATED = "memory.created"
     MEMORY_CONFIRMED = "memory.confirmed"

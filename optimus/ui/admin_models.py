@@ -11,7 +11,7 @@ from optimus.ui.text import plain
 
 def draw_shared_providers(context: PageContext) -> None:
     """Draw a line for each provider of the settings; nothing where there is none."""
-    shared = act(context.services.connections.shared_providers, context.principal)
+    shared = act(context.services.shared_keys.providers, context.principal)
     if not shared:
         return
     with st.container(border=True, key="shared_providers"):
@@ -28,6 +28,6 @@ def _draw_provider(context: PageContext, entry: ProviderEntry) -> None:
     if not wanted:
         return
     with st.spinner("Asking the provider…"):
-        result = act(context.services.connections.test_shared, context.principal, entry.key)
+        result = act(context.services.shared_keys.test, context.principal, entry.key)
     if result:
         (st.success if result.ok else st.error)(plain(result.message))

@@ -54,6 +54,7 @@ TITLES = {
     AuditAction.MEMORY_RESTORED: "Memory brought back",
     AuditAction.MEMORY_UNDONE: "Change to a memory undone",
     AuditAction.MEMORY_SEARCHED: "Memories searched by the assistant",
+    AuditAction.TOOL_REFUSED: "A use of memories by the assistant refused",
     AuditAction.MEMORY_PURGED: "Memory deleted for good from the bin",
     AuditAction.MEMORY_WITHDRAWN: "Messages deleted with what came from them",
     AuditAction.MEMORY_WITHHELD: "Chosen who never gets a memory",

@@ -8,7 +8,8 @@ import streamlit as st
 
 from optimus.extraction import Look
 from optimus.llm_handler.generations import Generation
-from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
+from optimus.llm_handler.prices import cost_usd
+from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, ModelRef
 from optimus.models import (
     Attachment,
     ChangeKind,
@@ -23,7 +24,7 @@ from optimus.models import (
 from optimus.ui.chat_sidebar import MEMORY_PAGE
 from optimus.ui.chat_versions import draw_again, draw_tools, draw_versions
 from optimus.ui.guard import PageContext, did, is_still
-from optimus.ui.text import TYPE_NAMES, count, day, plain, why
+from optimus.ui.text import TYPE_NAMES, count, day, dollars, plain, why
 
 FOLLOW_EVERY_S = 0.5
 FOLLOW_S = 0.35
@@ -153,7 +154,7 @@ def _draw_used(message: Message) -> None:
         if message.model and message.model != str(OFFLINE_MODEL):
             st.caption(f"Answered by {plain(message.model)}")
         if message.parts:
-            st.caption(_parts_text(message.parts))
+            st.caption(f"{_parts_text(message.parts)}{_taken_text(message)}")
 
 
 def withheld_text(withheld: Withheld) -> str:
@@ -175,6 +176,16 @@ def _parts_text(parts: PromptParts) -> str:
     )
     left_out = f" {count(parts.left_out, 'earlier message')} did not fit." if parts.left_out else ""
     return f"About {', '.join(f'{tokens:,} tokens of {what}' for tokens, what in given if tokens)}.{left_out}"
+
+
+def _taken_text(message: Message) -> str:
+    """Say what the provider counted, and what that costs where its price is known."""
+    usage = message.usage
+    if not usage or not message.model or not usage.input_tokens + usage.output_tokens:
+        return ""
+    cost = cost_usd(ModelRef.parse(message.model), usage, is_local=False)
+    price = f", {dollars(cost)} by list prices" if cost else ""
+    return f" The model read {usage.input_tokens:,} tokens and wrote {usage.output_tokens:,}{price}."
 
 
 def _draw_saved(context: PageContext, message: Message, change: MemoryChange, place: int) -> None:

@@ -10,7 +10,7 @@ from optimus.attachments import IMAGE_ENDINGS, TEXT_ENDINGS, Upload
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import MAX_INSTRUCTIONS_CHARS, Conversation, ConversationId, Effort
 from optimus.ui.guard import PageContext, act
-from optimus.ui.text import plain
+from optimus.ui.text import dollars, plain
 from optimus.usage import EXPECTED_ANSWER, expected_cost, expected_tokens
 
 
@@ -132,9 +132,3 @@ def _draw_today(context: PageContext) -> None:
     for sentence in (standing.unpriced, standing.warning):
         if sentence:
             st.caption(plain(sentence))
-
-
-def dollars(amount: float) -> str:
-    """Return an amount for Markdown, small ones with more places."""
-    places = 2 if amount == 0 or amount >= 1 else 4
-    return rf"\${amount:,.{places}f}"

@@ -42,10 +42,13 @@ def draw_again(context: PageContext, message: Message, choice: ModelChoice) -> N
 
 
 def draw_tools(context: PageContext, message: Message) -> None:
-    """Draw what a model looked up for an answer, and ask about what it wants to forget."""
-    searches = [plain(call.text) for call in message.tools if call.name == "search_memory"]
+    """Draw what a model looked up for an answer and what it was refused, and ask about what it wants to forget."""
+    searches = [plain(call.text) for call in message.tools if call.name == "search_memory" and not call.refused]
     if searches:
         st.caption(f":material/search: Looked in your memories for: {'; '.join(searches)}")
+    for call in message.tools:
+        if call.refused:
+            st.caption(f":material/block: {_WISHES[call.name]}, which was refused. {plain(call.refused)}")
     for call in message.tools:
         if call.asks and call.memory_id:
             key = f"{message.id}_{call.memory_id}"
@@ -117,4 +120,10 @@ def _delete(context: PageContext, message: Message, choice: ModelChoice) -> None
         st.rerun()
 
 
+_WISHES = {
+    "search_memory": "The model wanted to look in your memories",
+    "save_memory": "The model wanted to save a memory",
+    "correct_memory": "The model wanted to correct a memory",
+    "forget_memory": "The model wanted to have a memory forgotten",
+}
 _MENU = {":material/edit: Edit": _edit, ":material/delete: Delete": _delete}

@@ -123,3 +123,9 @@ def _zone(name: str) -> ZoneInfo | None:
 
 def _local(moment: datetime) -> datetime:
     return moment.astimezone(viewer_zone())
+
+
+def dollars(amount: float) -> str:
+    """Return an amount for Markdown, small ones with more places."""
+    places = 2 if amount == 0 or amount >= 1 else 4
+    return rf"\${amount:,.{places}f}"

@@ -225,6 +225,6 @@ def test_keys_of_the_settings_are_tested_from_the_admin_page(tmp_path, request):
             app.button(key="shared_test_openai").click().run()
             assert "credit is used up" in app.error[0].value
             with pytest.raises(PermissionDeniedError):
-                world.services.connections.shared_providers(stranger())
+                world.services.shared_keys.providers(stranger())
             with pytest.raises(PermissionDeniedError):
-                world.services.connections.test_shared(stranger(), "openai")
+                world.services.shared_keys.test(stranger(), "openai")

@@ -1,6 +1,8 @@
 """What the chat page offers beside its messages."""
 
-from optimus.models import ToolCall
+import pytest
+
+from optimus.models import MessageState, PromptParts, ToolCall, Usage, Withheld
 from tests.pages.conftest import SignIn, run_alone, texts
 from tests.world import World
 
@@ -58,3 +60,61 @@ def test_a_model_that_wants_to_forget_waits_for_the_click(world: World, sign_in:
     assert "Forget this?" not in texts(app)
     assert "Forgotten:] I play the violin" in texts(app)
     assert world.services.memory.list(world.owner).total == 0
+
+
+def test_everything_that_is_known_of_an_answer_stands_under_it(world: World, sign_in: SignIn):
+    """Who answered instead and why, what was picked, withheld, refused, given, taken, and what it costs."""
+    conversation, _, reply = world.say("Plan my week")
+    told = {
+        "model": "openai:gpt-4o",
+        "thinking": "First the dentist.",
+        "instead": "Answered by gpt-4o · OpenAI. Groq did not answer.",
+        "routed": "Picked gpt-4o: the only model that can do this.",
+        "withheld": Withheld(to="OpenAI", memories=2, messages=1),
+        "tools": (ToolCall(name="save_memory", text="x", refused="The user has limited what is remembered."),),
+        "parts": PromptParts(instructions=90, memories=40, history=30, summary=20, message=10, left_out=3),
+        "usage": Usage(input_tokens=100_000, output_tokens=1_000),
+    }
+    world.services.store.conversations.update_message(reply.model_copy(update=told))
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    app.query_params["chat"] = conversation.id
+    app.run()
+    assert not app.exception
+    drawn = texts(app).replace("\\", "")
+    for words in (
+        "First the dentist.",
+        "Answered by gpt-4o · OpenAI. Groq did not answer.",
+        "Picked gpt-4o: the only model that can do this.",
+        "2 memories and 1 earlier message were not sent to OpenAI.",
+        "The model wanted to save a memory, which was refused. The user has limited what is remembered.",
+        "Answered by openai:gpt-4o",
+        "About 90 tokens of instructions, 40 tokens of memories, 30 tokens of earlier messages, 20 tokens of a summary",
+        "3 earlier messages did not fit.",
+        "The model read 100,000 tokens and wrote 1,000, $0.2600 by list prices.",
+    ):
+        assert words in drawn
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        (MessageState.STOPPED, None, "Stopped. This is what was written until then."),
+        (MessageState.FAILED, "The answer was cut off.", "The answer was cut off."),
+    ],
+)
+def test_an_answer_that_is_not_whole_says_so_and_can_be_tried_again(world, sign_in: SignIn, state, error, words):
+    """What was written stays, with what happened and a button."""
+    conversation, _, reply = world.say("Plan my week")
+    broken = reply.model_copy(update={"text": "Monday: ", "state": state, "error": error})
+    world.services.store.conversations.update_message(broken)
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    app.query_params["chat"] = conversation.id
+    app.run()
+    assert "Monday:" in texts(app)
+    assert words in texts(app)
+    app.button(key=f"retry_{reply.id}").click().run()
+    running = world.services.chat.generation(world.owner, conversation.id)
+    assert running is None or running.wait(20)
+    assert world.services.chat.messages(world.owner, conversation.id)[-1].state is MessageState.COMPLETE
