@@ -10,7 +10,7 @@ from optimus.conversations import Thread
 from optimus.llm_handler.requests import ModelChoice
 from optimus.models import Conversation, ConversationId, MessageRole, MessageState, is_uuid, new_id
 from optimus.ui.chat_messages import draw_look, draw_looking, draw_message, draw_running
-from optimus.ui.chat_options import Draft, draw_allowance_note, draw_message_box, draw_options
+from optimus.ui.chat_options import Draft, draw_allowance_note, draw_kept_files, draw_message_box, draw_options
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
 from optimus.ui.guard import PageContext, act, act_and_note, did, run_page
@@ -112,6 +112,7 @@ def _draw_input(context: PageContext, choice: ModelChoice, *, running: bool) -> 
             state.notice = None
         if running and st.button("Stop", icon=":material/stop_circle:", key="stop", shortcut="Esc"):
             _stop(context)
+    draw_kept_files(context)
     draft = draw_message_box(context, choice, key=_DRAFT, disabled=running)
     draw_memory_note(context)
     draw_allowance_note(context)
@@ -125,21 +126,22 @@ def _stop(context: PageContext) -> None:
 
 def _send(context: PageContext, conversation: Conversation | None, draft: Draft, choice: ModelChoice) -> None:
     context.state.attempt = context.state.attempt or new_id()
+    files = (*context.state.failed_files, *draft.files)
     turn = act_and_note(
         context.state,
         context.services.chat.send,
         context.principal.user_id,
         draft.text,
-        files=draft.files,
+        files=files,
         conversation_id=conversation.id if conversation else None,
         choice=choice,
         zone=viewer_zone().key,
         attempt=context.state.attempt,
     )
     if turn is None:
-        context.state.failed_draft = draft.text
+        context.state.failed_draft, context.state.failed_files = draft.text, files
         st.rerun()
-    context.state.notice, context.state.attempt = turn.notice, ""
+    context.state.notice, context.state.attempt, context.state.failed_files = turn.notice, "", ()
     open_conversation(turn.conversation.id)
 
 

@@ -92,6 +92,19 @@ def draw_message_box(context: PageContext, choice: ModelChoice, *, key: str, dis
     return Draft(sent.text, tuple(Upload(file.name, file.getvalue()) for file in sent.files)) if sent else None
 
 
+def draw_kept_files(context: PageContext) -> None:
+    """Say over the input which files of a message that was not sent go along with the next one; nothing without."""
+    kept = context.state.failed_files
+    if not kept:
+        return
+    names = ", ".join(plain(file.name) for file in kept)
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept_files"):
+        st.caption(f":material/attach_file: Kept for your next message: {names}", width="content")
+        if st.button("Leave them out", key="drop_files", icon=":material/close:", type="tertiary"):
+            context.state.failed_files = ()
+            st.rerun()
+
+
 def draw_allowance_note(context: PageContext) -> None:
     """Say under the input what of the day's limits is nearly used up; nothing where there is room."""
     standing = act(context.services.allowance.standing, context.principal.user_id)

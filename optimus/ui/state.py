@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from optimus.attachments import Upload
 from optimus.llm_handler.requests import LocalServer
 from optimus.memory_manager.views import MemoryView
 from optimus.models import ConversationId, MemoryId, SessionId
@@ -53,6 +54,8 @@ class UiState:
     """The chosen model, as the picker's key."""
     failed_draft: str = ""
     """A message that could not be sent, to be put back into the box."""
+    failed_files: tuple[Upload, ...] = ()
+    """Its files, which the box cannot take back: they go along with the next one."""
     attempt: str = ""
     """Names what is being sent until it is sent, so that trying again cannot send it twice."""
     typed: dict[str, str] = field(default_factory=dict)

@@ -4,8 +4,9 @@ from streamlit.testing.v1 import AppTest
 
 from optimus.attachments import Upload
 from optimus.llm_handler.requests import CHEAPEST
+from optimus.ui import chat_options
 from tests.fakes.providers import running_provider
-from tests.pages.conftest import ROOT, SignIn, run_app, texts
+from tests.pages.conftest import ROOT, SignIn, run_alone, run_app, texts
 from tests.unit.test_attachments import connected, picture, send
 from tests.world import World
 
@@ -44,3 +45,33 @@ def test_the_settings_say_which_models_take_pictures(world: World, sign_in: Sign
             field.set_value(wanted).run()
             assert not app.exception
             assert world.services.router.sees(world.owner, blind) is bool(wanted)
+
+
+def test_files_of_a_message_that_was_refused_go_along_with_the_next(world: World, sign_in: SignIn, monkeypatch):
+    """They are named over the box, can be left out, and are sent once."""
+    file, sent = Upload("b.txt", b"words"), [chat_options.Draft("Look at this", (Upload("b.txt", b"words"),))]
+    with running_provider() as fake:
+        choice = connected(world, fake, "llama3.2:3b")
+        world.services.connections.prefer(world.owner, choice)
+        world.services.system.change(world.principal, messages_per_day=1)
+        conversation, _, _ = world.say("hello", choice=choice)
+        sign_in(world.principal)
+        monkeypatch.setattr(chat_options, "draw_message_box", lambda *_, **__: sent.pop() if sent else None)
+        app = run_alone("chat.py")
+        app.query_params["chat"] = conversation.id
+        app.run()
+        assert "Kept for your next message: b\\.txt" in texts(app)
+        assert len(world.services.chat.messages(world.owner, conversation.id)) == 2
+        app.button(key="drop_files").click().run()
+        assert "Kept for your next message" not in texts(app)
+        app.session_state["optimus"].failed_files = (file,)
+        world.services.system.change(world.principal, messages_per_day=None)
+        sent.append(chat_options.Draft("Now?"))
+        app.query_params["chat"] = conversation.id
+        app.run()
+        running = world.services.chat.generation(world.owner, conversation.id)
+        assert running is None or running.wait(20)
+        said = world.services.chat.messages(world.owner, conversation.id)[2]
+        assert [each.name for each in said.attachments] == ["b.txt"]
+        app.run()
+        assert "Kept for your next message" not in texts(app)
