@@ -161,7 +161,8 @@ def _transport_error(error: Exception, detail: str, has_text: bool) -> ProviderE
     if names & {"JSONDecodeError", "UnicodeDecodeError", "ValidationError", "APIError"}:
         return ProviderResponseError(detail, user_message=_UNREADABLE)
     _log.error("unexpected error of a provider's library: %s", detail)
-    return ProviderError(detail)
+    is_misread = isinstance(error, TypeError | ValueError | LookupError | AttributeError)
+    return ProviderResponseError(detail, user_message=_UNREADABLE) if is_misread else ProviderError(detail)
 
 
 def _odd_answer(_error: Exception, detail: str, has_text: bool) -> ProviderError:

@@ -21,8 +21,10 @@ MAIN = ("openai", "anthropic", "google", "groq", "mistral", "xai", "together")
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, how it is brought about, and a part of the sentence that the user reads."""
+    """A fault, how it is brought about, its kinds, and a part of the sentence that the user reads."""
 
+    kinds: tuple[str, ...]
+    """Of the error, as it is counted; a reader that takes too long for what it gets runs out of time."""
     sentence: str
     fault: Fault | None = None
     root: Callable[[FakeProvider], str] | None = None
@@ -30,21 +32,21 @@ class Case:
 
 
 CASES = {
-    "429": Case("too many requests", status(429)),
-    "500": Case("problem on its side", status(500)),
-    "529": Case("problem on its side", status(529)),
-    "timeout": Case("in time", Fault(kind=FaultKind.HANG)),
-    "refused": Case("cannot be reached", root=lambda _fake: refused_url()),
-    "tls": Case("certificate", root=lambda fake: f"https://127.0.0.1:{fake.port}"),
-    "dns": Case("no server with this name", root=lambda _fake: "https://nowhere.invalid"),
-    "bad json": Case("", Fault(kind=FaultKind.BAD_JSON)),
-    "truncated": Case("cut off", Fault(kind=FaultKind.END_EARLY, after=5), has_text=True),
-    "empty": Case("empty answer", Fault(kind=FaultKind.EMPTY)),
-    "10 MB line": Case("", Fault(kind=FaultKind.LONG_LINE)),
-    "invalid UTF-8": Case("", Fault(kind=FaultKind.BAD_TEXT)),
-    "slow drip": Case("in time", Fault(kind=FaultKind.DRIP)),
-    "wrong schema": Case("", Fault(kind=FaultKind.WRONG_FORM)),
-    "reset midway": Case("cut off", Fault(kind=FaultKind.CUT, after=5), has_text=True),
+    "429": Case(("rate_limit",), "too many requests", status(429)),
+    "500": Case(("busy",), "problem on its side", status(500)),
+    "529": Case(("busy",), "problem on its side", status(529)),
+    "timeout": Case(("timeout",), "in time", Fault(kind=FaultKind.HANG)),
+    "refused": Case(("unreachable",), "cannot be reached", root=lambda _fake: refused_url()),
+    "tls": Case(("unreachable",), "certificate", root=lambda fake: f"https://127.0.0.1:{fake.port}"),
+    "dns": Case(("unreachable",), "no server with this name", root=lambda _fake: "https://nowhere.invalid"),
+    "bad json": Case(("response",), "", Fault(kind=FaultKind.BAD_JSON)),
+    "truncated": Case(("response",), "cut off", Fault(kind=FaultKind.END_EARLY, after=5), has_text=True),
+    "empty": Case(("response",), "empty answer", Fault(kind=FaultKind.EMPTY)),
+    "10 MB line": Case(("response", "timeout"), "", Fault(kind=FaultKind.LONG_LINE)),
+    "invalid UTF-8": Case(("response",), "", Fault(kind=FaultKind.BAD_TEXT)),
+    "slow drip": Case(("timeout",), "in time", Fault(kind=FaultKind.DRIP)),
+    "wrong schema": Case(("response", "timeout"), "", Fault(kind=FaultKind.WRONG_FORM)),
+    "reset midway": Case(("response",), "cut off", Fault(kind=FaultKind.CUT, after=5), has_text=True),
 }
 BY_DEFAULT = {(provider, case) for place, provider in enumerate(MAIN) for case in list(CASES)[place::7]}
 """Each fault and each provider at least once; all pairs are tried with `-m deep`."""
@@ -92,6 +94,13 @@ def connect(world: World, provider: str, root: str) -> ModelChoice:
     return next(c for c in world.services.connections.choices(world.owner) if c.ref == ref and c.connection_id)
 
 
+def counted(world: World, provider: str, kinds: tuple[str, ...]) -> float:
+    """Return how many errors of some kinds were counted of a provider."""
+    value = world.services.store.metrics.registry.get_sample_value
+    names = [{"provider": provider, "kind": kind} for kind in kinds]
+    return sum(value("optimus_provider_errors_total", labels) or 0.0 for labels in names)
+
+
 PAIRS = [
     pytest.param(
         provider, case, id=f"{provider}-{case}", marks=() if (provider, case) in BY_DEFAULT else pytest.mark.deep
@@ -108,11 +117,13 @@ def test_a_fault_loses_nothing(world: World, fake: FakeProvider, provider: str, 
     if wanted.fault:
         fake.faults.append(wanted.fault)
     choice = connect(world, provider, wanted.root(fake) if wanted.root else fake.url)
+    before = counted(world, provider, wanted.kinds)
     conversation, message, reply = world.say(SAID, choice=choice)
     said = world.services.chat.messages(world.owner, conversation.id)
     assert [(m.id, m.role, m.text) for m in said if m.role is MessageRole.USER] == [(message.id, "user", SAID)]
     assert len(said) == 2
     assert reply.state is MessageState.FAILED
+    assert counted(world, provider, wanted.kinds) == before + 1, reply.error
     assert wanted.sentence in (reply.error or "")
     assert (reply.error or "").endswith(".")
     assert WORDS.startswith(reply.text.strip())
