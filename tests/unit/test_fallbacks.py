@@ -5,11 +5,14 @@ from contextlib import ExitStack
 import pytest
 from pydantic import SecretStr
 
+from optimus.attachments import Upload
 from optimus.errors import InvalidInputError
 from optimus.models import MessageRole, MessageState, new_id
 from optimus.storage.records import MAX_FALLBACKS, Connection
 from tests.fakes.providers import Fault, FaultKind, running_provider
 from tests.unit.llm.test_faults import status
+from tests.unit.test_attachments import connected, picture, send
+from tests.unit.test_documents import pdf
 from tests.world import World, stranger
 
 
@@ -185,3 +188,18 @@ def test_a_provider_that_is_left_alone_is_shown_and_works_again_once_tested(impa
     assert not connections.is_resting("compatible", choices[1].connection_id)
     assert connections.test_again(impatient.owner, choices[0].connection_id).ok
     assert not connections.is_resting("compatible", choices[0].connection_id)
+
+
+def test_no_stand_in_gets_files_that_it_cannot_take(impatient):
+    """A picture goes to those that see, a scanned PDF to those that read PDF files; the others are not asked."""
+    with ExitStack() as stack:
+        fakes = [stack.enter_context(running_provider()) for _ in range(3)]
+        first = connected(impatient, fakes[0], "claude-haiku-5-5", "anthropic")
+        blind = connected(impatient, fakes[1], "llama3.2:3b")
+        able = connected(impatient, fakes[2], "gemini-3.8-flash", "google")
+        impatient.services.connections.prefer_fallbacks(impatient.owner, [blind, able])
+        for file in (Upload("a.png", picture()), Upload("scan.pdf", pdf(""))):
+            fakes[0].faults_for_chats.append(status(503))
+            _, reply = send(impatient, first, file)[1:]
+            assert (reply.state, reply.model) == (MessageState.COMPLETE, str(able.ref))
+        assert not [each for each in fakes[1].bodies() if "What is this?" in each.text]

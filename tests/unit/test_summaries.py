@@ -184,3 +184,21 @@ def test_deleting_a_message_deletes_the_summary(small, provider):
     chat.delete(small.owner, conversation.id, forget=True)
     with pytest.raises(NotFoundError):
         chat.conversation(small.owner, conversation.id)
+
+
+def test_none_is_made_once_the_tokens_of_the_day_are_used_up(small, provider):
+    """A summary is not what the last tokens are for: the chat goes on without it, and nothing is asked."""
+    choice = connected(small, provider, "gpt-6-luna")
+    conversation = talk(small, choice, 3)
+    used = small.services.allowance.used(small.owner).tokens
+    before = len(summaries(provider))
+    small.services.system.change(small.principal, tokens_per_day=used)
+    reply = small.services.chat.messages(small.owner, conversation.id)[-1]
+    messages = small.services.chat.messages(small.owner, conversation.id)
+    small.services.chat._writer._summaries.renew(reply, messages[:4], choice)
+    settle(small)
+    assert len(summaries(provider)) == before
+    small.services.system.change(small.principal, tokens_per_day=None)
+    small.services.chat._writer._summaries.renew(reply, messages[:4], choice)
+    settle(small)
+    assert len(summaries(provider)) == before + 1

@@ -1,13 +1,18 @@
 """The cheapest model that can do what is asked for: by price, context, tools and images, with the reason said."""
 
+from functools import partial
+
 import pytest
 
-from optimus.errors import InvalidInputError
+from optimus.errors import InvalidInputError, ProviderBusyError
 from optimus.llm_handler.agents import _Extra
+from optimus.llm_handler.breakers import FAILURES
 from optimus.llm_handler.requests import CHEAPEST, OFFLINE_MODEL, ModelChoice, ModelRef
 from optimus.llm_handler.routing import UNKNOWN_WINDOW, Needs, lacks, route, with_cheapest
 from optimus.models import MessageState
+from optimus.prompt import MAX_MEMORY_TOKENS
 from tests.fakes.providers import running_provider
+from tests.unit.test_attachments import connected
 from tests.unit.test_chat import connect
 from tests.world import World
 
@@ -107,3 +112,18 @@ def test_a_chat_is_answered_by_what_was_picked_and_says_why(world: World):
         with pytest.raises(InvalidInputError):
             world.say("And now", choice=cheapest)
     assert len(world.services.chat.messages(world.owner, conversation.id)) == 2
+
+
+def test_who_rests_or_has_no_room_for_the_chat_is_not_picked(world: World):
+    """The cheapest is passed over while it is left alone, and where the chat with its memories is too much for it."""
+    with running_provider() as fake:
+        small, large = connected(world, fake, "gpt-6-luna"), connected(world, fake, "openai/gpt-oss-20b", "groq")
+        cheapest = world.services.connections.pickable(world.owner)[0]
+        resolve = partial(world.services.router.resolve, world.owner, cheapest)
+        assert resolve("Hello", ()).ref == small.ref
+        assert resolve("x" * 4 * UNKNOWN_WINDOW, ()).ref == large.ref
+        assert resolve("x" * 4 * (UNKNOWN_WINDOW - MAX_MEMORY_TOKENS), ()).ref == large.ref
+        breakers = world.services.models.breakers
+        for _ in range(FAILURES):
+            breakers.note((small.ref.provider, small.connection_id), ProviderBusyError("busy"))
+        assert resolve("Hello", ()).ref == large.ref
