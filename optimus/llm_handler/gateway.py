@@ -218,13 +218,18 @@ class ModelGateway:
             gc.freeze()
 
     def _model_for(self, request: GenerationRequest) -> Model:
-        self._agent.load()
         if request.model.provider == OFFLINE_MODEL.provider:
+            self._agent.load()
             return _offline(request)
         return self.model(request.model, request.credentials or Credentials())
 
     def model(self, ref: ModelRef, credentials: Credentials) -> Model:
-        """Return a model to be asked on the loop; what cannot be called raises a `ProviderError`."""
+        """Return a model to be asked on the loop; what cannot be called raises a `ProviderError`.
+
+        The agent library is loaded as a whole before any part of it: two threads that begin with different parts
+        meet one that is half there.
+        """
+        self._agent.load()
         entry = self.catalogue.get(ref.provider)
         key = usable_key(entry, credentials)
         if entry.build is None:

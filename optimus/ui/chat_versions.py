@@ -48,7 +48,7 @@ def draw_tools(context: PageContext, message: Message) -> None:
         st.caption(f":material/search: Looked in your memories for: {'; '.join(searches)}")
     for call in message.tools:
         if call.refused:
-            st.caption(f":material/block: {_WISHES[call.name]}, which was refused. {plain(call.refused)}")
+            st.caption(f":material/block: {_WISHES[call.name]}, which was refused. It was told: {plain(call.refused)}")
     for call in message.tools:
         if call.asks and call.memory_id:
             key = f"{message.id}_{call.memory_id}"

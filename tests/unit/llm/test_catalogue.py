@@ -115,6 +115,24 @@ def test_importing_the_package_loads_no_library_of_a_provider():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_key_can_be_tested_while_the_libraries_are_being_loaded(fake):
+    """Right after a start two threads import parts of one library; neither meets a half of it."""
+    code = (
+        "from tests.unit.llm.support import bare_settings, KEY, NOW\n"
+        "from optimus.llm_handler import Credentials\n"
+        "from optimus.llm_handler.gateway import ModelGateway\n"
+        f"settings = bare_settings(openai_api_key=KEY, openai_base_url='{fake.url}/v1')\n"
+        "from pydantic import SecretStr\n"
+        "gateway = ModelGateway(settings=settings, clock=lambda: NOW)\n"
+        "warming = gateway.warm()\n"
+        f"print(gateway.test('openai', Credentials(base_url='{fake.url}/v1', api_key=SecretStr(KEY))).message)\n"
+        "warming.result(60)\n"
+        "gateway.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "Connected. OpenAI offers 2 models. gpt-6-luna answers.", done.stderr
+
+
 def test_a_provider_whose_library_is_missing_is_left_out(monkeypatch):
     """It stands in no list and is named as not installed; its models say why; the others go on."""
     monkeypatch.setattr(provider_table, "find_spec", lambda name: None if name == "groq" else object())
