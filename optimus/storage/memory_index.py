@@ -226,7 +226,8 @@ class MemoryIndex:
     ) -> list[tuple[MemoryId, float]]:
         """Return ids and cosines of the memories that are nearest in meaning, nearest first."""
         conditions = all_of(*memory_conditions(owner, where))
-        near: dict[str, Any] = {"query": list(dense), "using": DENSE, "limit": limit, "with_payload": [OWNER_FIELD]}
+        meaning = models.NearestQuery(nearest=list(dense))
+        near: dict[str, Any] = {"query": meaning, "using": DENSE, "limit": limit, "with_payload": [OWNER_FIELD]}
         near |= {"search_params": self._searched, "query_filter": conditions}
         with acting_as(owner):
             found = self._backend.query_points(self._collection, **near)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import pytest
@@ -16,13 +16,15 @@ from optimus.settings import load_settings
 from optimus.storage.collections import collection_specs
 from optimus.storage.filters import all_of, has_ids, owned_by
 from optimus.storage.store import Store, open_memory_store, open_store
+from tests.fakes.qdrant_server import FakeQdrant
 from tests.unit.storage.conftest import KEYS, START
 
 ALICE = UserId("11111111-1111-4111-8111-111111111111")
 BOB = UserId("22222222-2222-4222-8222-222222222222")
 CAROL = UserId("33333333-3333-4333-8333-333333333333")
 OWNERS = (ALICE, BOB, CAROL)
-ENGINES = ("memory", "embedded")
+ENGINES = ("memory", "embedded", "grpc", "rest")
+"""Where the walls are tried: both engines of this process, and a server on either wire."""
 SMALL, DEEP = 100, 10_000
 STATUS = ("active", "superseded")
 
@@ -147,13 +149,18 @@ def named_by(where: Any) -> set[UserId]:
 
 @contextmanager
 def store_of(engine: str, folder: Any, size: int) -> Iterator[Store]:
-    """Open an empty store of an engine."""
-    if engine == "memory":
-        store = open_memory_store(KEYS, vector_size=size)
-    else:
-        store = open_store(load_settings(data_dir=folder), KEYS, vector_size=size)
-    yield store
-    store.close()
+    """Open an empty store of an engine; a server's goes with its server."""
+    with ExitStack() as ends:
+        if engine == "memory":
+            store = open_memory_store(KEYS, vector_size=size)
+        elif engine == "embedded":
+            store = open_store(load_settings(data_dir=folder), KEYS, vector_size=size)
+        else:
+            server = ends.enter_context(closing(FakeQdrant()))
+            settings_ = server.settings(data_dir=folder, qdrant_prefer_grpc=engine == "grpc")
+            store = open_store(settings_, KEYS, vector_size=size)
+        ends.callback(store.close)
+        yield store
 
 
 def text_of(owner: UserId) -> str:

@@ -236,6 +236,20 @@ def test_legs_find_by_meaning_and_by_words(store, alice):
     assert gone.id in everything[ScorePart.KEYWORD]
 
 
+def test_the_nearest_in_meaning_come_first(store, alice, bob):
+    """Ids and cosines of the owner's own memories, nearest first and no more than asked for, on every engine."""
+    memories = [memory_of(alice, f"memory {seed}") for seed in range(1, 5)]
+    store.memories.put(alice, [point(memory, seed) for seed, memory in enumerate(memories, 1)])
+    store.memories.put(bob, [point(memory_of(bob), 2)])
+
+    near = store.memories.nearest(alice, vector(2), MemoryFilter(), 3)
+
+    assert near[0] == (memories[1].id, pytest.approx(1.0, abs=1e-3))
+    assert [score for _, score in near] == sorted((score for _, score in near), reverse=True)
+    assert len(near) == 3
+    assert {point_id for point_id, _ in near} <= {memory.id for memory in memories}
+
+
 def test_query_without_words_leaves_the_keyword_legs_empty(store, alice):
     """A query of stop words is still answered by meaning."""
     store.memories.put(alice, [point(memory_of(alice))])
