@@ -85,8 +85,19 @@ def embedded_place(tmp_path_factory):
 @pytest.fixture(scope="session")
 def grpc_place():
     """One store on a server that is a fake: all of the wire, little of the engine."""
+    yield from served("grpc")
+
+
+@pytest.fixture(scope="session")
+def rest_place():
+    """The same by REST."""
+    yield from served("rest")
+
+
+def served(wire):
+    """Open a store on a fake server by one of its wires, for as long as it is wanted."""
     server = FakeQdrant()
-    place = Place("grpc", server.settings())
+    place = Place(wire, server.settings(qdrant_prefer_grpc=wire == "grpc"))
     place.open()
     yield place
     place.close()
@@ -130,9 +141,9 @@ def embedded(embedded_place):
     return emptied(embedded_place)
 
 
-@pytest.fixture(params=["memory", "embedded", "grpc", *(REAL if SERVER_URL in os.environ else ())])
+@pytest.fixture(params=["memory", "embedded", "grpc", "rest", *(REAL if SERVER_URL in os.environ else ())])
 def place(request):
-    """Each store, empty: two engines, a server's wire, and the server itself where the environment names one."""
+    """Each store, empty: two engines, a server's two wires, and the server itself where the environment names one."""
     if request.param == "memory":
         place = Place("memory", load_settings())
         yield place
