@@ -23,6 +23,7 @@ class Application:
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self._process = process
         self._port = port
+        self.pid = process.pid
         self.url = f"http://127.0.0.1:{port}"
 
     def wait_until(self, path: str) -> float:

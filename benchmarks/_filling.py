@@ -77,24 +77,25 @@ def fill(folder: Path, amounts: Amounts, *, sessions: int, seed: int) -> list[st
 def fill_memories(services: Services, owner: UserId, number: int, chance: random.Random) -> None:
     """Give a user that many memories."""
     for _ in range(number):
-        services.memory.add(owner, _sentence(chance), MemoryType.FACT)
+        services.memory.add(owner, sentence(chance), MemoryType.FACT)
 
 
-def _sentence(chance: random.Random) -> str:
+def sentence(chance: random.Random) -> str:
+    """Return something that a user might say about somebody."""
     who, does, what, when = (chance.choice(words) for words in (_WHO, _DOES, _WHAT, _WHEN))
     return f"{who[0].upper()}{who[1:]} {does} {what} {when}, number {chance.randrange(10**6)}"
 
 
 def _converse(services: Services, owner: UserId, chance: random.Random) -> None:
     at = utc_now() - YEARS * chance.random()
-    text = _sentence(chance)
+    text = sentence(chance)
     conversation = Conversation(
         id=ConversationId(new_id()), user_id=owner, title=text[:60], created_at=at, updated_at=at
     )
     services.store.conversations.create(conversation)
     for number in range(SAID):
         services.store.conversations.add_message(
-            _message(conversation, number, text if number == 0 else _sentence(chance))
+            _message(conversation, number, text if number == 0 else sentence(chance))
         )
 
 
@@ -112,7 +113,7 @@ def _message(conversation: Conversation, number: int, text: str) -> Message:
 def _answer(services: Services, owner: UserId, amount: int, chance: random.Random) -> None:
     """Record answers as they would have been over the years, by the offline assistant."""
     choice = services.connections.choices(owner)[0]
-    given = asked(choice, _sentence(chance), (), ())
+    given = asked(choice, sentence(chance), (), ())
     begin = utc_now() - YEARS
     for number in range(amount):
         at = begin + YEARS * (number / amount)

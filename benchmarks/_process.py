@@ -1,22 +1,41 @@
-"""What a measured process tells about itself: the RAM that is its own, and the pauses that its threads suffer."""
+"""What a measured process uses, and the pauses that its threads suffer."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
 _TICK_S = 0.001
-_COUNTED = ("RssAnon", "VmLck")
+_OWN = ("RssAnon", "VmLck")
 
 
-def own_ram_bytes() -> int:
-    """Return this process's anonymous and locked memory: what the system cannot drop and read again from a file."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    sizes = {name: value.split()[0] for name, _, value in (line.partition(":") for line in lines) if name in _COUNTED}
-    return 1024 * sum(int(size) for size in sizes.values())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a process uses at a moment: bytes, and numbers of open files and threads."""
+
+    own_ram: int
+    """Anonymous and locked memory: what the system cannot drop and read again from a file."""
+    resident: int
+    """All memory in RAM, files that are mapped into it included."""
+    files: int
+    threads: int
+
+
+def usage(pid: int | str = "self") -> Usage:
+    """Return what a process uses now."""
+    folder = Path("/proc", str(pid))
+    lines = (folder / "status").read_text(encoding="utf-8").splitlines()
+    found = {name: value.split()[0] for name, _, value in (line.partition(":") for line in lines) if value.split()}
+    return Usage(
+        own_ram=1024 * sum(int(found[name]) for name in _OWN),
+        resident=1024 * int(found["VmRSS"]),
+        files=len(list((folder / "fd").iterdir())),
+        threads=int(found["Threads"]),
+    )
 
 
 class Ticker:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._many_memories import LARGE, ManyMemories, Plan, load
-from benchmarks._process import Ticker, own_ram_bytes
+from benchmarks._process import Ticker, usage
 from benchmarks._progress import progress
 from optimus.keys import load_keys
 from optimus.memory_manager.ranking import LEG_LIMIT, foremost
@@ -77,7 +77,7 @@ def serve(job: Job) -> dict[str, Any]:
         QueryVectors(dense=dense, sparse=encoder.encode_query(text)) for dense, text in zip(vectors, texts, strict=True)
     ]
     gc.collect()
-    before = own_ram_bytes()
+    before = usage().own_ram
     with _opened(job) as store:
         _see_that_all_are_there(store, job)
         if store.ahead:
@@ -87,7 +87,7 @@ def serve(job: Job) -> dict[str, Any]:
         gc.collect()
         gc.freeze()
         engine = search.times_ms(job.plan.queries)
-        ram = own_ram_bytes() - before
+        ram = usage().own_ram - before
         large = search.times_ms(min(_LARGE_QUERIES, job.plan.queries), only=LARGE)
         found = [search.nearest(number, _asked(job.plan, number)) for number in range(min(COMPARED, job.plan.queries))]
         longest_ms = _longest_pause(store, job, many, search)
@@ -119,7 +119,7 @@ def hold(job: Job) -> dict[str, Any]:
     """Hold all vectors as float32, find the exact nearest, and measure the memory after as many searches."""
     many = load(job.plan, Path(job.folder))
     blocks = job.plan.blocks()
-    before = own_ram_bytes()
+    before = usage().own_ram
     dense, ctx = (np.empty((job.plan.points, 384), np.float32) for _ in range(2))
     ids: list[str] = []
     rows: dict[int, list[int]] = {}
@@ -133,7 +133,7 @@ def hold(job: Job) -> dict[str, Any]:
         own = np.asarray(rows[_asked(job.plan, number)])
         best = np.argsort(-(dense[own] @ many.queries[number]))[:NEAREST]
         exact.append([ids[row] for row in own[best]])
-    return {"exact": exact, "vectors": dense.nbytes + ctx.nbytes, "ram": own_ram_bytes() - before}
+    return {"exact": exact, "vectors": dense.nbytes + ctx.nbytes, "ram": usage().own_ram - before}
 
 
 def _asked(plan: Plan, number: int) -> int:

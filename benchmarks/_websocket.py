@@ -22,6 +22,8 @@ class PageSession:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._page_hash = ""
+        self._query = ""
+        self._message_box = ""
 
     def open(self, page: str) -> str:
         """Go to a page by the name in its address ("" is the first one); return the title that it drew.
@@ -31,6 +33,7 @@ class PageSession:
         """
         message = BackMsg()
         message.rerun_script.page_name = page
+        self._query = ""
         return self._run(message)
 
     def rerun(self) -> str:
@@ -43,8 +46,22 @@ class PageSession:
         message.rerun_script.page_script_hash = self._page_hash
         return self._run(message)
 
+    def say(self, text: str) -> str:
+        """Send a message on the open chat page; return the title of the page that follows.
+
+        Raises:
+            RuntimeError: the page has no box for messages, the run ended with an error, or drew one.
+        """
+        if not self._message_box:
+            raise RuntimeError("the page has no box for messages")
+        message = BackMsg()
+        message.rerun_script.page_script_hash = self._page_hash
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id, state.chat_input_value.data = self._message_box, text
+        return self._run(message)
+
     def _run(self, message: BackMsg) -> str:
-        message.rerun_script.query_string = ""
+        message.rerun_script.query_string = self._query
         self._connection.send(message.SerializeToString())
         title, error = "", ""
         while True:
@@ -55,11 +72,16 @@ class PageSession:
             kind = answer.WhichOneof("type")
             if kind == "navigation":
                 self._page_hash = answer.navigation.page_script_hash
+            elif kind == "page_info_changed":
+                self._query = answer.page_info_changed.query_string
             elif kind == "delta":
                 element = answer.delta.new_element
+                self._message_box = element.chat_input.id or self._message_box
                 title = title or element.heading.body
                 error = error or _error(element)
             elif kind == "script_finished":
+                if not error and answer.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                    continue
                 if error or answer.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY:
                     raise RuntimeError(error or "the run did not end well")
                 return title

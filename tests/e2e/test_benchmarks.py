@@ -1,10 +1,12 @@
 """The benchmarks that drive the running application, with amounts so small that only their working is tested."""
 
 import json
+from argparse import Namespace
+from threading import Event
 
 import pytest
 
-from benchmarks import durability, load
+from benchmarks import durability, load, soak
 from benchmarks.__main__ import main
 
 TINY = ["--sessions", "2", "--memories", "3", "--conversations", "2", "--events", "5", "--reruns", "1"]
@@ -55,3 +57,24 @@ class Drifting:
 def test_a_rerun_that_draws_something_else_is_an_error(outcome):
     """What a run draws is compared with the page that was opened, so that a failed page is never a fast one."""
     assert not load._drawn_again(Drifting(outcome), "The page")  # type: ignore[arg-type]
+
+
+def test_browsers_at_work_meet_no_error(capsys):
+    """Two browsers draw pages and talk for some seconds without an error; every figure is reported."""
+    little = ["--minutes", "0.1", "--sessions", "2", "--memories", "3", "--turns", "1", "--think-s", "0.05"]
+    assert main(["soak", "--json", *little]) == 0
+    results = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert results["errors"] == 0
+    assert results["turns"] > 0
+    assert results["reruns"] > 0
+    growths = {"rss_growth", "own_ram_growth", "file_growth", "thread_growth"}
+    assert results.keys() == {"turns", "reruns", "errors", "own_ram_mb", *growths}
+
+
+@pytest.mark.parametrize("outcome", ["Another page", RuntimeError("failed")])
+def test_a_step_of_a_browser_that_fails_is_counted(outcome):
+    """A step that ends with an error, or draws another page than the wanted one, is an error of the soak."""
+    arguments = Namespace(turns=1, think_s=0.0, seed=1)
+    browser = soak.Browser("", "", arguments, Event(), 0)
+    assert browser._step(Drifting(outcome).rerun, "The page") is None
+    assert browser._done.errors == 1
