@@ -140,8 +140,11 @@ def _atoms(clause: str) -> list[str]:
     match = _LIST.match(clause)
     if match is None or _INSEPARABLE.search(clause):
         return [clause]
-    items = [item.strip() for item in _ITEM.split(match["items"]) if item.strip()]
-    if len(items) == 1 or not _is_plain_list(items, is_allergy="allergic" in match["verb"]):
+    named = [item.strip() for item in _ITEM.split(match["items"]) if item.strip()]
+    items = [item for item in named if "allergic" not in item.split()]
+    if items and len(items) < len(named):
+        return [f"{match['verb']} {item}" for item in items]
+    if len(items) < 2 or not _is_plain_list(items, is_allergy="allergic" in match["verb"]):
         return [clause]
     return [f"{match['verb']} {item}" for item in items]
 

@@ -121,6 +121,7 @@ SEVERAL = [
     ("I'm allergic to peanuts and live in Lisbon", ["I'm allergic to peanuts", "I live in Lisbon"]),
     ("My sister Maria is a nurse and lives in Rome", ["My sister Maria is a nurse", "My sister Maria lives in Rome"]),
     ("My sister Maria is a nurse. She lives in Rome.", ["My sister Maria is a nurse", "My sister Maria lives in Rome"]),
+    ("I'm allergic to peanuts, properly allergic.", ["I'm allergic to peanuts"]),
     ("I'm allergic to peanuts, shellfish and dairy",
      ["I'm allergic to peanuts", "I'm allergic to shellfish", "I'm allergic to dairy"]),
     ("I like coffee and tea", ["I like coffee", "I like tea"]),
