@@ -142,9 +142,8 @@ def _atoms(clause: str) -> list[str]:
         return [clause]
     named = [item.strip() for item in _ITEM.split(match["items"]) if item.strip()]
     items = [item for item in named if "allergic" not in item.split()]
-    if items and len(items) < len(named):
-        return [f"{match['verb']} {item}" for item in items]
-    if len(items) < 2 or not _is_plain_list(items, is_allergy="allergic" in match["verb"]):
+    is_said_again = 0 < len(items) < len(named)
+    if not is_said_again and (len(named) == 1 or not _is_plain_list(named, is_allergy="allergic" in match["verb"])):
         return [clause]
     return [f"{match['verb']} {item}" for item in items]
 
