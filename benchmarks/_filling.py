@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks._progress import progress
 from optimus.llm_handler.requests import GenerationResult
 from optimus.models import (
     Conversation,
     ConversationId,
+    Memory,
+    MemoryId,
     MemoryType,
     Message,
     MessageId,
@@ -19,6 +22,7 @@ from optimus.models import (
     Usage,
     UserId,
     new_id,
+    stable_id,
     utc_now,
 )
 from optimus.services import Services, build_services
@@ -27,6 +31,9 @@ from optimus.usage import answer_event, asked
 
 YEARS = timedelta(days=730)
 """Over how long the use is spread."""
+_USERS = 20
+_AT_ONCE = 200
+_DISTINCT = 2_000
 SAID = 4
 """Messages of a conversation, the assistant's included."""
 _WHO = ("my sister", "my colleague Ana", "my neighbour", "my doctor", "my daughter", "our landlord", "my boss", "Tomás")
@@ -78,6 +85,26 @@ def fill_memories(services: Services, owner: UserId, number: int, chance: random
     """Give a user that many memories."""
     for _ in range(number):
         services.memory.add(owner, sentence(chance), MemoryType.FACT)
+
+
+def fill_many(folder: Path, number: int, *, seed: int) -> None:
+    """Make a store with that many memories, shared out to 20 users: some thousand sentences, each of them often."""
+    chance = random.Random(seed)  # noqa: S311 - data for measuring
+    texts = [sentence(chance) for _ in range(_DISTINCT)]
+    services = build_services(Settings.model_validate({"data_dir": folder}), password_cost=4)
+    try:
+        for start in progress("fill", range(0, number, _AT_ONCE)):
+            owner = UserId(stable_id("benchmark user", str(seed), str(start // _AT_ONCE % _USERS)))
+            count = min(_AT_ONCE, number - start)
+            services.memory.adopt(owner, [_memory(owner, chance.choice(texts)) for _ in range(count)], {})
+    finally:
+        services.close()
+
+
+def _memory(owner: UserId, text: str) -> Memory:
+    now = utc_now()
+    times = {"recorded_at": now, "updated_at": now, "valid_from": now}
+    return Memory(id=MemoryId(new_id()), user_id=owner, text=text, type=MemoryType.FACT, **times)
 
 
 def sentence(chance: random.Random) -> str:

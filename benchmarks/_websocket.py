@@ -25,6 +25,11 @@ class PageSession:
         self._query = ""
         self._message_box = ""
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether a page with a box for messages was drawn."""
+        return bool(self._message_box)
+
     def open(self, page: str) -> str:
         """Go to a page by the name in its address ("" is the first one); return the title that it drew.
 

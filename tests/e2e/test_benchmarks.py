@@ -78,3 +78,11 @@ def test_a_step_of_a_browser_that_fails_is_counted(outcome):
     browser = soak.Browser("", "", arguments, Event(), 0)
     assert browser._step(Drifting(outcome).rerun, "The page") is None
     assert browser._done.errors == 1
+
+
+def test_a_filled_store_starts(capsys):
+    """With memories there before, the page of somebody who is signed in is waited for; every figure is reported."""
+    assert main(["start", "--json", "--memories", "30", "--runs", "1", "--no-browser"]) == 0
+    results = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert results.keys() == {"ready_s", "readyz_s", "ready_s_max", "ready_s/first"}
+    assert results["ready_s"] >= results["readyz_s"] > 0
