@@ -41,7 +41,8 @@ def draw_collections(context: PageContext) -> None:
             "Segments": st.column_config.NumberColumn(width="small"),
             "On disk": st.column_config.TextColumn(help="A server does not tell.", width="small"),
             "In RAM": st.column_config.TextColumn(
-                help="Of the vectors, as the search holds them. The originals stay on disk.", width="small"
+                help="Of the vectors, as the search holds them once it is indexed. The originals stay on disk.",
+                width="small",
             ),
             "Unquantized": st.column_config.TextColumn(help="The same as 32-bit numbers.", width="small"),
             "Saved": st.column_config.NumberColumn(format="percent", width="small"),

@@ -7,6 +7,7 @@ import pytest
 from optimus import process
 from optimus.errors import PermissionDeniedError
 from optimus.models import Role
+from optimus.overview import CollectionState
 from optimus.ui import guard
 from tests.fakes.providers import Fault, FaultKind, running_provider
 from tests.pages.conftest import SignIn, run_alone, run_app, texts
@@ -58,6 +59,38 @@ def test_every_section_is_drawn_and_holds_no_content(world, sign_in: SignIn, sec
     assert not app.error
     tables = "".join(str(table.value.to_dict()) for table in (*app.dataframe, *app.table))
     assert "zebrawood" not in texts(app) + tables
+
+
+def collection(name: str, **told: object) -> CollectionState:
+    """Return a collection that is not searched by meaning, but for what is told."""
+    known = {"name": name, "points": 7, "segments": 1, "indexed_vectors": 0, "has_vectors": False}
+    known |= {"disk_bytes": None, "original_bytes": 0, "quantized_bytes": None, "quantization": None}
+    return CollectionState.model_validate(known | told)
+
+
+def test_health_lists_the_collections_with_sizes_and_saving(world, sign_in: SignIn, monkeypatch):
+    """A row for each collection as the store tells it, and the saving of all; what is not known is left empty."""
+    searched = {"points": 2048, "segments": 3, "indexed_vectors": 1500, "has_vectors": True, "disk_bytes": 5 * 1024**2}
+    quantized = {"original_bytes": 1024**2, "quantized_bytes": 65536, "quantization": "binary, 2 bits"}
+    states = (collection("accounts"), collection("memories_entities", **searched, **quantized))
+    monkeypatch.setattr(type(world.services.overview), "collections", lambda *_: states)
+    app = open_section(world, sign_in, "Health")
+    table = next(frame.value for frame in app.dataframe if "Collection" in frame.value)
+    accounts, entities = table.astype(object).where(table.notna(), None).to_dict("records")
+    shown = {"Collection": "accounts", "Records": 7, "Segments": 1}
+    assert accounts == dict.fromkeys(entities) | shown
+    assert entities == {
+        "Collection": "memories entities",
+        "Records": 2048,
+        "Indexed": 1500,
+        "Segments": 3,
+        "On disk": "5.0 MB",
+        "In RAM": "64 KB",
+        "Unquantized": "1.0 MB",
+        "Saved": 0.9375,
+        "Quantization": "binary, 2 bits",
+    }
+    assert any("64 KB of RAM instead of 1.0 MB: 94% saved" in caption.value for caption in app.caption)
 
 
 def test_a_normal_user_reaches_it_neither_by_menu_nor_switch_nor_directly(world, sign_in: SignIn):
