@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from qdrant_client.http import models
 
 from optimus.errors import AlreadyExistsError, NotFoundError, StoreRejectedError
+from tests.fakes.certificates import ServerFiles
 from tests.fakes.qdrant_engine import Engine
 
 _DONE = models.UpdateResult(operation_id=1, status=models.UpdateStatus.COMPLETED)
@@ -31,18 +33,27 @@ class Server(Protocol):
 class RestServer:
     """Serve the routes on a free port of loopback."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, tls: ServerFiles | None = None) -> None:
+        self.paths: list[str] = []
+        """What was asked for, in order."""
+
         class Handler(_Handler):
-            fake = server
+            fake, paths = server, self.paths
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.certificate, tls.key)
+            # The handshake is made by the thread that serves the call: a client that fails it must not stop the others.
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """The address."""
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
 
     def close(self) -> None:
         """Stop serving."""
@@ -55,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Find the route, parse the body, and answer as a server does."""
 
     fake: Server
+    paths: list[str]
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -63,10 +75,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
+    def handle(self) -> None:
+        """Serve the calls of a connection; one whose handshake fails has none."""
+        with suppress(ssl.SSLError, ConnectionResetError):
+            super().handle()
+
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
     def _serve(self) -> None:
+        self.paths.append(self.path)
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         try:
             status, answer = 200, self._answer(urlsplit(self.path).path, body)

@@ -20,6 +20,7 @@ from qdrant_client.http import models
 
 from optimus.errors import AlreadyExistsError, NotFoundError, StoreRejectedError
 from optimus.settings import Settings, load_settings
+from tests.fakes.certificates import ServerFiles
 from tests.fakes.faults import Faults, Proxy
 from tests.fakes.qdrant_engine import Engine
 from tests.fakes.qdrant_rest import RestServer
@@ -32,7 +33,14 @@ Answer = Any
 class FakeQdrant:
     """The server. `calls` are the gRPC methods that it was asked for, in order, with what came."""
 
-    def __init__(self, *, api_key: str | None = None, version: str = VERSION, is_faulty: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        version: str = VERSION,
+        is_faulty: bool = False,
+        tls: ServerFiles | None = None,
+    ) -> None:
         self.api_key = api_key
         self.version = version
         self.calls: list[tuple[str, Any]] = []
@@ -46,14 +54,14 @@ class FakeQdrant:
         wire.add_PointsServicer_to_server(_Points(self.engine), self._server)  # type: ignore[no-untyped-call]
         wire.add_CollectionsServicer_to_server(_Collections(self.engine), self._server)  # type: ignore[no-untyped-call]
         wire.add_QdrantServicer_to_server(_Root(self), self._server)  # type: ignore[no-untyped-call]
-        self.grpc_port: int = self._server.add_insecure_port("127.0.0.1:0")
+        self.grpc_port = _listen(self._server, tls)
         self._server.start()
         self.faults: Faults | None = None
         """What goes wrong between a client and this server; with it, clients come through a proxy."""
         if is_faulty:
             self.faults = Faults(Proxy(self.grpc_port))
             self.grpc_port = self.faults.proxy.port
-        self.rest = RestServer(self)
+        self.rest = RestServer(self, tls)
 
     def settings(self, **others: Any) -> Settings:
         """Return settings that lead here."""
@@ -67,6 +75,14 @@ class FakeQdrant:
         self._server.stop(grace=None).wait()
         self.rest.close()
         self.engine.close()
+
+
+def _listen(server: grpc.Server, tls: ServerFiles | None) -> int:
+    """Let a gRPC server listen on a free port of loopback; return the port."""
+    if tls is None:
+        return int(server.add_insecure_port("127.0.0.1:0"))
+    shown = grpc.ssl_server_credentials([(tls.key.read_bytes(), tls.certificate.read_bytes())])
+    return int(server.add_secure_port("127.0.0.1:0", shown))
 
 
 class _Door(grpc.ServerInterceptor):  # type: ignore[misc]

@@ -1,15 +1,11 @@
 """A Qdrant server as the engine: how it is reached, what it must be, and what its errors become."""
 
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from qdrant_client import models
 
@@ -28,6 +24,7 @@ from optimus.storage.filters import has_ids
 from optimus.storage.link import ServerLink
 from optimus.storage.server import ServerGuard, open_server, server_backend
 from optimus.storage.store import open_store
+from tests.fakes.certificates import SERIAL, Authority
 from tests.fakes.qdrant_server import FakeQdrant
 from tests.unit.storage.conftest import KEYS, SIZE
 
@@ -323,19 +320,53 @@ def test_the_file_of_an_authority_is_trusted_on_both_wires(tmp_path):
     for path in (bad, tmp_path / "missing.pem"):
         with pytest.raises(ConfigurationError, match="OPTIMUS_QDRANT_CA_FILE"):
             server_backend(load_settings(qdrant_url="https://qdrant.example.com", qdrant_ca_file=path))
-    good = tmp_path / "good.pem"
-    good.write_bytes(authority())
+    good = Authority(tmp_path).path
     backend: Any = server_backend(load_settings(qdrant_url="https://qdrant.example.com", qdrant_ca_file=good))
     assert backend._grpc_options["root_certificates"] == good.read_bytes()
-    assert backend._rest_args["verify"].get_ca_certs()[0]["serialNumber"] == "07"
+    assert backend._rest_args["verify"].get_ca_certs()[0]["serialNumber"] == f"{SERIAL:02}"
     backend.close()
 
 
-def authority() -> bytes:
-    """Return the certificate of an authority that was made up here, number 7."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made up")])
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 7, now, now + timedelta(days=1))
-    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+@pytest.fixture
+def secure(tmp_path):
+    """The settings that lead to a server that speaks TLS only and wants a key."""
+    authority = Authority(tmp_path)
+    with closing(FakeQdrant(api_key="right", tls=authority.server("127.0.0.1"))) as server:
+        yield server.settings(qdrant_api_key="right", qdrant_ca_file=authority.path, qdrant_timeout_s=2)
+
+
+@BOTH_WIRES
+@pytest.mark.filterwarnings("error:Api key is used with an insecure connection")
+def test_a_store_works_over_tls_with_a_key(secure, by_grpc):
+    """A whole handshake with a certificate of an authority that the settings name; the key goes along every call."""
+    settings = secure.model_copy(update={"qdrant_prefer_grpc": by_grpc})
+    store = open_store(settings, KEYS, vector_size=SIZE)
+    health = store.check()
+    store.close()
+    assert (health.engine, len(health.collections)) == ("server", len(collection_specs(store.names)))
+
+    wrong = settings.model_copy(update={"qdrant_api_key": SecretStr("wrong")})
+    with pytest.raises(ConfigurationError, match="OPTIMUS_QDRANT_API_KEY"):
+        open_store(wrong, KEYS, vector_size=SIZE)
+
+
+@BOTH_WIRES
+@pytest.mark.parametrize("trust", ["nobody's file", "another authority", "another address"])
+def test_who_cannot_prove_itself_gets_no_key(tmp_path, by_grpc, trust):
+    """A server with a certificate of somebody else, or for another address, is asked nothing."""
+    authority, other = Authority(tmp_path), Authority(_folder(tmp_path, "other"))
+    address = "127.0.0.2" if trust == "another address" else "127.0.0.1"
+    file = {"nobody's file": None, "another authority": other.path}.get(trust, authority.path)
+    with closing(FakeQdrant(api_key="right", tls=authority.server(address))) as server:
+        told: dict[str, Any] = {"qdrant_ca_file": file, "qdrant_prefer_grpc": by_grpc}
+        settings = server.settings(**told, qdrant_api_key="right", qdrant_timeout_s=1)
+        with pytest.raises(StoreUnavailableError) as raised:
+            open_store(settings, KEYS, vector_size=SIZE)
+        assert "OPTIMUS_QDRANT_URL" in raised.value.user_message
+        assert (server.calls, server.rest.paths) == ([], [])
+
+
+def _folder(parent: Path, name: str) -> Path:
+    folder = parent / name
+    folder.mkdir()
+    return folder
