@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -241,31 +242,37 @@ def _memories(owner: UserId, texts: Sequence[str], first: int) -> list[Memory]:
 
 
 def _over_the_wire(url: str, table: TextVectors, texts: Sequence[str], queries: Sequence[str]) -> list[Result]:
+    """Search the same memories on a server by each wire; what was stored there goes afterwards."""
     encoder, owner, prefix = Bm25Encoder(), UserId(new_id()), f"versus_{new_id()[:8]}_"
+    asked = _asked(queries, table, encoder)
     results = []
     with TemporaryDirectory(prefix="optimus-versus-") as folder:
-        for number, name in enumerate(("grpc", "rest")):
-            settings = load_settings(
-                data_dir=Path(folder), qdrant_url=url, qdrant_prefer_grpc=name == "grpc", collection_prefix=prefix
-            )
-            store = open_store(settings, load_keys(settings))
-            try:
-                if not number:
-                    _manager(store, table, encoder).adopt(owner, _memories(owner, texts[:_AT_ONCE], 0), {})
-                asked = _asked(queries, table, encoder)
-                (took,) = _medians_ms([lambda query: bring(store.memories, owner, asked[query])], queries)  # noqa: B023 - called here
-            finally:
-                if number:
-                    _drop(store)
-                store.close()
-            results.append(Result(name=f"{name}_p50_ms", value=took, unit="ms"))
+        told: dict[str, Any] = {"data_dir": Path(folder), "qdrant_url": url, "collection_prefix": prefix}
+        keys = load_keys(load_settings(**told))
+        with closing(open_store(load_settings(**told), keys)) as store, _dropped(store):
+            manager = _manager(store, table, encoder)
+            for start in progress("fill the server", range(0, len(texts), _AT_ONCE)):
+                manager.adopt(owner, _memories(owner, texts[start : start + _AT_ONCE], start), {})
+            for wire in ("grpc", "rest"):
+                with closing(open_store(load_settings(**told, qdrant_prefer_grpc=wire == "grpc"), keys)) as reached:
+                    search = partial(_brought, reached, owner, asked)
+                    (took,) = _medians_ms([search], queries)
+                results.append(Result(name=f"{wire}_p50_ms", value=took, unit="ms"))
     return results
 
 
-def _drop(store: Store) -> None:
-    with across_tenants():
-        for spec in collection_specs(store.names):
-            store.client.delete_collection(spec.name)
+def _brought(store: Store, owner: UserId, asked: dict[str, QueryVectors], query: str) -> object:
+    return bring(store.memories, owner, asked[query])
+
+
+@contextmanager
+def _dropped(store: Store) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with across_tenants():
+            for spec in collection_specs(store.names):
+                store.client.delete_collection(spec.name)
 
 
 def _medians_ms(searches: Sequence[Callable[[str], object]], queries: Sequence[str]) -> list[float]:
