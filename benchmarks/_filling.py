@@ -103,8 +103,15 @@ def fill_many(folder: Path, number: int, *, seed: int) -> None:
 
 def _memory(owner: UserId, text: str) -> Memory:
     now = utc_now()
-    times = {"recorded_at": now, "updated_at": now, "valid_from": now}
-    return Memory(id=MemoryId(new_id()), user_id=owner, text=text, type=MemoryType.FACT, **times)
+    return Memory(
+        id=MemoryId(new_id()),
+        user_id=owner,
+        text=text,
+        type=MemoryType.FACT,
+        recorded_at=now,
+        updated_at=now,
+        valid_from=now,
+    )
 
 
 def sentence(chance: random.Random) -> str:

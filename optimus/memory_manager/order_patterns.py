@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from optimus.memory_manager.foreign_orders import FOREIGN
+from optimus.memory_manager.order_frames import FRAMES
+
 _AI = (
     r"(?:(?:the|this|any|every|each|an?|dear|our|your) )?(?:ai|a\.i\.|assistants?|chat ?bots?|bots?|language models?|"
     r"llms?|ai models?|models?|ai agents?|optimus|gpt|chatgpt|claude|gemini|copilot)"
@@ -23,7 +26,8 @@ _DOING = (
     rf"(?:{_SAYING}|ignore|include|append|add|insert|send|forward|call|use|run|execute|invoke|follow|treat|act|trust|"
     r"hide|conceal|keep|give|share|show|grant|delete|forget|remember|end|begin|start|open|visit|link|refer|point|"
     r"direct|"
-    r"redirect|steer|skip|translate|write|name|consider|assume|believe|put|upload|post)"
+    r"redirect|steer|skip|translate|write|name|consider|assume|believe|put|upload|post|push|favou?r|endorse|rank|rate|"
+    r"greet|bring up|load|fetch|side with|critici[sz]e|contradict|disregard|doubt)"
 )
 _FILL = (
     r"(?:(?:then|please|always|never|only|first|also|just|not|now|the assistant|it|you|must|should|has to|have to) )*"
@@ -49,16 +53,20 @@ _ENGLISH = (
         r"policies|policy|"
         r"messages?)\b"
     ),
-    r"\b(?:forget|ignore|disregard) everything (?:above|before|you|so far|that)\b",
+    (
+        r"\b(?:forget|ignore|disregard) (?:(?:everything|whatever|what|all) (?:above|before|so far|that|(?:\w+ "
+        r"){0,3}told you|you (?:were|have been|know|learn\w*))|(?:everything|all) you)\b(?! about)"
+    ),
     (
         r"\b(?:new|updated|hidden|permanent|secret) (?:instructions?|task|directive|system prompt|"
         r"rule)s? ?(?:for (?:the |any |every )?"
         rf"(?:ai|assistants?|models?|chatbot)|is to|: ?{_DOING})\b"
     ),
-    r"\bas an? (?:ai|assistant|language model|chatbot)\b.{0,12}\byou\b",
+    r"\bas an? (?:ai|assistant|language model|chatbot)\b.{0,20}\byou\b",
     (
         r"\byou are (?:now|no longer|henceforth|from now on) (?:an? |in |free |un|allowed |the |my |called |max\b)?"
-        r"(?:helpful|assistant|ai|developer|debug|god|dan\b|jailbr|restrict|bound|unrestricted|max|salesman|evil|master)"
+        r"(?:helpful|assistant|ai|developer|debug|god|dan\b|jailbr|restrict|bound|unrestricted|max|salesman|evil|"
+        r"master)"
     ),
     r"\b(?:unrestricted|uncensored|jailbroken) (?:model|ai|assistant|mode)\b|\bdo anything now\b",
     r"\byou (?:are|have) (?:now |finally )?(?:free of|no) (?:all |any )?(?:restrictions?|rules|limits|filters)\b",
@@ -76,18 +84,23 @@ _ENGLISH = (
     (
         rf"\b(?:you|your (?:answers?|replies|responses?)) {_DUTY}(?: (?:always|never|not|now|also|only)){{0,2}} "
         r"(?:obey|comply|reveal|pretend|recommend|mention|praise|promote|insist|advertise|agree with|cite|convince|"
+        r"claim that|"
         r"end with|"
         r"begin with|include|refuse|(?:tell|warn|inform|convince) (?:the |any )?users?|reply|respond|name \w+ when|"
         r"deny|trust every|say that|act as|output|send (?:every|all|the) )"
     ),
     (
         r"\b(?:remember|note|memori[sz]e|store|save|learn|keep in mind|bear in mind|do not forget|don't forget|write|"
-        r"keep|add|"
-        r"memory|rule|job|task)\b[^.\n]{0,50}\b(?:you (?:must|should|shall|have to|are to|will|need to|"
-        r"are (?:not )?(?:allowed|free|"
-        r"required))|the assistant (?:must|should|shall|has to)|the user (?:is|has been) (?:an? )?(?:admin|owner|"
-        r"verified)|the user "
-        r"wants you to|your (?:answers?|rules?|replies)|(?:permanent|secret|hidden) (?:instruction|rule))\b"
+        r"keep|"
+        r"add|memory|rule|job|task)\b[^.\n]{0,50}\b(?:you (?:must|should|shall|have to|are to|will|need to)(?: "
+        r"(?:always|"
+        rf"never|not|now|also|only|first)){{0,2}} {_DOING}|you (?:are (?:not )?(?:allowed|free|required)|may not|must "
+        rf"not)|"
+        r"the assistant (?:must|should|shall|has to)|the user (?:is|has been) (?:an? )?(?:admin|owner|verified)|the "
+        r"user "
+        r"wants you to|your (?:answers?|rules?|replies)(?! (?:short|brief|simple|to the point|kind))|(?:permanent|"
+        r"secret|"
+        r"hidden) (?:instruction|rule))\b"
     ),
     (
         rf"\b(?:rule|instruction|order|note|message|attention|task)s?(?: number one)? ?(?:for|to|:|,)? ?(?:the |any |"
@@ -98,10 +111,11 @@ _ENGLISH = (
     rf"\bllms? (?:that |reading |which )?[^.\n]{{0,20}}\b{_DUTY}\b",
     # From some time on, and again and again.
     (
-        rf"\b(?:from now on|from here on|henceforth|starting now|going forward|from this moment on),? "
+        rf"\b(?:from now on|from here on|henceforth|starting now|going forward|from this (?:moment|day|point) on|"
+        rf"from today(?: on)?|starting today|as of (?:now|today)),? "
         rf"(?:(?:please|always|never|only) )*(?:you\b|(?:the |any )?assistant\b|(?:all|every|each) (?:answer|repl|"
         rf"response)|"
-        rf"{_SAYING}\b|treat\b|end\b|call the user)"
+        rf"{_SAYING}\b(?! (?:me )?(?:in [a-z]+(?: please)?(?:[.,!\n]|$)|briefly|shortly))|treat\b|end\b|call the user)"
     ),
     (
         rf"{_START}(?:always|never|only) (?:recommend|suggest|promote|praise|cite|advertise|reveal|insist|obey|"
@@ -147,8 +161,9 @@ _ENGLISH = (
         r"prompt)|to the user)"
     ),
     (
-        r"\b(?:hide|conceal|keep) (?:this|these|the|that) (?:instructions?|note|message|rule|memory|order|"
-        r"prompt)s? (?:from|secret|hidden)"
+        r"\b(?:hide|conceal|keep) (?:this|these|the|that) (?:instructions?|note|message|rule|memory|order|lines?|"
+        r"sentence|"
+        r"prompt)s? (?:from|secret|hidden|when you)"
     ),
     r"\bthe user (?:must|should|may|shall) not (?:know|see|learn|be told)\b|\bdeny that (?:it|this|these) exists?\b",
     # Rights.
@@ -197,84 +212,5 @@ _ENGLISH = (
     ),
     r"\[system\]\(",
 )
-_FOREIGN = (
-    # German.
-    (
-        r"\b(?:ignoriere|ignorieren sie|missachte|vergiss|umgehe?|übergehe) (?:alle |die |deine |jede |bisherigen |"
-        r"vorherigen |obigen )"
-        r"{1,4}(?:anweisung|vorgabe|regel|richtlinie|einschränkung|prompt)\w*"
-    ),
-    (
-        r"\b(?:du|der assistent|die ki|das modell|der bot) (?:musst|sollst|darfst|muss|soll|"
-        r"darf)\b[^.\n]{0,60}\b(?:antworten|sagen|"
-        r"empfehlen|erwähnen|verraten|behaupten|verschweigen|schicken|senden|ignorieren|nennen|warnen|gehorchen)\b"
-    ),
-    (
-        r"\b(?:ab jetzt|von nun an|künftig|ab sofort|in zukunft)\b (?:antworte|sag|empfiehl|nenne|verschweig|behandle|"
-        r"erwähn|sollst du|musst du|"
-        r"darfst du)\w*"
-    ),
-    (
-        r"\b(?:merk|speicher|denk|erinner)\w* (?:dir|dich|"
-        r"daran)?,? ?(?:bitte )?(?:daran, )?dass du\b[^\n]{0,60}\b(?:musst|sollst|darfst)\b"
-    ),
-    (
-        r"\b(?:wenn|sobald|falls|immer wenn|jedes mal,? wenn) (?:der |ein |die )?(?:nutzer|benutzer|anwender|user|"
-        r"jemand|man)\w*\b[^.\n,]{0,60}, ?"
-        r"(?:dann )?(?:sag|antworte|empfiehl|nenne|verweise|behaupte|schicke|sende|füge|erwähne|rate|"
-        r"lösche)\w*(?! (?:ich|wir|er|sie|man)\b)"
-    ),
-    (
-        r"\b(?:verrate|sag|sage|erzähle?|zeige?|melde)\b (?:es )?(?:dem |den |der )?(?:nutzer|benutzer|anwender|"
-        r"user)\w*\b[^.\n]{0,30}\b(?:nicht|nichts|"
-        r"nie)\w*"
-    ),
-    r"\bder (?:nutzer|benutzer|anwender|user) ist (?:jetzt |nun |ein )?(?:ein )?(?:admin|administrator|besitzer)\b",
-    # Spanish, French, Portuguese, Italian.
-    (
-        r"\b(?:ignor(?:a|e|ez|i|ate|em)|olvida|oublie[zr]?|esquece|esqueça|dimentica|desconsider[ae]) (?:todas? |"
-        r"toutes? |tutte |tudo |todo |as |las |les |"
-        r"le |tus |tes |vos |suas |tuas |tue |os |los |i ){1,3}(?:instruc|instruç|istruzion|consign|regl|règl|regol|"
-        r"regra|norma|direct|diretriz|prompt)"
-    ),
-    (
-        r"\b(?:el asistente|l[’']assistant|o assistente|l[’']assistente|la ia|l[’']ia|a ia|el modelo|le modèle|"
-        r"o modelo|il modello) (?:siempre |sempre )?"
-        r"(?:debe|doit|deve|tiene que|tem de|tem que|dovrà)\b[^.\n]{0,20}\b(?:decir|responder|recomendar|mencionar|"
-        r"dire|répondre|recommander|mentionner|"
-        r"dizer|rispondere|consigliare|raccomandare|menzionare|enviar|envoyer|inviare|revelar|révéler|rivelare)\b"
-    ),
-    (
-        r"\b(?:debes|deves|tu dois|vous devez|devi|tens de|tienes que|tem de|você deve) (?:siempre |nunca |sempre |"
-        r"jamais |toujours |mai |no |não |non )?(?:"
-        r"decir|responder|recomendar|mencionar|répondre|recommander|mentionner|dizer|rispondere|consigliare|"
-        r"raccomandare|menzionare|enviar|envoyer|"
-        r"inviare|revelar|révéler|rivelare|obedecer|obéir|obbedire)\b"
-    ),
-    (
-        r"\b(?:cuando|si|quando|se|lorsque|quand|dès que|ogni volta che|cada vez que|sempre que|siempre que) (?:el |"
-        r"l[’']|o |a |la |un )?(?:usuari|utilizador|"
-        r"usuári|utilisateur|utente|alguien|alguém|quelqu[’']un|qualcuno)\w*[^.\n,:]{0,60}[,:] ?(?:di|dile|responde|"
-        r"recomienda|menciona|dis|réponds|"
-        r"recommande|mentionne|diz|diga|recomenda|recomende|rispondi|consiglia|raccomanda|envía|envoie|envia|invia|"
-        r"afirma|affirme)\b"
-    ),
-    (
-        r"\b(?:a partir de ahora|desde ahora|a partir de agora|de agora em diante|à partir de maintenant|dorénavant|"
-        r"désormais|d[’']ora in poi|da ora in "
-        r"poi),? (?:siempre |sempre |toujours )?(?:responde|responda|respond[ae]|di|recomienda|debes|réponds|répondez|"
-        r"dis|recommande|tu dois|diz|"
-        r"recomenda|deves|rispondi|di[’']|consiglia|devi|trata|traite|tratta)\b"
-    ),
-    (
-        r"\b(?:no (?:le |les )?digas|ne (?:le |lui )?dis pas|ne dites pas|não digas|não diga|non dire|no reveles|"
-        r"ne révèle pas|não reveles) (?:nada |rien )?(?:al |"
-        r"à l[’']|ao |all[’']|a los |aux )?(?:usuari|utilisateur|utilizador|usuári|utent)"
-    ),
-    (
-        r"\b(?:el usuario|l[’']utilisateur|o utilizador|o usuário|l[’']utente) (?:es|est|é|è) (?:un |um |agora |"
-        r"ahora )?(?:admin)"
-    ),
-)
-COMMANDS = re.compile("|".join((*_ENGLISH, *_FOREIGN)), re.IGNORECASE)
+COMMANDS = re.compile("|".join((*_ENGLISH, *FRAMES, *FOREIGN)), re.IGNORECASE)
 """Finds orders; a match may still be told of by somebody, see `instructions`."""

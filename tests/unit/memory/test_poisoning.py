@@ -1,7 +1,9 @@
 """How much of a corpus of orders to an assistant becomes trusted memory by any way in, and how much else is held."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +94,15 @@ def test_orders_are_seen_and_little_else_is():
     assert not [text for text in plain_texts() if instructs(text)]
 
 
+def test_orders_in_anothers_words_are_seen_as_well():
+    """Of a corpus by another hand few orders pass; the patterns were worked on with it, after the first ones."""
+    corpus = json.loads((Path(__file__).parents[2] / "corpora" / "second_hand.json").read_text(encoding="utf-8"))
+    passed = [text for text in corpus["orders"] if not instructs(text)]
+    assert len(passed) <= 0.04 * len(corpus["orders"]), passed
+    held = [text for text in corpus["harmless"] if instructs(text)]
+    assert len(held) <= 0.04 * len(corpus["harmless"]), held
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("every", [12, pytest.param(1, marks=pytest.mark.deep)])
 def test_orders_are_not_trusted(real_world, way, every):
@@ -165,6 +176,15 @@ def test_long_texts_take_no_long_time():
         "A" * 30 + " ",
         "4",
         "if a a ",
+        "the user's ",
+        "never the ",
+        "note for ai ",
+        "a b ",
+        "%41",
+        "&#65;",
+        "\\u0041",
+        "l33t ",
+        "\u200b\u200c",
     )
     for piece in pieces:
         began = time.process_time()

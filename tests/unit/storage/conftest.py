@@ -3,6 +3,7 @@
 import math
 import os
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,7 +95,7 @@ def rest_place():
     yield from served("rest")
 
 
-def served(wire):
+def served(wire: str) -> Iterator[Place]:
     """Open a store on a fake server by one of its wires, for as long as it is wanted."""
     server = FakeQdrant()
     place = Place(wire, server.settings(qdrant_prefer_grpc=wire == "grpc"))
