@@ -22,7 +22,7 @@ from optimus.storage.edge_convert import (
 )
 from optimus.storage.edge_query import to_order_by, to_query_request
 from optimus.storage.edge_registry import EdgeRegistry
-from optimus.storage.edge_shard import engine_errors
+from optimus.storage.edge_shard import PAGE, engine_errors
 
 
 class EdgeReads(QdrantBase):
@@ -99,22 +99,29 @@ class EdgeReads(QdrantBase):
     ) -> tuple[list[types.Record], types.PointId | None]:
         """Return a page of points by id or by a field, and where the next one starts.
 
+        A long page by id is read in parts, each a call of its own.
+
         Raises:
             StoreError: no such collection; a field to order by without a range index.
         """
         if limit < 1:
             raise StoreRejectedError("a page's limit is at least 1")
+        collection = self._registry.get(collection_name)
         with engine_errors(collection_name):
-            request = edge.ScrollRequest(
-                offset=_offset(offset),
-                limit=limit,
-                filter=to_filter(scroll_filter),
-                with_payload=to_payload_selection(with_payload),
-                with_vector=to_vector_selection(with_vectors),
-                order_by=to_order_by(order_by) if order_by else None,
-            )
-        records, following = self._registry.get(collection_name).read(lambda shard: shard.scroll(request))
-        return [from_record(record) for record in records], None if following is None else from_id(following)
+            following: Any = _offset(offset)
+            order = to_order_by(order_by) if order_by else None
+            told: dict[str, Any] = {"filter": to_filter(scroll_filter), "order_by": order}
+            told |= {"with_payload": to_payload_selection(with_payload)}
+            told |= {"with_vector": to_vector_selection(with_vectors)}
+        found: list[edge.Record] = []
+        while len(found) < limit:
+            wanted = limit - len(found) if order else min(PAGE, limit - len(found))
+            request = edge.ScrollRequest(offset=following, limit=wanted, **told)
+            records, following = collection.read(lambda shard, page=request: shard.scroll(page))  # type: ignore[misc]
+            found += records
+            if following is None or order:
+                break
+        return [from_record(record) for record in found], None if following is None else from_id(following)
 
     def count(
         self, collection_name: str, count_filter: types.Filter | None = None, exact: bool = True, **_: Any

@@ -38,7 +38,7 @@ from optimus.errors import (
 )
 from optimus.storage.edge_schema import to_edge_config
 from optimus.storage.edge_shard import EdgeCollection, engine_errors, sync_path, sync_tree
-from optimus.storage.inspection import PASSING, Damage, Fault, Inspection, StoreDamagedError, inspect, write_contents
+from optimus.storage.inspection import PASSING, Damage, Fault, StoreDamagedError, inspect, write_contents
 from optimus.storage.integrity import Tally, unseal
 
 if sys.platform == "win32":
@@ -52,7 +52,6 @@ _SHARD = "shard"
 COPYING, OPTIMIZED, REPLACED = ".copying-", ".optimized-", ".replaced-"
 """What an optimization has on the way; see `optimizing`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -63,10 +62,9 @@ class EdgeRegistry:
         self.root = root
         self._search_threads = search_threads
         self._changing = Lock()
-        self._is_closed = False
+        self._open_in: int | None = os.getpid()
         self._lock = lock_folder(root)
         self._collections: dict[str, EdgeCollection] = {}
-        self.inspection = Inspection()
         try:
             clear_leftovers(root)
             self.inspection = inspect(root, read_config)
@@ -91,6 +89,11 @@ class EdgeRegistry:
         if self._collections:
             write_contents(self.root, list(self._collections))
 
+    @property
+    def _is_closed(self) -> bool:
+        """Whether it is closed here: the engine's threads do not live on in a forked child, whose calls would hang."""
+        return self._open_in != os.getpid()
+
     def get(self, name: str) -> EdgeCollection:
         """Return an open collection.
 
@@ -99,15 +102,15 @@ class EdgeRegistry:
             StoreUnavailableError: the store is closed.
         """
         found = self._collections.get(name)
+        if self._is_closed:
+            raise StoreUnavailableError("the store is closed")
         if found is None:
-            if self._is_closed:
-                raise StoreUnavailableError("the store is closed")
             raise NotFoundError(f"no collection {name!r}")
         return found
 
     def all(self) -> list[EdgeCollection]:
         """Return every open collection, by name."""
-        return sorted(self._collections.values(), key=lambda collection: collection.name)
+        return [] if self._is_closed else sorted(self._collections.values(), key=lambda collection: collection.name)
 
     def create(self, name: str, config: models.CreateCollection) -> None:
         """Make an empty collection; after a crash on the way there is none.
@@ -119,12 +122,12 @@ class EdgeRegistry:
         """
         if not _NAME.fullmatch(name):
             raise StoreRejectedError("a collection's name has 1-128 letters, digits, _ and -")
+        folder = self.root / name
         with self._changing:
             if self._is_closed:
                 raise StoreUnavailableError("the store is closed")
             if name in self._collections:
                 raise AlreadyExistsError(f"collection {name!r} exists")
-            folder = self.root / name
             try:
                 self._collections[name] = self._make(folder, config)
                 write_contents(self.root, list(self._collections))
@@ -138,7 +141,7 @@ class EdgeRegistry:
             StoreUnavailableError: the folder cannot be written.
         """
         with self._changing:
-            collection = self._collections.pop(name, None)
+            collection = None if self._is_closed else self._collections.pop(name, None)
             if collection is None:
                 return False
             collection.close()
@@ -149,8 +152,8 @@ class EdgeRegistry:
                 sync_path(self.root)
             except OSError as exc:
                 raise _unusable(collection.folder, exc) from exc
-            shutil.rmtree(gone, ignore_errors=True)
-            return True
+        shutil.rmtree(gone, ignore_errors=True)
+        return True
 
     def save_config(self, collection: EdgeCollection, config: models.CreateCollection) -> None:
         """Replace a collection's configuration, in memory and on disk."""
@@ -162,7 +165,7 @@ class EdgeRegistry:
         with self._changing:
             if self._is_closed:
                 return
-            self._is_closed = True
+            self._open_in = None
             for collection in self._collections.values():
                 collection.close()
             self._collections = {}
@@ -256,9 +259,8 @@ def write_config(folder: Path, config: models.CreateCollection, search_threads: 
     """Replace a collection's configuration on the disk in one step."""
     kept = config.model_dump(mode="json", exclude_none=True, by_alias=True)
     stored = {"format": FORMAT, "search_threads": search_threads, "config": kept, "checksum": _checksum(kept)}
-    text = json.dumps(stored, indent=1)
     fresh = folder / f"{_CONFIG}.new"
-    fresh.write_text(text, encoding="utf-8")
+    fresh.write_text(json.dumps(stored, indent=1), encoding="utf-8")
     sync_path(fresh)
     fresh.replace(folder / _CONFIG)
     sync_path(folder)

@@ -28,7 +28,8 @@ from optimus.storage.validation import VectorLayout
 Result = TypeVar("Result")
 Sums = dict[int | str, int]
 """Checksums of records by id, 0 for one that is not there."""
-_PAGE = 256
+PAGE = 256
+"""Points that one call reads, since it pauses the process for its whole length."""
 
 _MESSAGES: dict[str, type[StoreError]] = {
     "WouldBlock": StoreLockedError,
@@ -148,8 +149,11 @@ class EdgeCollection:
         Raises:
             StoreError: see `engine_errors`.
         """
-        listed: list[int | UUID | str] = list(ids)
-        return self.read(lambda shard: shard.retrieve(listed, payload, vectors)) if listed else []
+        found: list[edge.Record] = []
+        for start in range(0, len(ids), PAGE):
+            part: list[int | UUID | str] = list(ids[start : start + PAGE])
+            found += self.read(lambda shard, part=part: shard.retrieve(part, payload, vectors))  # type: ignore[misc]
+        return found
 
     def write(self, *operations: edge.UpdateOperation) -> None:
         """Apply updates one after the other; each is in the log when this returns.
@@ -170,11 +174,6 @@ class EdgeCollection:
         with self.writing:
             self._follow(self._sums(ids), operation)
 
-    def write_where(self, found: edge.Filter, operation: edge.UpdateOperation) -> None:
-        """Apply an update of the points that `found` selects, and follow what becomes of them; see `write`."""
-        with self.writing:
-            self._follow(self._sums_where(found), operation)
-
     def _follow(self, before: Sums, operation: edge.UpdateOperation) -> None:
         self._ledger.begin(before)
         try:
@@ -190,17 +189,6 @@ class EdgeCollection:
             return {}
         found = _summed(self.points(ids, True))
         return {each: found.get(each, 0) for each in ids}
-
-    def _sums_where(self, found: edge.Filter) -> Sums:
-        sums: Sums = {}
-        offset = None
-        while self._ledger.tally is not None:
-            request = edge.ScrollRequest(offset=offset, limit=_PAGE, filter=found, with_payload=True)
-            records, offset = self.read(lambda shard, asked=request: shard.scroll(asked))  # type: ignore[misc]
-            sums |= _summed(records)
-            if offset is None:
-                break
-        return sums
 
     def sync(self) -> None:
         """Return once every finished write survives power loss; waits for the disk without holding the GIL.

@@ -72,7 +72,8 @@ def update_vectors(points: Sequence[models.PointVectors], guard: models.Filter |
         def build(ids: list[Any]) -> edge.UpdateOperation:
             return _Update.update_vectors([edge.PointVectors(value, vectors[value]) for value in ids], condition)
 
-        _write_existing(collection, list(vectors), build)
+        named: list[Any] = list(vectors)
+        _write_selected(collection, (named, None), build)
 
     return write
 
@@ -82,12 +83,7 @@ def delete_vectors(names: Sequence[str], points: object) -> Writer:
 
     def write(collection: EdgeCollection) -> None:
         known = known_vector_names(names, collection.layout)
-        _write_selected(
-            collection,
-            to_selection(points),
-            lambda ids: _Update.delete_vectors(ids, known),
-            lambda found: _Update.delete_vectors_by_filter(found, known),
-        )
+        _write_selected(collection, to_selection(points), lambda ids: _Update.delete_vectors(ids, known))
 
     return write
 
@@ -99,9 +95,7 @@ def delete(points: object) -> Writer:
         ids, found = to_selection(points)
         listed: list[Any] = list(_matching(collection, found) if found is not None else ids or [])
         collection.count_changes(len(listed))
-        for start in range(0, len(listed), CHUNK):
-            part = listed[start : start + CHUNK]
-            collection.write_to(part, _Update.delete_points(part))
+        _write_parts(collection, listed, _Update.delete_points)
 
     return write
 
@@ -121,10 +115,7 @@ def set_payload(payload: Any, points: object, key: str | None) -> Writer:
     """Set payload fields and keep the others."""
     plain = validate_payload(payload, path=key)
     return lambda collection: _write_selected(
-        collection,
-        to_selection(points),
-        lambda ids: _Update.set_payload(ids, plain, key),
-        lambda found: _Update.set_payload_by_filter(found, plain, key),
+        collection, to_selection(points), lambda ids: _Update.set_payload(ids, plain, key)
     )
 
 
@@ -132,10 +123,7 @@ def overwrite_payload(payload: Any, points: object) -> Writer:
     """Replace the whole payload."""
     plain = validate_payload(payload)
     return lambda collection: _write_selected(
-        collection,
-        to_selection(points),
-        lambda ids: _Update.overwrite_payload(ids, plain),
-        lambda found: _Update.overwrite_payload_by_filter(found, plain),
+        collection, to_selection(points), lambda ids: _Update.overwrite_payload(ids, plain)
     )
 
 
@@ -143,41 +131,37 @@ def delete_payload(keys: Sequence[str], points: object) -> Writer:
     """Remove payload fields."""
     paths = [".".join(validate_path(key)) for key in keys]
     return lambda collection: _write_selected(
-        collection,
-        to_selection(points),
-        lambda ids: _Update.delete_payload(ids, paths),
-        lambda found: _Update.delete_payload_by_filter(found, paths),
+        collection, to_selection(points), lambda ids: _Update.delete_payload(ids, paths)
     )
 
 
 def clear_payload(points: object) -> Writer:
     """Remove the whole payload."""
-    return lambda collection: _write_selected(
-        collection, to_selection(points), _Update.clear_payload, _Update.clear_payload_by_filter
-    )
+    return lambda collection: _write_selected(collection, to_selection(points), _Update.clear_payload)
 
 
-def _write_selected(
-    collection: EdgeCollection,
-    selection: Selection,
-    by_ids: _Build,
-    by_filter: Callable[[edge.Filter], edge.UpdateOperation],
-) -> None:
+def _write_selected(collection: EdgeCollection, selection: Selection, build: _Build) -> None:
+    """Write to the selected points; what a filter selects is found first, since one call for all would take too long.
+
+    Of points that are named by id, those that do not exist are told of once the others are written: the engine would
+    log and half apply the whole.
+    """
     ids, found = selection
     if found is not None:
-        collection.write_where(found, by_filter(found))
-    else:
-        _write_existing(collection, ids or [], by_ids)
+        _write_parts(collection, list(_matching(collection, found)), build)
+        return
+    wanted = ids or []
+    existing = {from_id(record.id) for record in collection.points(wanted)}
+    present = [value for value in wanted if value in existing]
+    _write_parts(collection, present, build)
+    if len(present) < len(wanted):
+        raise NotFoundError(f"{collection.name}: {len(wanted) - len(present)} of {len(wanted)} points do not exist")
 
 
-def _write_existing(collection: EdgeCollection, ids: Sequence[Any], build: _Build) -> None:
-    """Write to the points that exist, then say that others do not: the engine would log and half apply the whole."""
-    existing = {from_id(record.id) for record in collection.points(ids)}
-    present = [value for value in ids if value in existing]
-    for start in range(0, len(present), CHUNK):
-        collection.write_to(present[start : start + CHUNK], build(present[start : start + CHUNK]))
-    if len(present) < len(ids):
-        raise NotFoundError(f"{collection.name}: {len(ids) - len(present)} of {len(ids)} points do not exist")
+def _write_parts(collection: EdgeCollection, ids: Sequence[Any], build: _Build) -> None:
+    for start in range(0, len(ids), CHUNK):
+        part: list[Any] = list(ids[start : start + CHUNK])
+        collection.write_to(part, build(part))
 
 
 def _batch_upsert(rest: models.UpsertOperation) -> Writer:
