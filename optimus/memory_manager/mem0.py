@@ -108,8 +108,18 @@ class EngineVectors(Qdrant):  # type: ignore[misc]
         return found
 
     def keyword_search(self, query: str, top_k: int = 5, filters: dict[str, Any] | None = None) -> Any:
-        """Search what is true now by its words."""
-        return super().keyword_search(query, top_k=top_k, filters=_current(filters))
+        """Search what is true now by its words; None where they cannot be encoded.
+
+        Mem0's own says None for any error, too, and its answer then silently lacks what only words find.
+
+        Raises:
+            StoreError: the store does not answer, or refuses.
+        """
+        weights = self._encode_bm25(query)
+        if weights is None:
+            return None
+        wanted = {"query_filter": self._create_filter(_current(filters)), "limit": top_k}
+        return self.client.query_points(self.collection_name, query=weights, using="bm25", **wanted).points
 
     def list(self, filters: dict[str, Any] | None = None, top_k: int = 100) -> Any:
         """List what is true now."""

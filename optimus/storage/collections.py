@@ -161,6 +161,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
     memory = dict.fromkeys(told, word) | {"created_at": time, "updated_at": time}
     memory["importance"] = models.PayloadSchemaType.FLOAT
     record = {"kind": word}
+    account = dict.fromkeys(("account", "key", "pepper_id", "status"), word) | {"expires_at": time}
     return (
         CollectionSpec(
             name=names.memories,
@@ -181,7 +182,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
             name=names.conversations,
             indexes=record | {"conversation_id": word, "state": word, "created_at": time, "updated_at": time},
         ),
-        CollectionSpec(name=names.accounts, indexes=record | {"expires_at": time, "account": word}),
+        CollectionSpec(name=names.accounts, indexes=record | account),
         CollectionSpec(name=names.events, indexes=record | {"type": word, "at": time, "actor": word, "seq": number}),
         CollectionSpec(name=names.work, indexes=record | {"status": word, "at": time}),
     )

@@ -46,7 +46,8 @@ class PersonalRecords:
         return (spec.name for spec in collection_specs(self._names))
 
     def _erase(self, owner: UserId, name: str) -> None:
-        mine = models.Filter(must=[owned_by(owner)], must_not=[equals(KIND, "audit")])
+        kept = equals(KIND, "audit") if name == self._names.events else None
+        mine = models.Filter(must=[owned_by(owner)], must_not=kept)
         with acting_as(owner):
             while True:
                 records, _ = self._client.scroll(name, scroll_filter=mine, limit=BATCH, with_payload=[OWNER_FIELD])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optimus.errors import ConfigurationError, ConflictError
+from optimus.errors import ConfigurationError, ConflictError, StoreUnavailableError
 from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import MemoryStatus, UserId, new_id
@@ -158,6 +158,32 @@ def test_mem0_has_no_model_of_its_own(world):
     with pytest.raises(Exception, match="infer=False"), acting_as(world.owner):
         engine(world).add("I own a boat", user_id=world.owner)
     assert world.facts() == []
+
+
+def test_mem0_hides_no_error_of_a_search(world, monkeypatch):
+    """Where the search by words fails, the whole search does; Mem0 would leave out what only words find."""
+    world.memory.add(world.owner, "I own a boat")
+    query_points = world.store.client.query_points
+
+    def failing(*arguments: Any, **named: Any) -> Any:
+        if named.get("using") == "bm25":
+            raise StoreUnavailableError("away")
+        return query_points(*arguments, **named)
+
+    asked: dict[str, Any] = {"filters": {"user_id": world.owner}, "threshold": 0.0}
+    with acting_as(world.owner):
+        assert texts(engine(world).search("boat", **asked)) == ["I own a boat"]
+        assert engine(world).vector_store.keyword_search("the of and", filters=asked["filters"]) == []
+        monkeypatch.setattr(world.store.client, "query_points", failing)
+        with pytest.raises(StoreUnavailableError):
+            engine(world).search("boat", **asked)
+
+
+def test_mem0s_entity_store_looks_for_no_encoder(world):
+    """It is built at once, so that entities are cleaned up, and has our encoder, so that none is downloaded."""
+    assert engine(world)._entity_store is not None
+    assert isinstance(engine(world).entity_store._bm25_encoder, Bm25Encoder)
+    assert bool(world.store.client)
 
 
 def test_mem0_logs_no_memory_text(world, caplog):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optimus.errors import NotFoundError
 from optimus.memory_manager.crud import through_mem0
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import UserId, new_id
@@ -178,3 +179,15 @@ def test_mem0_is_not_kept_out_by_refusing_everything(world):
         assert text_of(BOB) in found
         assert text_of(BOB) in near
         assert text_of(ALICE) not in found + near
+
+
+def test_an_id_that_can_be_none_is_a_missing_one(world):
+    """Mem0 hands ids on as they come: what is no UUID is found nowhere and deletes nothing, whatever the engine."""
+    for mem0 in world.mem0:
+        with acting_as(BOB):
+            assert mem0.get("no id") is None
+            assert mem0.history("no id") == []
+            assert mem0.vector_store.get("*") is None
+            with pytest.raises((ValueError, NotFoundError)):
+                mem0.delete("no id")
+        world.watched.check(set())
