@@ -19,8 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from optimus.chat import CONTEXT_MESSAGES
-from optimus.chat_memory import ChatMemory
+from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory
 from optimus.models import ConversationId, Message, MessageId, MessageRole, RecalledMemory, UserId, new_id
 from optimus.services import Services, build_services
 from optimus.settings import Settings

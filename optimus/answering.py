@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from optimus.allowance import Allowance
-from optimus.chat_memory import ChatMemory, Recalled
+from optimus.branches import path
+from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory, Recalled
 from optimus.connections import ConnectionService
 from optimus.endings import Endings
 from optimus.errors import ConflictError, OptimusError
@@ -25,8 +27,9 @@ from optimus.memory_tools import AnswerTools
 from optimus.metrics import Metrics
 from optimus.models import Clock, MemoryId, Message, MessageState, Withheld
 from optimus.prompt import generation_request, guided, history_budget, trimmed
-from optimus.storage.conversations import ConversationRepository
+from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
 from optimus.storage.events import EventRepository
+from optimus.storage.failpoints import reached
 from optimus.summaries import SummaryKeeper
 from optimus.usage import Asked, answer_events, asked, estimated_tokens, note_answer, parts_of, written_by
 
@@ -106,6 +109,23 @@ class AnswerWriter:
             failed = GenerationResult(text="", state=MessageState.FAILED, error=error.user_message)
             self._finish(task, given, failed)
 
+    def take_up(self, reply: Message) -> None:
+        """Do for a turn that a crash cut off what its end would have done; what was done before is not done again.
+
+        Raises:
+            StoreError: it cannot be done now.
+        """
+        messages = self._conversations.messages(reply.user_id, reply.conversation_id, limit=ALL_MESSAGES)
+        *earlier, message, _ = path(messages, reply.id)
+        if not message.saved:
+            saved, _ = self._memory.try_to_remember(message, before=earlier[-CONTEXT_MESSAGES:])
+            if saved:
+                message = self._conversations.update_message(message.model_copy(update={"saved": saved}))
+        offered = self._connections.choices(reply.user_id)
+        choice = next((each for each in offered if str(each.ref) == reply.model), None)
+        if choice is not None:
+            self._memory.look_further(message, choice)
+
     def _gather(self, task: Task) -> tuple[GenerationRequest, _Given]:
         """Put together what an answer is written from, without what its model never gets."""
         reply, choice, files = task.reply, task.choice, task.message.attachments
@@ -160,22 +180,34 @@ class AnswerWriter:
         ended["parts"] = None if measured.choice.ref == OFFLINE_MODEL else parts_of(measured)
         ended["withheld"] = _withheld(given)
         done = {"tools": tuple(tools.calls), "saved": tuple(tools.changes)} if tools else {}
+        at = self._clock()
+        self._prepare_end(task, measured, result, at)
         try:
             self._conversations.update_message(reply.model_copy(update=ended | done))
         except ConflictError:
             if self._conversations.message(reply.user_id, reply.id).text != result.text:
                 raise
-        at = self._clock()
-        for event in answer_events(reply, measured, result, at=at):
-            self._events.append(event)
+        reached("answer.stored")
         self._allowance.settle(reply.user_id, given.taken, result)
         note_answer(self._metrics, measured, result)
         _log_call(measured, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)
-        self._memory.look_further(task.message, measured.choice)
         if result.state is MessageState.COMPLETE and measured.left_out:
             self._summaries.renew(reply, task.earlier[: measured.left_out], measured.choice)
+
+    def _prepare_end(self, task: Task, measured: Asked, result: GenerationResult, at: datetime) -> None:
+        """Store what follows from an answer's end before the end itself: what crashes between them is taken up again.
+
+        Raises:
+            NotFoundError: the answer is gone, and nothing of it is stored.
+        """
+        self._conversations.message(task.reply.user_id, task.reply.id)
+        self._memory.look_further(task.message, measured.choice)
+        reached("answer.queued")
+        for event in answer_events(task.reply, measured, result, at=at):
+            self._events.append(event)
+        reached("answer.counted")
 
 
 def _withheld(given: _Given) -> Withheld | None:

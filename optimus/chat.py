@@ -6,6 +6,7 @@ message. An answer is stored before it is shown as ended.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,10 +14,10 @@ from optimus.allowance import Allowance
 from optimus.answering import AnswerWriter, Task
 from optimus.attachments import Upload, attachments_of
 from optimus.branches import path
-from optimus.chat_memory import ChatMemory
-from optimus.conversations import ALL_MESSAGES, ConversationService
-from optimus.drafts import NEW_CHAT, check_message, new_message, title_of
-from optimus.errors import GenerationBusyError, InvalidInputError
+from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory
+from optimus.conversations import ConversationService
+from optimus.drafts import NEW_CHAT, check_message, new_message, new_reply, reply_id, title_of
+from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import ModelChoice
 from optimus.metrics import Metrics
@@ -35,17 +36,18 @@ from optimus.models import (
 )
 from optimus.prompt import unwritten
 from optimus.routing import Router
-from optimus.storage.conversations import ConversationRepository
+from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
+from optimus.storage.failpoints import reached
 from optimus.usage import Asked, asked, estimated_tokens
 
 ENDING_S = 0.5
 """An answer is stored before it counts as ended; somebody quick may write again in between."""
 HISTORY_MESSAGES = 150
 """Messages that are looked at; how many of them go along is decided by their tokens."""
-CONTEXT_MESSAGES = 4
 ONLY_FILES = "Have a look at this."
 """What is asked where files are sent without a word."""
 
+_log = logging.getLogger(__name__)
 _UNFINISHED = (MessageState.STOPPED, MessageState.FAILED)
 
 
@@ -115,7 +117,7 @@ class ChatService(ConversationService):
         cleaned = check_message(text if text.strip() or not attached else ONLY_FILES)
         attempt = attempt or new_id()
         sent = MessageId(stable_id("message", owner, attempt, cleaned))
-        earlier = [each for each in self._before(owner, conversation_id) if each.id not in (sent, _reply_to(sent))]
+        earlier = [each for each in self._before(owner, conversation_id) if each.id not in (sent, reply_id(sent))]
         choice = self._router.resolve(owner, choice, cleaned, earlier, attached)
         taken = asked(choice, cleaned, self._writer.along(earlier, choice), (), files=attached)
         taken = self._allowance.take(owner, taken)
@@ -152,29 +154,36 @@ class ChatService(ConversationService):
         parent = earlier[-1].id if earlier else ROOT
         sent = MessageId(stable_id("edit", old.id, cleaned))
         message = message.model_copy(update={"id": sent, "zone": zone, "parent": parent, "attachments": files})
-        message = self._conversations.add_message(message)
+        message, _ = self._conversations.add_turn(message, new_reply(message, model=str(choice.ref), routed=choice.why))
         self._memory.withdraw(owner, [old.id])
         undone = tuple(change.model_copy(update={"undone": True}) for change in old.saved)
         self._conversations.update_message(old.model_copy(update={"saved": undone}))
         return self._take_turn(message, earlier, taken)
 
     def _take_turn(self, message: Message, earlier: Sequence[Message], taken: Asked) -> Turn:
-        """Store a message, unless it is there already, and start its answer; see `send`."""
+        """Store a message, unless it is there already, and start its answer; see `send`.
+
+        An answer that is stored as being written says after a crash that its turn was cut off: see `mark_interrupted`.
+        """
         owner, choice = message.user_id, taken.choice
-        message = self._conversations.add_message(message)
+        message, reply = self._conversations.add_turn(
+            message, new_reply(message, model=str(choice.ref), routed=choice.why)
+        )
+        reached("send.stored")
         self._metrics.messages.inc()
         message, unsaved = self._remember(message, earlier)
+        reached("send.remembered")
         conversation = self._conversations.get(owner, message.conversation_id)
         if conversation.head:
             self._conversations.change(owner, conversation.id, head=None)
         recalled = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
-        reply = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
-        answer = {"id": _reply_to(message.id), "parent": message.id, **unwritten(choice, message.text, offline)}
-        reply = reply.model_copy(update=answer)
         self._conversations.touch(owner, conversation.id)
-        reply = self._conversations.add_message(reply)
+        reached("send.touched")
         if reply.state is MessageState.WRITING:
+            answer = unwritten(choice, message.text, offline)
+            reply = self._conversations.update_message(reply.model_copy(update=answer))
+            reached("send.asked")
             self._writer.write(
                 Task(reply=reply, message=message, earlier=earlier, recalled=recalled, offline=offline, taken=taken)
             )
@@ -238,6 +247,18 @@ class ChatService(ConversationService):
         """
         return self._writer.endings.catch_up()
 
+    def mark_interrupted(self) -> int:
+        """End the turns that a stop of the process cut off; called once at start. Return how many there were.
+
+        Their messages are remembered and queued to be looked through, as those of answers that somebody stopped.
+        """
+        for reply in self._conversations.interrupted():
+            try:
+                self._writer.take_up(reply)
+            except OptimusError as error:
+                _log.error("a turn could not be taken up: %s", type(error).__name__)
+        return super().mark_interrupted()
+
     def close(self) -> None:
         """Stop trying to store answers that ended while the store was away."""
         self._writer.endings.close()
@@ -260,6 +281,7 @@ class ChatService(ConversationService):
         now, fresh = self._clock(), ConversationId(stable_id("conversation", owner, attempt))
         conversation = Conversation(id=fresh, user_id=owner, title=title_of(text), created_at=now, updated_at=now)
         self._conversations.create(conversation)
+        reached("send.opened")
         return conversation
 
     def _remember(self, message: Message, earlier: Sequence[Message]) -> tuple[Message, str | None]:
@@ -267,7 +289,3 @@ class ChatService(ConversationService):
         if not changes:
             return message, notice
         return self._conversations.update_message(message.model_copy(update={"saved": changes})), notice
-
-
-def _reply_to(sent: MessageId) -> MessageId:
-    return MessageId(stable_id("reply", sent))

@@ -21,6 +21,8 @@ from optimus.prompt import CHARS_PER_TOKEN, MAX_MEMORIES, WHOLE_TOKENS, offline_
 from optimus.storage.records import MAX_RECALLED
 from optimus.withholding import Withholding
 
+CONTEXT_MESSAGES = 4
+"""How many messages before one tell what it is about."""
 _log = logging.getLogger(__name__)
 
 

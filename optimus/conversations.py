@@ -26,10 +26,8 @@ from optimus.models import (
     UserId,
     new_id,
 )
-from optimus.storage.conversations import ConversationRepository
-
-ALL_MESSAGES = 10_000
-"""More than a conversation has."""
+from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
+from optimus.storage.failpoints import reached
 
 
 class Thread(NamedTuple):
@@ -89,6 +87,7 @@ class ConversationService:
         if not cleaned:
             raise InvalidInputError(user_message="Please give the chat a name.")
         self._conversations.change(owner, conversation_id, title=cleaned)
+        reached("rename.stored")
         return cleaned
 
     def begin(self, owner: UserId, title: str = NEW_CHAT) -> Conversation:

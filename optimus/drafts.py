@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from optimus.errors import InvalidInputError
 from optimus.models import (
@@ -12,7 +12,9 @@ from optimus.models import (
     Message,
     MessageId,
     MessageRole,
+    MessageState,
     new_id,
+    stable_id,
 )
 
 NEW_CHAT = "New chat"
@@ -56,6 +58,27 @@ def new_message(conversation: Conversation, role: MessageRole, text: str, *, at:
         text=text,
         created_at=at,
     )
+
+
+def new_reply(message: Message, *, model: str, routed: str = "") -> Message:
+    """Return the answer to a message before anything is known of it but which model shall write it."""
+    return Message(
+        id=reply_id(message.id),
+        conversation_id=message.conversation_id,
+        user_id=message.user_id,
+        role=MessageRole.ASSISTANT,
+        text="",
+        created_at=message.created_at + timedelta(microseconds=1),
+        state=MessageState.WRITING,
+        model=model,
+        routed=routed or None,
+        parent=message.id,
+    )
+
+
+def reply_id(sent: MessageId) -> MessageId:
+    """Return the id of the answer that a message gets when it is sent."""
+    return MessageId(stable_id("reply", sent))
 
 
 def title_of(text: str) -> str:

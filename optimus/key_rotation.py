@@ -23,6 +23,7 @@ from optimus.privacy.receipts import note_signers
 from optimus.settings import Settings
 from optimus.storage.audit import AuditLog
 from optimus.storage.audit_records import AuditAction
+from optimus.storage.failpoints import reached
 from optimus.storage.keyring import BATCH, Keyring
 
 _log = logging.getLogger(__name__)
@@ -59,8 +60,11 @@ class KeyRotation:
         """
         if not self.is_unfinished:
             note_signers(self._settings.keys_folder, self._keys.masters())
+            reached("rotate.noted")
             self._audit.record(AuditAction.MASTER_KEY_CHANGE, actor=None)
+            reached("rotate.recorded")
             begin_new_master(self._settings)
+            reached("rotate.begun")
         self._keyring.reload()
         return self._keyring.count()
 
@@ -84,7 +88,9 @@ class KeyRotation:
             raise ConflictError(
                 "keys were wrapped meanwhile", user_message="Keys were added meanwhile. Run the command again."
             )
+        reached("rotate.checked")
         retire_old_master(self._settings)
+        reached("rotate.retired")
         self._keyring.reload()
         return len(retired_masters(self._settings))
 
@@ -114,7 +120,9 @@ class KeyRotation:
         self._pass()
         note_signers(self._settings.keys_folder, self._keys.masters())
         self._audit.record(AuditAction.RETIRED_KEYS_DESTROYED, actor=None)
+        reached("rotate.told")
         destroyed = destroy_retired_masters(self._settings)
+        reached("rotate.destroyed")
         self._keyring.reload()
         return destroyed
 

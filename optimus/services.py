@@ -181,8 +181,8 @@ def build_services(
         opened.reembedding.use_model()
         store.accounts.purge_expired()
         with suppress(StoreFullError):
-            opened.chat.mark_interrupted()
             opened.privacy.replay()
+            opened.chat.mark_interrupted()
             opened.privacy.resume_imports()
         record_repairs(settings, store.audit)
         opened.key_rotation.resume()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from qdrant_client import QdrantClient, models
 
-from optimus.errors import ConflictError, NotFoundError
+from optimus.errors import ConflictError, NotFoundError, StoreError
 from optimus.models import (
     Clock,
     Conversation,
@@ -21,6 +22,10 @@ from optimus.models import (
 from optimus.storage.filters import between, equals, has_ids, owned_by
 from optimus.storage.table import PAGE, VERSION, Table
 from optimus.storage.tenancy import across_tenants, acting_as
+
+ALL_MESSAGES = 10_000
+"""More than a conversation has."""
+_log = logging.getLogger(__name__)
 
 
 class ConversationRepository:
@@ -135,6 +140,20 @@ class ConversationRepository:
             self._messages.insert(message.id, message.model_dump(mode="json", exclude={"id"}))
         return self.message(message.user_id, message.id)
 
+    def add_turn(self, message: Message, reply: Message) -> tuple[Message, Message]:
+        """Store a new message and its answer, still to be written, in one write; return both as they are stored.
+
+        So there is no message whose answer nobody could ask for again. What is there already stays as it is.
+
+        Raises:
+            NotFoundError: the conversation is missing or somebody else's, or one of the ids is.
+        """
+        self.get(message.user_id, message.conversation_id)
+        turn = {str(each.id): each.model_dump(mode="json", exclude={"id"}) for each in (message, reply)}
+        with acting_as(message.user_id):
+            self._messages.insert_all(turn)
+        return self.message(message.user_id, message.id), self.message(message.user_id, reply.id)
+
     def adopt(self, conversation: Conversation, messages: Sequence[Message]) -> None:
         """Store a conversation and messages of it that come from elsewhere; what is there already stays as it is."""
         owner = conversation.user_id
@@ -193,14 +212,23 @@ class ConversationRepository:
     def interrupted(self, owner: UserId | None = None) -> list[Message]:
         """Return messages that are still being written; after a start nobody writes them. None means all owners.
 
-        This is the only read across owners, and only the start calls it so.
+        This is the only read across owners, and only the start calls it so. What cannot be opened, because its
+        owner's key is destroyed or damaged, is left out and keeps nobody else's from being returned.
         """
         writing = equals("state", MessageState.WRITING)
         if owner is None:
             with across_tenants():
-                return [row.decode(Message) for row in self._messages.find(writing)]
+                found = list(self._messages.each(writing, fields=["user_id"]))
+            return [each for row in found if (each := self._opened(UserId(row.payload["user_id"]), row.id))]
         with acting_as(owner):
             return [row.decode(Message) for row in self._messages.find(owned_by(owner), writing)]
+
+    def _opened(self, owner: UserId, message_id: str) -> Message | None:
+        try:
+            return self.message(owner, MessageId(message_id))
+        except StoreError as error:
+            _log.error("an answer that was cut off cannot be read: %s", type(error).__name__)
+            return None
 
     def mark_interrupted(self) -> int:
         """Turn every message that a dead process was writing into a stopped one; return how many there were."""

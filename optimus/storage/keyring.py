@@ -16,6 +16,7 @@ from qdrant_client.client_base import QdrantBase
 from optimus.errors import ConfigurationError, SealError, StoreUnavailableError
 from optimus.keys import Keys
 from optimus.models import Clock, UserId, is_uuid, stable_id
+from optimus.storage.failpoints import reached
 from optimus.storage.keyshelf import FileShelf, KeyEntry, KeyShelf, RecordShelf
 
 NONCE_BYTES = 12
@@ -202,7 +203,9 @@ class Keyring:
         shelf = self._records if owner == _MASTER_CHECK else self._shelf
         with self._lock:
             wrapped = self._wrap(owner, self._unwrap(owner, entry.wrapped))
-            return shelf.swap(entry, KeyEntry(entry.id, {**entry.fields, "wrapped": wrapped}))
+            is_kept = shelf.swap(entry, KeyEntry(entry.id, {**entry.fields, "wrapped": wrapped}))
+        reached("rotate.wrapped")
+        return is_kept
 
     def _wrap(self, owner: UserId, key: bytes) -> str:
         nonce = os.urandom(NONCE_BYTES)

@@ -52,6 +52,7 @@ ALLOWED = {
     | {"summaries"}
     | {
         "allowance",
+        "branches",
         "chat_memory",
         "connections",
         "endings",

@@ -49,9 +49,9 @@ def restarted(world: World) -> Iterator[Services]:
     old.extraction.stop()
     old.models.close()
     fresh = wire(old.settings, KEYS, old.store, clock=world.clock, password_cost=4, embedder=HashEmbedder())
+    fresh.privacy.replay()
     fresh.chat.mark_interrupted()
     fresh.extraction.recover()
-    fresh.privacy.replay()
     yield fresh
     fresh.models.close()
 
