@@ -127,7 +127,7 @@ class AnalyticsService:
     def _sum_up(self, period: Period) -> list[UserUsage]:
         names = {user.id: user.username for user in self._accounts.users()}
         answers: dict[UserId, list[Answer]] = defaultdict(list)
-        for row in self._events.records(None, ANSWER, since=period.begins):
+        for row in self._events.records_of_all(ANSWER, since=period.begins):
             answer = read_answer(row)
             answers[answer.owner].append(answer)
         found = [

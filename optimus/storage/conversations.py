@@ -209,19 +209,15 @@ class ConversationRepository:
             rows = self._messages.newest("created_at", owned_by(owner), inside, limit=limit)
         return [row.decode(Message) for row in reversed(rows)]
 
-    def interrupted(self, owner: UserId | None = None) -> list[Message]:
-        """Return messages that are still being written; after a start nobody writes them. None means all owners.
+    def interrupted(self) -> list[Message]:
+        """Return everybody's messages that are still being written; after a start nobody writes them.
 
         This is the only read across owners, and only the start calls it so. What cannot be opened, because its
         owner's key is destroyed or damaged, is left out and keeps nobody else's from being returned.
         """
-        writing = equals("state", MessageState.WRITING)
-        if owner is None:
-            with across_tenants():
-                found = list(self._messages.each(writing, fields=["user_id"]))
-            return [each for row in found if (each := self._opened(UserId(row.payload["user_id"]), row.id))]
-        with acting_as(owner):
-            return [row.decode(Message) for row in self._messages.find(owned_by(owner), writing)]
+        with across_tenants():
+            found = list(self._messages.each(equals("state", MessageState.WRITING), fields=["user_id"]))
+        return [each for row in found if (each := self._opened(UserId(row.payload["user_id"]), row.id))]
 
     def _opened(self, owner: UserId, message_id: str) -> Message | None:
         try:

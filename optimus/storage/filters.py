@@ -7,6 +7,7 @@ from datetime import datetime
 
 from qdrant_client import models
 
+from optimus.errors import TenancyError
 from optimus.models import is_uuid
 
 OWNER_FIELD = "user_id"
@@ -43,8 +44,23 @@ def has_ids(*ids: str) -> models.HasIdCondition:
 
 
 def owned_by(owner: str) -> models.FieldCondition:
-    """Return the condition that a point belongs to `owner`."""
-    return equals(OWNER_FIELD, owner)
+    """Return the condition that a point belongs to `owner`.
+
+    Raises:
+        TenancyError: nobody is named, so that a forgotten owner never means everybody.
+    """
+    return equals(OWNER_FIELD, named(owner))
+
+
+def named(owner: str) -> str:
+    """Return the id of an owner.
+
+    Raises:
+        TenancyError: it is no UUID.
+    """
+    if not is_uuid(owner):
+        raise TenancyError("an owner is a UUID")
+    return owner
 
 
 def all_of(*conditions: models.Condition) -> models.Filter:

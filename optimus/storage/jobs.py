@@ -10,7 +10,7 @@ from pydantic import Field
 from qdrant_client import QdrantClient
 
 from optimus.models import ConversationId, MessageId, UserId, Value, stable_id
-from optimus.storage.filters import between, equals, has_ids, one_of, owned_by
+from optimus.storage.filters import between, equals, has_ids, named, one_of, owned_by
 from optimus.storage.table import PAGE, VERSION, Table
 
 
@@ -58,7 +58,12 @@ class JobRepository:
         self._jobs = Table(client=client, collection=collection, kind="job", sync=sync)
 
     def add(self, job: ExtractionJob) -> bool:
-        """Store a job unless its message has one; tell whether this call stored it."""
+        """Store a job unless its message has one; tell whether this call stored it.
+
+        Raises:
+            TenancyError: its owner is no UUID.
+        """
+        named(job.user_id)
         return self._jobs.insert(job.id, job.model_dump(mode="json", exclude={"id"}))
 
     def save(self, job: ExtractionJob) -> ExtractionJob | None:

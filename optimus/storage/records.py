@@ -200,7 +200,7 @@ class Event(Value):
     """Something that was used. `data` holds numbers and names, never message text."""
 
     id: str
-    user_id: UserId | None
+    user_id: UserId
     kind: str
     at: datetime
     data: EventData = Field(default={})

@@ -165,7 +165,7 @@ def store_of(engine: str, folder: Any, size: int) -> Iterator[Store]:
 
 def text_of(owner: UserId) -> str:
     """Return words that only an owner's own records hold."""
-    return f"secret-{owner[:4]}"
+    return f"secret-{str(owner)[:4]}"
 
 
 def payload_of(owner: UserId, status: str = "active") -> dict[str, Any]:

@@ -49,4 +49,4 @@ def test_records_are_those_of_one_kind_owner_and_time(store, alice):
     assert {row.id for row in store.events.records(alice, "answer")} == {kept[0].id, kept[1].id}
     (row,) = store.events.records(alice, "answer", since=since)
     assert (row.id, row.payload["data"]) == (kept[1].id, {"tokens": 2})
-    assert {row.id for row in store.events.records(None, "answer", since=since)} == {kept[1].id, kept[3].id}
+    assert {row.id for row in store.events.records_of_all("answer", since=since)} == {kept[1].id, kept[3].id}

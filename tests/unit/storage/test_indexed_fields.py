@@ -25,7 +25,7 @@ from optimus.storage.tenancy import across_tenants
 from optimus.storage.walls import POINT_READS, SELECTOR_ARGUMENTS, Wall, filters_of, selected
 from tests.unit.storage.conftest import START
 from tests.unit.storage.hostile import ALICE, OWNERS, ids_of
-from tests.unit.storage.test_owners_property import CALLS, Asked, watched
+from tests.unit.storage.test_owners_property import CALLS, Asked, Own, watched
 from tests.world import World
 
 __all__ = ["watched"]
@@ -115,18 +115,6 @@ def unindexed(store: Store, asked: set[Field]) -> set[Field]:
     return {(name, field) for name, field in asked if field not in known[store.names.plain(name)] | FOR_ONE_RECORD}
 
 
-class Own:
-    """Stands for the drawing of a call: always the third owner, and what is theirs."""
-
-    def __init__(self) -> None:
-        owner = OWNERS[2]
-        self._draws = iter((owner, ids_of(owner), ids_of(owner)[0], ids_of(owner)[1], MemoryFilter(), 1))
-
-    def draw(self, _strategy: Any, label: str) -> Any:
-        """Return the next own value."""
-        return next(self._draws)
-
-
 def _graph(store: Store) -> GraphRepository:
     return GraphRepository(client=store.client, collection=store.names.relations)
 
@@ -145,7 +133,8 @@ OF_ALL: dict[str, Callable[[Store], Any]] = {
     "events": lambda store: (
         store.events.tally(START),
         store.events.latest("answer", limit=3),
-        store.events.of(None, START, START),
+        store.events.records_of_all("answer", since=START),
+        store.events.of(ALICE, START, START),
     ),
     "jobs": lambda store: (
         store.jobs.due(START),

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from optimus.errors import OptimusError
+from optimus.errors import OptimusError, TenancyError
 from optimus.models import (
     Conversation,
     ConversationId,
@@ -175,7 +175,6 @@ CALLS: dict[str, Callable[[Asked], Any]] = {
     "owned": lambda a: a.store.conversations.owned(a.me, a.ids),
     "messages": lambda a: a.store.conversations.messages(a.me, a.one),
     "message": lambda a: a.store.conversations.message(a.me, _message(a.one)),
-    "writing": lambda a: a.store.conversations.interrupted(a.me),
     "rename": lambda a: a.store.conversations.change(a.me, a.one, title="stolen"),
     "touch": lambda a: a.store.conversations.touch(a.me, a.one),
     "delete chat": lambda a: a.store.conversations.delete(a.me, a.one),
@@ -234,18 +233,29 @@ def test_no_call_of_ten_thousand_reaches_another_owner(watched, data):
     check(watched, data)
 
 
+class Own:
+    """Stands for the drawing of a call: one owner, by default the third, with what is the third's."""
+
+    def __init__(self, me: Any = OWNERS[2]) -> None:
+        own = ids_of(OWNERS[2])
+        self._draws = iter((me, own, own[0], own[1], MemoryFilter(), 1))
+
+    def draw(self, _strategy: Any, label: str) -> Any:
+        """Return the next value."""
+        return next(self._draws)
+
+
+@pytest.mark.parametrize("nobody", [None, "", "*", "alice", pytest.param(OWNERS[2].replace("3", "\uff13"), id="wide")])
+def test_no_call_works_for_nobody(watched, nobody):
+    """Where an owner is forgotten or made up, each call of a repository fails: nobody never means everybody."""
+    for call in CALLS.values():
+        with pytest.raises((TenancyError, ValidationError)):
+            call(Asked(Own(nobody), watched.store))
+        watched.check(set())
+
+
 def test_every_call_works_for_who_owns_it(watched):
     """The rule above is not kept by calls that always fail: each of them works with one's own ids."""
-
-    class Own:
-        """Stands for the drawing: always the third owner, and what is theirs."""
-
-        draws = iter((OWNERS[2], ids_of(OWNERS[2]), ids_of(OWNERS[2])[0], ids_of(OWNERS[2])[1], MemoryFilter(), 1))
-
-        def draw(self, _strategy: Any, label: str) -> Any:
-            """Return the next own value."""
-            return next(self.draws)
-
     asked = Asked(Own(), watched.store)
     try:
         for name in CALLS:
