@@ -12,6 +12,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+import qdrant_edge
 from qdrant_client import models as m
 
 from optimus.errors import StoreError, StoreUnavailableError
@@ -90,13 +91,13 @@ def test_a_change_by_filter_is_made_in_short_calls(filled, monkeypatch, change):
 def test_a_long_page_is_read_in_short_calls(filled, monkeypatch):
     """A page of any length holds its points in order, though no call of the engine reads more than 256."""
     asked: list[int] = []
-    request = edge_shard.edge.ScrollRequest
+    request = qdrant_edge.ScrollRequest
 
     def noted(**told: Any) -> Any:
         asked.append(told["limit"])
         return request(**told)
 
-    monkeypatch.setattr(edge_shard.edge, "ScrollRequest", noted)
+    monkeypatch.setattr(qdrant_edge, "ScrollRequest", noted)
     page, following = filled.scroll(NAME, limit=300)
     rest, end = filled.scroll(NAME, limit=10_000, offset=following)
     assert [record.id for record in (*page, *rest)] == list(range(MANY))

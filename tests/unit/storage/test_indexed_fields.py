@@ -125,7 +125,8 @@ OF_ALL: dict[str, Callable[[Store], Any]] = {
     "peppers": lambda store: store.accounts.count_users(pepper_id="any"),
     "sessions": lambda store: (store.accounts.count_sessions(), store.accounts.sessions_of(ALICE)),
     "expiry": lambda store: store.accounts.purge_expired(),
-    "limits": lambda store: (store.accounts.save_limit(store.accounts.limit("k")), store.accounts.forget_limits("k")),
+    "limits": lambda store: store.accounts.save_limit(store.accounts.limit("k")),
+    "forgotten limits": lambda store: store.accounts.forget_limits("k"),
     "audit": lambda store: store.audit.page(
         AuditFilter(actions=frozenset({AuditAction.SIGN_IN_FAILED.value}), about=ALICE, since=START, until=START)
     ),
@@ -140,8 +141,8 @@ OF_ALL: dict[str, Callable[[Store], Any]] = {
         store.jobs.due(START),
         store.jobs.counts(),
         store.jobs.failures(3),
-        store.jobs.reset_running(),
     ),
+    "unfinished jobs": lambda store: store.jobs.reset_running(),
     "work": lambda store: (store.work.job_states(), store.work.failed_jobs(limit=3), store.work.intended("erase")),
     "interrupted": lambda store: store.conversations.mark_interrupted(),
     "graph": lambda store: (
@@ -149,7 +150,8 @@ OF_ALL: dict[str, Callable[[Store], Any]] = {
         _graph(store).versions(ALICE),
         _graph(store).naming(ALICE, "a"),
     ),
-    "whole": lambda store: (totals(store), memories_by_user(store), gauge(store)),
+    "whole": lambda store: (totals(store), memories_by_user(store)),
+    "gauges": gauge,
 }
 """Calls of the store that are no single owner's, or not among `CALLS`."""
 

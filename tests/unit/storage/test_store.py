@@ -305,12 +305,12 @@ def test_unknown_collection_is_one_error(store, alice):
         store.client.scroll("nothing", scroll_filter=all_of(owned_by(alice)))
 
 
-def test_events_are_kept_by_time_and_owner(place, store, alice):
-    """Events come back oldest first, within the times asked for, of one owner or of all."""
+def test_events_are_kept_by_time_and_owner(place, store, alice, bob):
+    """Events come back oldest first, within the times asked for, of one owner; rows of a kind also of all."""
     events = [
         Event(
             id=new_id(),
-            user_id=alice if number < 3 else None,
+            user_id=alice if number < 3 else bob,
             kind="answer",
             at=START + timedelta(hours=number),
             data={"tokens": number, "model": "m", "ok": True, "cost": 0.5, "note": None},
@@ -323,7 +323,8 @@ def test_events_are_kept_by_time_and_owner(place, store, alice):
 
     repository = place.open().events
     assert repository.of(alice) == events[:3]
-    assert repository.of(None) == events
+    assert repository.of(bob) == events[3:]
+    assert {row.id for row in repository.records_of_all("answer")} == {event.id for event in events}
     assert repository.of(alice, events[1].at, events[2].at) == [events[1]]
 
 
