@@ -4,7 +4,8 @@
 
 It waits for a line on standard input, opens the store, lists every record, then writes until it is killed. Lines:
 
-    have ID HASH     a record that is there at the start
+    have ID HASH     a record that is there at the start; the hash is `half` where it lacks a field or a vector
+    count NUMBER     of one owner's records, how many more or fewer an index tells of than there are
     ready            all of them were listed
     begin ID HASH    ID is about to become what has this hash, `-` for deleted
     done ID HASH     and it has
@@ -19,7 +20,8 @@ import json
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -32,7 +34,7 @@ from optimus.keys import Keys
 from optimus.models import UserId, stable_id
 from optimus.settings import Settings
 from optimus.storage.bm25 import Bm25Encoder
-from optimus.storage.collections import CTX, DENSE
+from optimus.storage.collections import BM25, CTX, DENSE
 from optimus.storage.filters import has_ids
 from optimus.storage.store import VECTOR_SIZE, Store, open_store
 from optimus.storage.table import Table
@@ -40,7 +42,9 @@ from optimus.storage.tenancy import across_tenants, acting_as
 
 KEYS = Keys(jwt=b"j" * 32, pepper=b"p" * 32, master=b"m" * 32)
 GONE = "-"
+HALF = "half"
 KIND = "durability"
+FIELDS = {"user_id", "data", "number", "type"}
 FLUSH_SHARE, DELETE_SHARE, EDIT_SHARE = 0.002, 0.2, 0.35
 VECTORS = 64
 _ENCODER = Bm25Encoder()
@@ -52,6 +56,7 @@ def main(folder: Path, threads: int, seed: int) -> None:
     store = open_store(Settings.model_validate({"data_dir": folder}), KEYS)
     for name in (store.names.memories, store.names.work):
         _list(store, name)
+        _count(store, name)
     writers = [_writer(store, threads, seed, number) for number in range(threads)]
     _ENCODER.encode_document("the words of the first document load the others")
     say("ready")
@@ -112,7 +117,7 @@ class Writer:
         dense = self.chance.choice(self.vectors)
         weights = _ENCODER.encode_document(payload["data"])
         sparse = models.SparseVector(indices=list(weights.indices), values=list(weights.values))
-        point = models.PointStruct(id=each, vector={DENSE: dense, CTX: dense, "bm25": sparse}, payload=payload)
+        point = models.PointStruct(id=each, vector={DENSE: dense, CTX: dense, BM25: sparse}, payload=payload)
         with acting_as(self.owner):
             self.store.client.upsert(self.store.names.memories, points=[point])
 
@@ -141,16 +146,35 @@ def _critical(store: Store) -> Table:
 
 
 def _list(store: Store, collection: str) -> None:
+    wanted = {DENSE, CTX, BM25} if collection == store.names.memories else set()
+    for record in _records(store, collection):
+        say("have", str(record.id), payload_hash(record.payload or {}) if _is_whole(record, wanted) else HALF)
+
+
+def _records(store: Store, collection: str) -> Iterator[models.Record]:
+    """Yield what the writers wrote, read whole."""
     offset = None
     while True:
         with across_tenants():
-            records, offset = store.client.scroll(collection, limit=256, offset=offset)
-        for record in records:
-            payload = record.payload or {}
-            if payload.get("type") == "fact" and "number" in payload:
-                say("have", str(record.id), payload_hash(payload))
+            records, offset = store.client.scroll(collection, limit=256, offset=offset, with_vectors=True)
+        yield from (record for record in records if "number" in (record.payload or {}))
         if offset is None:
             return
+
+
+def _is_whole(record: models.Record, vectors: set[str]) -> bool:
+    stored = record.vector if isinstance(record.vector, dict) else {}
+    return (record.payload or {}).keys() >= FIELDS and vectors <= stored.keys()
+
+
+def _count(store: Store, collection: str) -> None:
+    """Compare what the index of the owners tells with the records that there are."""
+    owners = Counter(str((record.payload or {})["user_id"]) for record in _records(store, collection))
+    with across_tenants():
+        told = store.client.facet(collection, key="user_id", limit=1000, exact=True).hits
+    indexed = {str(hit.value): hit.count for hit in told}
+    for owner, number in owners.items():
+        say("count", str(indexed.get(owner, 0) - number))
 
 
 if __name__ == "__main__":

@@ -102,15 +102,9 @@ def fill_many(folder: Path, number: int, *, seed: int) -> None:
 
 
 def _memory(owner: UserId, text: str) -> Memory:
-    now = utc_now()
+    now, kind = utc_now(), MemoryType.FACT
     return Memory(
-        id=MemoryId(new_id()),
-        user_id=owner,
-        text=text,
-        type=MemoryType.FACT,
-        recorded_at=now,
-        updated_at=now,
-        valid_from=now,
+        id=MemoryId(new_id()), user_id=owner, text=text, type=kind, recorded_at=now, updated_at=now, valid_from=now
     )
 
 

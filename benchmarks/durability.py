@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 
-from benchmarks._durable_writer import GONE
+from benchmarks._durable_writer import GONE, HALF
 from benchmarks.report import Report, Result
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> Report:
             Result(name="acknowledged", value=count.acknowledged, unit="writes"),
             Result(name="lost", value=count.lost, unit="writes"),
             Result(name="resurrected", value=count.resurrected, unit="writes"),
+            Result(name="half_written", value=count.half_written, unit="records"),
             Result(name="load_failures", value=count.load_failures, unit="starts"),
         ],
     )
@@ -67,6 +68,8 @@ class Count:
     acknowledged: int = 0
     lost: int = 0
     resurrected: int = 0
+    half_written: int = 0
+    """Records that lack a field or a vector, and those that an index tells of too many or too few."""
     load_failures: int = 0
 
 
@@ -176,6 +179,8 @@ def _cycle(process: Process, book: Book, count: Count, writing_s: float | None) 
     lost, resurrected = book.compare({words[1]: words[2] for words in told if words[0] == "have"})
     count.lost += lost
     count.resurrected += resurrected
+    count.half_written += sum(words[0] == "have" and words[2] == HALF for words in told)
+    count.half_written += sum(abs(int(words[1])) for words in told if words[0] == "count")
     count.acknowledged += sum(book.note(*words) for words in told if words[0] in {"begin", "done"})
 
 

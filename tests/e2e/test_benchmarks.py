@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 from threading import Event
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_what_killed_processes_had_acknowledged_is_there(capsys):
     assert main(["durability", "--json", "--cycles", "2"]) == 0
     results = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
     assert results.pop("acknowledged") > 0
-    assert results == {"cycles": 2, "lost": 0, "resurrected": 0, "load_failures": 0}
+    assert results == {"cycles": 2, "lost": 0, "resurrected": 0, "half_written": 0, "load_failures": 0}
 
 
 def test_a_lost_and_a_resurrected_write_are_counted():
@@ -39,6 +40,15 @@ def test_a_lost_and_a_resurrected_write_are_counted():
     found = {"kept": "1", "old": "1", "open": "2", "deleted": "1"}
     assert book.compare(found) == (2, 1)
     assert book.compare(found) == (0, 0)
+
+
+def test_a_half_written_record_is_counted():
+    """A record without one of its vectors, and one that an index does not know, are each told by the next process."""
+    lines = ["have a half\n", "have b 1\n", "count -2\n", "count 0\n", "ready\n"]
+    count = durability.Count()
+    process = Mock(spec_set=durability.Process, **{"live.return_value": lines})
+    durability._cycle(process, durability.Book(settled={"a": "1", "b": "1"}), count, None)
+    assert (count.half_written, count.lost) == (3, 1)
 
 
 class Drifting:
