@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Callable
 from enum import StrEnum
+from random import Random
 from threading import Condition, Event, Lock, Thread, Timer
 from time import monotonic
 from typing import Any
@@ -142,10 +143,14 @@ class Faults:
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
         self.calls: list[str] = []
+        self.lost = 0
+        """How many replies were lost so far of what had been applied."""
         self.deadline_s = 0.0
         self._skipped_s = 0.0
         self._fault: Fault | None = None
         self._place = 0
+        self._share: float | None = None
+        self._chance = Random()
         self._state = Condition()
         self._busy = 0
         self._door: Timer | None = None
@@ -158,7 +163,12 @@ class Faults:
     def plan(self, fault: Fault | None, place: int = 0) -> None:
         """Begin to count calls anew, and let the one at `place` go wrong; None lets all go well."""
         with self._state:
-            self.calls, self._fault, self._place = [], fault, place
+            self.calls, self._fault, self._place, self._share = [], fault, place, None
+
+    def plan_often(self, fault: Fault, share: float, *, seed: int) -> None:
+        """Begin to count calls anew, and let a share of the writes go wrong, by chance."""
+        with self._state:
+            self.calls, self._fault, self._share, self._chance = [], fault, share, Random(seed)
 
     def settle(self) -> None:
         """Return once no call is under way, one that is applied late included, and the door is open."""
@@ -175,13 +185,18 @@ class Faults:
         """Apply a call, or let happen to it what is planned."""
         with self._state:
             fault = self._fault
-            is_due = len(self.calls) == self._place or (fault is Fault.OUTAGE and len(self.calls) >= self._place)
+            is_due = self._is_due(name)
             self.calls.append(name)
             self._busy += 1
         try:
             return self._happen(fault, context, apply) if fault and is_due else apply()
         finally:
             self._done()
+
+    def _is_due(self, name: str) -> bool:
+        if self._share is not None:
+            return name not in READS and self._chance.random() < self._share
+        return len(self.calls) == self._place or (self._fault is Fault.OUTAGE and len(self.calls) >= self._place)
 
     def _done(self) -> None:
         with self._state:
@@ -197,6 +212,7 @@ class Faults:
             self.proxy.cut()
         elif fault is Fault.RESET_AFTER:
             apply()
+            self.lost += 1
             self.proxy.cut()
         elif fault is Fault.DROPPED:
             apply()

@@ -6,6 +6,7 @@ import json
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, Protocol
@@ -16,8 +17,11 @@ from qdrant_client.http import models
 
 from optimus.errors import AlreadyExistsError, NotFoundError, StoreRejectedError
 from tests.fakes.certificates import ServerFiles
+from tests.fakes.faults import Faults
 from tests.fakes.qdrant_engine import Engine
 
+_READING = frozenset({"points", "points/scroll", "points/count", "points/query", "points/query/batch", "facet"})
+"""What changes nothing though it is posted."""
 _DONE = models.UpdateResult(operation_id=1, status=models.UpdateStatus.COMPLETED)
 
 
@@ -28,6 +32,15 @@ class Server(Protocol):
     api_key: str | None
     version: str
     answers: Event
+    faults: Faults | None
+
+
+class _NoAnswer:
+    """Stands for gRPC's context where a fault is wanted: whatever the status, the connection ends without an answer."""
+
+    def abort(self, status: Any, reason: str) -> None:
+        """End the connection."""
+        raise ConnectionAbortedError(reason)
 
 
 class RestServer:
@@ -88,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         try:
             status, answer = 200, self._answer(urlsplit(self.path).path, body)
+        except ConnectionAbortedError:
+            self.close_connection = True
+            return
         except PermissionError as exc:
             status, answer = 401, _error(exc)
         except NotFoundError as exc:
@@ -119,7 +135,13 @@ class _Handler(BaseHTTPRequestHandler):
         if rest.startswith(("index/", "vectors/")):
             return _result(self._of_name(collection, rest, body))
         accepts, act = _ROUTES[self.command, rest]
-        return _result(act(engine, unquote(collection), TypeAdapter(accepts).validate_json(body or b"null")))
+        wanted = TypeAdapter(accepts).validate_json(body or b"null")
+        if self.fake.faults is None:
+            return _result(act(engine, unquote(collection), wanted))
+        is_reading = self.command == "GET" or (self.command == "POST" and rest in _READING)
+        name = "Get" if is_reading else f"{self.command} {rest}"
+        apply = partial(act, engine, unquote(collection), wanted)
+        return _result(self.fake.faults.between(name, _NoAnswer(), apply))
 
     def _of_name(self, collection: str, rest: str, body: bytes) -> models.UpdateResult:
         engine, name = self.fake.engine, unquote(rest.partition("/")[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from optimus.errors import AlreadyExistsError, ConflictError, NotFoundError, OptimusError, StoreUnavailableError
@@ -24,6 +25,8 @@ from optimus.storage.records import MemoryFilter
 from tests.unit.privacy.support import NETWORK, export, newcomer
 from tests.world import PASSWORD, World
 
+CLAIM = timedelta(minutes=3)
+"""After so long, a right that somebody held while the store went away is free again."""
 State = Any
 Counts = dict[str, int]
 

@@ -5,36 +5,19 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import count
-from threading import enumerate as enumerate_threads
-from time import monotonic
-from typing import Any
 
 import pytest
 
-from optimus.errors import InvalidCredentialsError, OptimusError, StoreUnavailableError
-from optimus.services import new_metrics, wire
-from optimus.storage import link as link_module
-from optimus.storage.store import open_store
-from tests.fakes.embedding import HashEmbedder
 from tests.fakes.faults import READS, Fault
 from tests.fakes.qdrant_server import FakeQdrant
-from tests.faults.operations import OPERATIONS, Operation
-from tests.world import KEYS, PASSWORD, HandClock, World
+from tests.faults.operations import CLAIM, OPERATIONS, Operation
+from tests.faults.server_world import act, wait_for_return, world_on
+from tests.world import World
 
-PATIENT_S = 30
-"""What one call may take. A call that a fault holds takes all of it on the link's clock, and none of ours."""
-CLAIM = timedelta(minutes=3)
-"""After so long, a right that somebody held while the store went away is free again."""
 TRIES = 3
 NUMBERS = count()
-WORKERS = ("optimus-store-link", "optimus-endings", "optimus-import")
-"""Threads that come and go: they look for a server that is away, and go on with what waited for its return."""
-SOON_S = 60.0
-"""So long anything may take on a machine that is busy; what takes longer hangs."""
 SMALL = {
     "send message": (Fault.RESET_AFTER, Fault.OUTAGE),
     "save memory": (Fault.DROPPED,),
@@ -89,28 +72,8 @@ def server() -> Iterator[FakeQdrant]:
 @pytest.fixture(scope="module")
 def world(server: FakeQdrant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A whole Optimus on that server, with deadlines and pauses in the small."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(link_module, "FIRST_WAIT_S", 0.08)
-    patch.setattr(link_module, "LONGEST_WAIT_S", 0.3)
-    patch.setattr(link_module, "JITTER_S", 0.01)
-    clock = HandClock()
-    settings = server.settings(data_dir=tmp_path_factory.mktemp("data"), qdrant_timeout_s=PATIENT_S, max_sessions=100)
-    store = open_store(settings, KEYS, clock=clock, metrics=new_metrics())
-    services = wire(settings, KEYS, store, clock=clock, password_cost=4, embedder=HashEmbedder())
-    user = services.auth.create_admin(code=None, username="ada", password=PASSWORD)
-    ticket = services.auth.sign_in(username="ada", password=PASSWORD, network="t", captcha=None, user_agent="t")
-    principal = services.auth.principal(services.auth.open_session(ticket).token)
-    assert principal
-    assert store.link
-    assert server.faults
-    store.link.on_return(services.catch_up)
-    services.chat._writer.endings._pause_s = 0.02
-    server.faults.deadline_s = PATIENT_S
-    store.link._clock = store.link.breaker._clock = server.faults.clock
-    store.link.breaker._rest_s = 0.05
-    yield World(services=services, clock=clock, owner=user.id, principal=principal)
-    services.close()
-    patch.undo()
+    with world_on(server, tmp_path_factory.mktemp("data")) as opened:
+        yield opened
 
 
 def _places(world: World, server: FakeQdrant, operation: Operation, *, all_writes: bool) -> list[int]:
@@ -144,10 +107,10 @@ def _try(world: World, server: FakeQdrant, operation: Operation, fault: Fault, p
     state = operation.prepare(world, mark)
     table.tried[cell] += 1
     server.faults.plan(fault, place)
-    is_done = _act(world, operation, mark, state)
+    is_done = act(world, operation, mark, state)
     server.faults.settle()
     server.faults.plan(None)
-    _wait_for_return(world)
+    wait_for_return(world)
     if is_done:
         wrong = {key: n for key, n in operation.look(world, mark, state).items() if n < 1}
         if wrong:
@@ -158,38 +121,11 @@ def _try(world: World, server: FakeQdrant, operation: Operation, fault: Fault, p
         if is_done or not operation.is_repeated:
             break
         world.clock.now += CLAIM
-        is_done = _act(world, operation, mark, state)
+        is_done = act(world, operation, mark, state)
     found = operation.look(world, mark, state)
     is_lost = is_done or operation.is_repeated
     table.lost += [f"{name}: {key} {n}" for key, n in found.items() if n < 1 and is_lost]
     table.duplicated += [f"{name}: {key} {n}" for key, n in found.items() if n > 1]
-
-
-def _act(world: World, operation: Operation, mark: str, state: Any) -> bool:
-    try:
-        operation.act(world, mark, state)
-    except operation.done_already:
-        return True
-    except InvalidCredentialsError:
-        # Who erased the account and tries again is nobody any more.
-        return operation.name == "erase"
-    except OptimusError:
-        return False
-    return True
-
-
-def _wait_for_return(world: World) -> None:
-    """Return once the server answers again, and all that waited for it has run, what that began included."""
-    ends = monotonic() + SOON_S
-    while True:
-        working = [thread for thread in enumerate_threads() if thread.name in WORKERS]
-        for thread in working:
-            thread.join(SOON_S)
-        assert monotonic() < ends, "a server that was back was not found again"
-        with suppress(StoreUnavailableError):
-            world.services.store.client.get_collections()
-            if not working:
-                return
 
 
 def test_a_fault_here_and_there_loses_doubles_and_misreports_nothing(world: World, server: FakeQdrant):
