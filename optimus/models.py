@@ -19,6 +19,8 @@ from optimus.values import (
     ConversationId,
     Effort,
     MemoryId,
+    MemoryStatus,
+    MemoryVersion,
     MessageId,
     MessageRole,
     MessageState,
@@ -99,16 +101,6 @@ class MemoryType(StrEnum):
     RELATIONSHIP = "relationship"
 
 
-class MemoryStatus(StrEnum):
-    """Where a memory stands; only `ACTIVE` ones count as true now."""
-
-    ACTIVE = "active"
-    SUPERSEDED = "superseded"
-    ARCHIVED = "archived"
-    QUARANTINED = "quarantined"
-    DELETED = "deleted"
-
-
 class SourceKind(StrEnum):
     """Who or what said it; only `USER` is trusted as it is."""
 
@@ -140,19 +132,6 @@ class Provenance(Value):
         if not self.title:
             return ""
         return f"{self.title}, page {self.page}" if self.page else ", ".join(filter(None, (self.title, self.heading)))
-
-
-class MemoryVersion(Value):
-    """How a memory stood before a change, and what the change was."""
-
-    version: int
-    text: str
-    status: MemoryStatus
-    changed_at: datetime
-    reason: str
-    """What was done, such as `edit`, `merge`, `supersede`, `forget`, `restore`, `undo`, `pin`, `tidy` or `withhold`."""
-    undoes: int | None = None
-    """The version that an `undo` took back, so that it is taken back once."""
 
 
 class Memory(Value):

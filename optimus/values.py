@@ -189,6 +189,33 @@ class ToolCall(Value):
     """Why it was not done, as the model was told; empty where it was."""
 
 
+class MemoryStatus(StrEnum):
+    """Where a memory stands; only `ACTIVE` ones count as true now."""
+
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    ARCHIVED = "archived"
+    QUARANTINED = "quarantined"
+    DELETED = "deleted"
+
+
+class MemoryVersion(Value):
+    """How a memory stood before a change, and what the change was."""
+
+    version: int
+    text: str
+    status: MemoryStatus
+    changed_at: datetime
+    reason: str
+    """What was done, such as `edit`, `merge`, `supersede`, `forget`, `restore`, `undo`, `pin`, `tidy` or `withhold`."""
+    undoes: int | None = None
+    """The version that an `undo` took back, so that it is taken back once."""
+    message_id: MessageId | None = None
+    """The message that a `merge` counted."""
+    said: str = ""
+    """How that message says it."""
+
+
 class Withheld(Value):
     """What a model was not given for an answer, because its user never sends it there."""
 

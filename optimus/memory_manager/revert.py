@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from optimus.memory_manager import versions
 from optimus.memory_manager.episodes import hide, show
@@ -98,7 +99,12 @@ class Reverter:
         if fewer <= 0:
             return None
         confirmations = max(1, memory.confirmations - fewer)
-        return versions.changed(memory, now=self._now, reason="withdraw", sources=sources, confirmations=confirmations)
+        fields: dict[str, Any] = {"sources": sources, "confirmations": confirmations}
+        text = versions.wording_left(memory, sources)
+        if text != memory.text:
+            named = tuple(name for name in memory.entities if name.casefold() in text.casefold())
+            fields |= {"text": text, "entities": named}
+        return versions.changed(memory, now=self._now, reason="withdraw", **fields)
 
     def _replaced_by(self, memory: Memory, named: MemoryId | None = None) -> list[Memory]:
         """Return what a memory replaced: what it and the change name, and what else was replaced of late."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from optimus.memory_manager import versions
 from optimus.memory_manager.decide import Decision, Known, decide, decide_forgetting
@@ -78,7 +79,7 @@ class Plan:
         if advised and decision.kind is ChangeKind.ADD:
             decision = advised
         if decision.kind is ChangeKind.MERGE:
-            self._merge(decision)
+            self._merge(decision, candidate)
         elif decision.kind is not ChangeKind.SKIP:
             self._add(candidate, decision)
 
@@ -127,11 +128,16 @@ class Plan:
             self._note(memory, MemoryChange(kind=ChangeKind.FORGET, memory_id=memory.id, text=memory.text))
             self.ended.append((target, None))
 
-    def _merge(self, decision: Decision) -> None:
+    def _merge(self, decision: Decision, candidate: Candidate) -> None:
         target = decision.targets[0]
         if self._sources and self._sources[0] in target.sources:
             return
-        memory = versions.confirmed(target, text=decision.text, source=self._provenance.message_id, now=self._now)
+        richer: dict[str, Any] = {}
+        if decision.text != target.text:
+            entities = tuple(dict.fromkeys((*target.entities, *candidate.entities)))
+            richer = {"text": decision.text, "entities": entities, "relations": candidate.relations}
+        source = self._provenance.message_id
+        memory = versions.confirmed(target, source=source, said=candidate.text, now=self._now, **richer)
         replaced = target.text if target.text != memory.text else None
         change = MemoryChange(kind=ChangeKind.MERGE, memory_id=memory.id, text=memory.text, replaced_text=replaced)
         self._note(memory, change)

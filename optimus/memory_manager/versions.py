@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -13,8 +14,17 @@ MAX_VERSIONS = 50
 """Kept versions: the first and the newest; what lies between is dropped first."""
 
 
-def changed(memory: Memory, *, now: datetime, reason: str, undoes: int | None = None, **fields: Any) -> Memory:
-    """Return the next version with other `fields`."""
+def changed(
+    memory: Memory,
+    *,
+    now: datetime,
+    reason: str,
+    undoes: int | None = None,
+    message_id: MessageId | None = None,
+    said: str = "",
+    **fields: Any,
+) -> Memory:
+    """Return the next version with other `fields`; the rest is kept with the version before, see `MemoryVersion`."""
     before = MemoryVersion(
         version=memory.version,
         text=memory.text,
@@ -22,6 +32,8 @@ def changed(memory: Memory, *, now: datetime, reason: str, undoes: int | None = 
         changed_at=now,
         reason=reason,
         undoes=undoes,
+        message_id=message_id,
+        said=said,
     )
     history = (*memory.history, before)
     if len(history) > MAX_VERSIONS:
@@ -32,12 +44,27 @@ def changed(memory: Memory, *, now: datetime, reason: str, undoes: int | None = 
     return Memory.model_validate(memory.model_dump() | update)
 
 
-def confirmed(memory: Memory, *, text: str, source: MessageId | None, now: datetime) -> Memory:
-    """Count one more statement of the same thing, in the richer wording `text`."""
+def confirmed(memory: Memory, *, source: MessageId | None, said: str, now: datetime, **richer: Any) -> Memory:
+    """Count one more statement of the same thing, `said` by its source; `richer` is what it adds."""
     sources = memory.sources
     if source and source not in sources:
         sources = (*sources, source)
-    return changed(memory, now=now, reason="merge", text=text, sources=sources, confirmations=memory.confirmations + 1)
+    fields: dict[str, Any] = {"sources": sources, "confirmations": memory.confirmations + 1, **richer}
+    return changed(memory, now=now, reason="merge", message_id=source, said=said, **fields)
+
+
+def wording_left(memory: Memory, sources: Sequence[MessageId]) -> str:
+    """Return how a memory reads once only `sources` are left of the messages that say it.
+
+    A wording that only a message had which is not among them makes room for the richest of theirs; one that somebody
+    wrote by hand stays.
+    """
+    first = memory.history[0] if memory.history else None
+    said = [(memory.provenance.message_id, first.text)] if first and first.version == 1 else []
+    said += [(e.message_id, e.said) for e in memory.history if e.said and not is_undone(memory, e.version + 1)]
+    left = [text for message_id, text in said if message_id is None or message_id in sources]
+    is_gone = memory.text in {text for _, text in said} and memory.text not in left
+    return max(left, key=len) if left and is_gone else memory.text
 
 
 def superseded(memory: Memory, *, by: MemoryId, at: datetime, now: datetime) -> Memory:

@@ -16,6 +16,7 @@ from optimus.models import (
     ConversationId,
     Memory,
     MemoryId,
+    MemoryVersion,
     Message,
     MessageId,
     MessageState,
@@ -100,11 +101,15 @@ class Mapping:
                 "superseded_by": memory.superseded_by and self.memory_id(memory.superseded_by),
                 "supersedes": memory.supersedes and self.memory_id(memory.supersedes),
                 "sources": tuple(map(self._message_id, memory.sources)),
+                "history": tuple(map(self._version, memory.history)),
                 "derived": tuple(map(self.memory_id, memory.derived)),
                 "last_used_in": memory.last_used_in and self._message_id(memory.last_used_in),
                 "last_used_chat": memory.last_used_chat and self._conversation_id(memory.last_used_chat),
             }
         )
+
+    def _version(self, version: MemoryVersion) -> MemoryVersion:
+        return version.model_copy(update={"message_id": version.message_id and self._message_id(version.message_id)})
 
     def event(self, event: Event) -> Event:
         """Return the event as the owner's."""

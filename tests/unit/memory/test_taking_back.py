@@ -169,6 +169,41 @@ def test_a_deleted_message_takes_what_came_only_from_it(world):
     assert world.facts() == ["I paint"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "gone", "left"),
+    [
+        ("I live in Lisbon", "I live in Lisbon with Tom", 1, "I live in Lisbon"),
+        ("I live in Lisbon with Tom", "I live in Lisbon", 0, "I live in Lisbon"),
+        ("I live in Lisbon", "I live in Lisbon with Tom", 0, "I live in Lisbon with Tom"),
+        ("I live in Lisbon with Tom", "I live in Lisbon", 1, "I live in Lisbon with Tom"),
+    ],
+)
+def test_what_only_a_deleted_message_said_of_a_fact_is_gone(world, first, second, gone, left):
+    """A fact that two messages say reads as the one that is left says it; a wording by hand stays."""
+    messages = [world.message(text) for text in (first, second)]
+    for text, message in zip((first, second), messages, strict=True):
+        world.rules.fact(text, entities=("Lisbon", "Tom") if "Tom" in text else ("Lisbon",))
+        world.memory.remember(world.owner, message)
+    (fact,) = world.facts()
+    assert fact == "I live in Lisbon with Tom"
+    world.memory.withdraw(world.owner, [messages[gone].id])
+    assert world.facts() == [left]
+    (memory,) = world.memory.list(world.owner).items
+    assert ("Tom" in memory.entities) is ("Tom" in left)
+
+
+def test_a_wording_by_hand_outlives_the_messages_that_said_it_otherwise(world):
+    """Neither message takes away what was written by hand."""
+    first, second = (world.message(text) for text in ("I live in Lisbon", "I live in Lisbon with Tom"))
+    for text, message in (("I live in Lisbon", first), ("I live in Lisbon with Tom", second)):
+        world.rules.fact(text)
+        world.memory.remember(world.owner, message)
+    (memory,) = world.memory.list(world.owner).items
+    world.memory.edit(world.owner, memory.id, "I live in Lisbon, with Tom and a cat", expected_version=memory.version)
+    world.memory.withdraw(world.owner, [second.id])
+    assert world.facts() == ["I live in Lisbon, with Tom and a cat"]
+
+
 def test_a_deleted_correction_brings_the_old_fact_back(world):
     """A fact that only the deleted message replaced is true again."""
     world.tell("I live in Lisbon", slot="home")
