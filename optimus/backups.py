@@ -106,6 +106,8 @@ class BackupService:
     def state(self) -> BackupState:
         """Return how the last backup went and when the next one is due.
 
+        What happened at a time to come was before the clock was set back, and puts nothing off.
+
         Raises:
             StoreError: the store does not answer.
         """
@@ -113,8 +115,9 @@ class BackupService:
         found = BackupState.model_validate(fields | {"is_scheduled": self._folder is not None})
         if self._folder is None:
             return found
-        due = found.made_at + self._every if found.made_at else self._clock()
-        if found.failed_at:
+        now = self._clock()
+        due = found.made_at + self._every if found.made_at and found.made_at <= now else now
+        if found.failed_at and found.failed_at <= now:
             due = max(due, found.failed_at + min(RETRY_AFTER, self._every))
         return found.model_copy(update={"next_at": due})
 
@@ -189,7 +192,7 @@ class BackupService:
             self._note(path, manifest)
             job.path = path
             if path.parent == self._folder:
-                self._clear_away()
+                self._clear_away(path)
         except OptimusError as error:
             self._note_failure(job, error.user_message)
         except Exception as error:  # noqa: BLE001 - in a thread of its own nobody else would hear of it
@@ -227,12 +230,15 @@ class BackupService:
         folder = self._folder or Path()
         return folder / f"optimus-{self._clock():%Y%m%d-%H%M%S}.backup"
 
-    def _clear_away(self) -> None:
-        """Delete the oldest backups beyond those to keep, and what a crash left half written."""
+    def _clear_away(self, newest: Path) -> None:
+        """Delete the oldest backups beyond those to keep, and what a crash left half written.
+
+        The newest one is told apart from them by more than its name, which names the time by a clock that may jump.
+        """
         folder = self._folder or Path()
-        made = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+        others = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path != newest)
         left = folder.glob(f".optimus-*{PASSING}")
-        for path in (*made[: -self._keep], *left):
+        for path in (*others[: max(0, len(others) + 1 - self._keep)], *left):
             path.unlink(missing_ok=True)
 
     def _follow(self) -> None:

@@ -16,7 +16,7 @@ from optimus.attachments import Upload, attachments_of
 from optimus.branches import path
 from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory
 from optimus.conversations import ConversationService
-from optimus.drafts import NEW_CHAT, check_message, new_message, new_reply, reply_id, title_of
+from optimus.drafts import NEW_CHAT, check_message, following, new_message, new_reply, reply_id, title_of
 from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import ModelChoice
@@ -122,7 +122,7 @@ class ChatService(ConversationService):
         taken = asked(choice, cleaned, self._writer.along(earlier, choice), (), files=attached)
         taken = self._allowance.take(owner, taken)
         conversation = self._open(owner, conversation_id, cleaned, attempt)
-        message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
+        message = new_message(conversation, MessageRole.USER, cleaned, at=following(self._clock(), earlier))
         parent = earlier[-1].id if earlier else ROOT
         placed = {"id": sent, "zone": zone, "parent": parent, "attachments": attached}
         return self._take_turn(message.model_copy(update=placed), earlier, taken)
@@ -150,7 +150,8 @@ class ChatService(ConversationService):
         taken = asked(choice, cleaned, self._writer.along(earlier, choice), (), files=files)
         taken = self._allowance.take(owner, taken)
         conversation = self._conversations.get(owner, old.conversation_id)
-        message = new_message(conversation, MessageRole.USER, cleaned, at=self._clock())
+        at = following(self._clock(), everything)
+        message = new_message(conversation, MessageRole.USER, cleaned, at=at)
         parent = earlier[-1].id if earlier else ROOT
         sent = MessageId(stable_id("edit", old.id, cleaned))
         message = message.model_copy(update={"id": sent, "zone": zone, "parent": parent, "attachments": files})
@@ -231,7 +232,8 @@ class ChatService(ConversationService):
             reply = self._conversations.update_message(reply.model_copy(update=anew))
         else:
             conversation = self._conversations.get(owner, reply.conversation_id)
-            fresh = new_message(conversation, MessageRole.ASSISTANT, "", at=self._clock())
+            at = following(self._clock(), messages)
+            fresh = new_message(conversation, MessageRole.ASSISTANT, "", at=at)
             fresh = fresh.model_copy(update={"parent": message.id, **anew})
             reply = self._conversations.add_message(fresh)
             self._conversations.change(owner, conversation.id, head=None)

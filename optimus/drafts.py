@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from optimus.errors import InvalidInputError
@@ -58,6 +59,11 @@ def new_message(conversation: Conversation, role: MessageRole, text: str, *, at:
         text=text,
         created_at=at,
     )
+
+
+def following(at: datetime, messages: Sequence[Message]) -> datetime:
+    """Return `at`, or a moment after the last of the messages where a clock that was set back would be before it."""
+    return max([at, *(each.created_at + timedelta(microseconds=1) for each in messages)])
 
 
 def new_reply(message: Message, *, model: str, routed: str = "") -> Message:

@@ -18,6 +18,8 @@ from optimus.storage.work import WorkRepository
 LOOK_EVERY_S = 300.0
 """How often the thread looks whether the round is due."""
 ROUND = timedelta(days=1)
+SPARE = timedelta(days=1)
+"""So much longer is kept what was deleted: a clock that jumps a day ahead must not empty a bin too early."""
 _PAUSE_S = 0.005
 """Between two batches of a look, so that everybody else comes first."""
 _STOP_S = 10.0
@@ -100,9 +102,12 @@ class UpkeepService:
             job.wait(_STOP_S)
 
     def run_due(self) -> bool:
-        """Make the daily round if it is due; tell whether it was. Of several processes one makes it."""
+        """Make the daily round if it is due; tell whether it was. Of several processes one makes it.
+
+        A round at a time to come was made before the clock was set back, and puts none off.
+        """
         kept, now = self._work.setting(_SETTING) or {}, self._clock()
-        if kept and now.timestamp() - float(kept["ran_at"]) < ROUND.total_seconds():
+        if kept and 0 <= now.timestamp() - float(kept["ran_at"]) < ROUND.total_seconds():
             return False
         if not self._work.change_setting(_SETTING, {"ran_at": now.timestamp()}, version=int(kept.get("version", 0))):
             return False
@@ -119,7 +124,7 @@ class UpkeepService:
         """Empty an owner's bin of what is too old, and look through their memories if that is due."""
         chosen, now = self._preferences.of(owner), self._clock()
         if chosen.bin_days is not None:
-            self._health.purge(owner, before=now - timedelta(days=chosen.bin_days))
+            self._health.purge(owner, before=now - timedelta(days=chosen.bin_days) - SPARE)
         self._graph.bring_up(owner)
         if chosen.checkup_days is None:
             return

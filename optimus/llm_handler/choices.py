@@ -230,7 +230,7 @@ class ListedModels:
         """Return the names known now."""
         with self._lock:
             is_first = self._asked_at is None
-            if self._asked_at is not None and self._clock() - self._asked_at < self.MAX_AGE:
+            if self._asked_at is not None and abs(self._clock() - self._asked_at) < self.MAX_AGE:
                 return self._names
             self._asked_at = self._clock()
             answer = self._ask()

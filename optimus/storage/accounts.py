@@ -93,14 +93,15 @@ class AccountRepository(SignInRecords):
 
         The set-up holds it while it makes the first account, and whoever takes an administrator's rights away while
         counting who is left. A claim that has expired (its process died) can be taken over. Claiming again with the
-        same token renews.
+        same token renews. One that lasts longer than a claim does was made before the clock was set back, and is over.
         """
         row = self._setups.get(SETUP_ID)
         now = self._clock()
         payload = {"token": token, "expires_at": (now + timedelta(seconds=ttl_s)).isoformat()}
         if row is None:
             return self._setups.insert(SETUP_ID, {**payload, VERSION: 1}, critical=True)
-        if row.payload["token"] != token and datetime.fromisoformat(row.payload["expires_at"]) > now:
+        left = datetime.fromisoformat(row.payload["expires_at"]) - now
+        if row.payload["token"] != token and timedelta() < left <= timedelta(seconds=ttl_s):
             return False
         version = int(row.payload[VERSION])
         return self._setups.replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import Field
@@ -12,6 +12,9 @@ from qdrant_client import QdrantClient
 from optimus.models import ConversationId, MessageId, UserId, Value, stable_id
 from optimus.storage.filters import between, equals, has_ids, named, one_of, owned_by
 from optimus.storage.table import PAGE, VERSION, Table
+
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the clocks of two machines that share a store may be apart."""
 
 
 class JobState(StrEnum):
@@ -81,10 +84,14 @@ class JobRepository:
         return {job.message_id: job for job in (row.decode(ExtractionJob) for row in rows)}
 
     def due(self, now: datetime) -> list[ExtractionJob]:
-        """Return jobs that may run now, the longest due first."""
+        """Return jobs that may run now, the longest due first.
+
+        Those that were written at a time to come are due as well: since then the clock was set back.
+        """
         pending = one_of("status", (JobState.WAITING, JobState.RETRY))
-        rows = self._jobs.find(pending, between("at", None, now), limit=PAGE)
-        return sorted((row.decode(ExtractionJob) for row in rows), key=lambda job: (job.at, job.id))
+        whens = between("at", None, now), between("updated_at", now + CLOCKS_APART, None)
+        rows = {row.id: row for when in whens for row in self._jobs.find(pending, when, limit=PAGE)}
+        return sorted((row.decode(ExtractionJob) for row in rows.values()), key=lambda job: (job.at, job.id))
 
     def reset_running(self) -> None:
         """Let jobs wait again that a dead process was running; called once at start."""
