@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from optimus.memory_manager.antecedents import resolved, with_relations
@@ -31,6 +31,10 @@ from optimus.storage.records import MemoryPoint
 Derive = Callable[..., list[Candidate]]
 """`derive(text, *, now)`: what a message says about its writer."""
 _SENTENCE_END = re.compile(r"(?<=[.!?]) |\n")
+_PART_BYTES = 2 * 1024**2
+"""Of the memories in one write; with vectors it stays below the 4 MB that a server takes at once without harm."""
+_GROWTH = 8
+"""What a memory grows to at most: its text is stored for Mem0 as well, both are sealed, and its words weighed twice."""
 _FORGETTING = frozenset({CandidateKind.FORGET, CandidateKind.FORGET_LAST})
 
 
@@ -171,7 +175,23 @@ def adopt(shelf: Shelf, owner: UserId, memories: Sequence[Memory], around: Mappi
         )
         for memory in memories
     ]
-    shelf.index.put(owner, points)
+    for part in _parts(points):
+        shelf.index.put(owner, part)
+
+
+def _parts(points: Sequence[MemoryPoint]) -> Iterator[list[MemoryPoint]]:
+    """Yield points in parts that are each sent as one write: what comes from elsewhere may hold very long texts."""
+    part: list[MemoryPoint] = []
+    size = 0
+    for point in points:
+        bytes_ = _GROWTH * len(point.memory.model_dump_json().encode())
+        if part and size + bytes_ > _PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(point)
+        size += bytes_
+    if part:
+        yield part
 
 
 def _reviewed(memory: Memory) -> Memory:
