@@ -135,7 +135,8 @@ class AnswerTools:
     def _corrected(self, call: ToolCall, memory_id: MemoryId, text: str) -> str:
         self._check(text, may=self._chosen.remembers)
         before = self._usable(memory_id)
-        after = self._memory.edit(self._owner, memory_id, text, expected_version=before.version, way=Way.ASSISTANT)
+        version, way = before.version, Way.ASSISTANT
+        after = self._memory.edit(self._owner, memory_id, text, expected_version=version, reason="correct", way=way)
         self.calls.append(call)
         if after.version != before.version:
             self._note(after, ChangeKind.MERGE, replaced_text=before.text)

@@ -29,6 +29,7 @@ from optimus.values import (
     Relation,
     Role,
     SessionId,
+    SourceKind,
     Summary,
     ToolCall,
     Usage,
@@ -99,16 +100,6 @@ class MemoryType(StrEnum):
     PREFERENCE = "preference"
     FACT = "fact"
     RELATIONSHIP = "relationship"
-
-
-class SourceKind(StrEnum):
-    """Who or what said it; only `USER` is trusted as it is."""
-
-    USER = "user"
-    ASSISTANT = "assistant"
-    IMPORT = "import"
-    FILE = "file"
-    TOOL = "tool"
 
 
 class Provenance(Value):

@@ -199,6 +199,16 @@ class MemoryStatus(StrEnum):
     DELETED = "deleted"
 
 
+class SourceKind(StrEnum):
+    """Who or what said it; only `USER` is trusted as it is."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    IMPORT = "import"
+    FILE = "file"
+    TOOL = "tool"
+
+
 class MemoryVersion(Value):
     """How a memory stood before a change, and what the change was."""
 
@@ -214,6 +224,10 @@ class MemoryVersion(Value):
     """The message that a `merge` counted."""
     said: str = ""
     """How that message says it."""
+    source: SourceKind | None = None
+    """Who had said it until then, where the change altered that."""
+    extractor: str = ""
+    """The extractor until then, likewise."""
 
 
 class Withheld(Value):

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 from optimus.errors import InvalidInputError
+from optimus.memory_manager.acts import Way
 from optimus.memory_manager.masking import has_secret
 from optimus.memory_manager.rules.candidate import Candidate, CandidateKind
 from optimus.memory_manager.wording import normal_form
-from optimus.models import MAX_MEMORY_CHARS, MemoryType
+from optimus.models import MAX_MEMORY_CHARS, MemoryType, Provenance, SourceKind
 
 IMPORTANCE = 0.6
 """At least: somebody took the trouble to write it down."""
@@ -57,3 +58,12 @@ def understood(text: str, kind: MemoryType, found: Sequence[Candidate]) -> Candi
         entities=rules.entities,
         language=rules.language,
     )
+
+
+def origin_after_edit(before: Provenance, way: Way) -> Provenance:
+    """Return where an edited memory comes from: the assistant's tool that edited it, or after one its user's hand."""
+    if way is Way.ASSISTANT:
+        return before.model_copy(update={"source": SourceKind.TOOL, "extractor": Way.ASSISTANT.value})
+    if before.source is SourceKind.TOOL:
+        return before.model_copy(update={"source": SourceKind.USER, "extractor": Provenance().extractor})
+    return before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from threading import RLock
+from typing import Any
 
 from optimus.embedding import Embedder
 from optimus.errors import ConflictError, InvalidInputError, TenancyError
@@ -12,7 +13,7 @@ from optimus.memory_manager import versions
 from optimus.memory_manager.acts import MemoryActs, Way
 from optimus.memory_manager.crud import DirectCrud, MemoryCrud
 from optimus.memory_manager.episodes import hide
-from optimus.memory_manager.handwritten import checked, understood
+from optimus.memory_manager.handwritten import checked, origin_after_edit, understood
 from optimus.memory_manager.recollection import MemoryReads
 from optimus.memory_manager.remembering import Derive, Draft, adopt, points_of, remember
 from optimus.memory_manager.revert import Reverter
@@ -176,8 +177,9 @@ class MemoryManager(MemoryReads):
             if stored.text == wanted:
                 return stored
             candidate = self._understood(wanted, stored.type)
-            now, slot, entities = self._clock(), candidate.slot, candidate.entities
-            edited = versions.changed(stored, now=now, reason=reason, text=wanted, slot=slot, entities=entities)
+            fields: dict[str, Any] = {"slot": candidate.slot, "entities": candidate.entities}
+            fields["provenance"] = origin_after_edit(stored.provenance, way)
+            edited = versions.changed(stored, now=self._clock(), reason=reason, text=wanted, **fields)
             self._crud.update(owner, edited, expected_version=expected_version)
             self._search.touch(owner, [memory_id])
             hide(self._shelf, owner, stored, by=stored.id, now=edited.updated_at, stems=self._shelf.stems())

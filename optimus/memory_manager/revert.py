@@ -157,11 +157,10 @@ class Reverter:
         if versions.is_undone(memory, version):
             return None
         before, after = versions.text_at(memory, version - 1), versions.text_at(memory, version)
-        text = before if before and memory.text == after else memory.text
-        confirmations = max(1, memory.confirmations - 1)
-        return versions.changed(
-            memory, now=self._now, reason="undo", undoes=version, text=text, confirmations=confirmations
-        )
+        fields: dict[str, Any] = {"confirmations": max(1, memory.confirmations - 1)}
+        if before and memory.text == after:
+            fields |= {"text": before, "provenance": versions.origin_at(memory, version - 1)}
+        return versions.changed(memory, now=self._now, reason="undo", undoes=version, **fields)
 
 
 def _may_come_back(memory: Memory, undoes: int | None) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from optimus.models import Memory, MemoryId, MemoryStatus, MemoryVersion, MessageId
+from optimus.models import Memory, MemoryId, MemoryStatus, MemoryVersion, MessageId, Provenance
 
 MAX_VERSIONS = 50
 """Kept versions: the first and the newest; what lies between is dropped first."""
@@ -34,6 +34,7 @@ def changed(
         undoes=undoes,
         message_id=message_id,
         said=said,
+        **_origin_before(memory, fields.get("provenance")),
     )
     history = (*memory.history, before)
     if len(history) > MAX_VERSIONS:
@@ -42,6 +43,21 @@ def changed(
         fields.setdefault("relations", ())
     update = {**fields, "history": history, "version": memory.version + 1, "updated_at": now}
     return Memory.model_validate(memory.model_dump() | update)
+
+
+def _origin_before(memory: Memory, after: Provenance | None) -> dict[str, Any]:
+    before = memory.provenance
+    is_same = after is None or (after.source, after.extractor) == (before.source, before.extractor)
+    return {} if is_same else {"source": before.source, "extractor": before.extractor}
+
+
+def origin_at(memory: Memory, version: int) -> Provenance:
+    """Return where a memory came from at a version, as far as its later changes altered that."""
+    altered = (entry for entry in memory.history if entry.version >= version and entry.source is not None)
+    first = next(altered, None)
+    if first is None:
+        return memory.provenance
+    return memory.provenance.model_copy(update={"source": first.source, "extractor": first.extractor})
 
 
 def confirmed(memory: Memory, *, source: MessageId | None, said: str, now: datetime, **richer: Any) -> Memory:

@@ -19,6 +19,7 @@ _QUOTED = 200
 _MARKS = {"kept": "{}", "removed": ":red[~~{}~~]", "added": ":green[**{}**]"}
 REASONS = {
     "edit": "You changed it",
+    "correct": "The assistant corrected it",
     "merge": "You said it again",
     "supersede": "Replaced by something newer",
     "forget": "Deleted",

@@ -118,11 +118,24 @@ def test_what_a_model_saves_and_corrects_is_shown_and_can_be_undone(world: World
     assert [change.text for change in reply.saved] == ["I like green tea", "I play the viola"]
     saved = world.services.memory.get(world.owner, reply.saved[0].memory_id)
     assert (saved.provenance.source, saved.provenance.extractor) == ("tool", "assistant")
+    corrected = world.services.memory.get(world.owner, old.id)
+    assert (corrected.provenance.source, corrected.provenance.extractor) == ("tool", "assistant")
     ways = [e.data.get("way") for e in world.services.audit.own(world.principal) if e.action.startswith("memory.")]
     assert ways[:2] == ["assistant", "assistant"]
     for change in reply.saved:
         world.services.chat.undo(world.owner, reply.id, change.memory_id)
     assert facts(world) == {"I play the violin"}
+    assert world.services.memory.get(world.owner, old.id).provenance == old.provenance
+
+
+def test_what_a_model_corrected_is_the_users_own_once_the_user_edits_it(world: World, provider, choice):
+    """The user's hand confirms it: it is no tool's any more."""
+    old = world.services.memory.add(world.owner, "I play the violin")
+    calls(provider, ("correct_memory", {"memory_id": old.id, "text": "I play the viola"}))
+    world.say("Note that", choice=choice)
+    version = world.services.memory.get(world.owner, old.id).version
+    mine = world.services.memory.edit(world.owner, old.id, "I play the viola well", expected_version=version)
+    assert (mine.provenance.source, mine.provenance.extractor) == ("user", "manual")
 
 
 def test_nothing_is_forgotten_without_the_users_click(world: World, provider, choice):
