@@ -195,8 +195,13 @@ def _parts(points: Sequence[MemoryPoint]) -> Iterator[list[MemoryPoint]]:
 
 
 def _reviewed(memory: Memory) -> Memory:
-    """Return a memory from elsewhere; what commands the assistant waits for the owner's review."""
-    if not is_active(memory) or not instructs(memory.text):
+    """Return a memory from elsewhere; what commands the assistant waits for the owner's review.
+
+    The names that stand with it in a prompt are read as well, and the wordings that it may be given back.
+    """
+    origin = memory.provenance
+    texts = (memory.text, origin.title or "", origin.heading or "", *(version.text for version in memory.history))
+    if memory.status is MemoryStatus.DELETED or not any(map(instructs, dict.fromkeys(texts))):
         return memory
     return memory.model_copy(update={"status": MemoryStatus.QUARANTINED})
 
