@@ -6,17 +6,15 @@ others are covered within a second by the same thread.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from threading import Condition, Thread
 from time import monotonic
 
 from optimus.errors import StoreError, StoreUnavailableError
+from optimus.storage.folder import lacks_handles
 
 WINDOW_S = 0.9
 """Leaves the rest of the second to the sync itself."""
-_PASSING = frozenset({errno.EMFILE, errno.ENFILE})
-"""Without a free file handle nothing was synced and nothing dropped, so the next round tries again."""
 _NO_MORE = "Optimus cannot write to its disk safely any more, so nothing new is kept. It has to be restarted."
 IDLE_S = 30.0
 """Without a write for so long, the engine's log is trimmed: that pauses the process, so it waits for a quiet moment."""
@@ -26,8 +24,8 @@ class GroupCommit:
     """One thread that syncs, and flushes when nobody writes; any number of threads that wait for it.
 
     A failed sync is final: the system may have dropped the pages that it could not write and report success next
-    time, so nothing after it counts as durable until the store is opened anew, and no write is let through. One for
-    which there was no file handle left is tried again.
+    time, so nothing after it counts as durable until the store is opened anew, and no write is let through. Where only
+    a file handle was missing, nothing was synced and nothing dropped, so the next round tries again.
     """
 
     def __init__(
@@ -128,8 +126,7 @@ class GroupCommit:
     def _next_round(self) -> bool:
         """Wait for work, sync once, and tell whether another round may come."""
         if self._is_unflushed and not self._comes_work_soon():
-            self._flush()
-            self._is_unflushed = False
+            self._is_unflushed = not self._trims()
         with self._state:
             self._state.wait_for(self._has_work)
             self._state.wait_for(self._is_urgent, timeout=self._window_s)
@@ -138,7 +135,7 @@ class GroupCommit:
         try:
             self._sync()
         except (OSError, StoreError) as exc:
-            if not _is_passing(exc):
+            if not lacks_handles(exc):
                 raise
             self._put_off(covered)
             return not closing
@@ -149,6 +146,16 @@ class GroupCommit:
             self._synced_at = monotonic()
             self._state.notify_all()
         return not closing
+
+    def _trims(self) -> bool:
+        """Flush; tell whether it was done, or has to wait until a file handle is free."""
+        try:
+            self._flush()
+        except (OSError, StoreError) as exc:
+            if not lacks_handles(exc):
+                raise
+            return False
+        return True
 
     def _put_off(self, covered: int) -> None:
         """Tell those who wait, and leave what they wrote to the next round."""
@@ -166,8 +173,3 @@ class GroupCommit:
 
     def _is_urgent(self) -> bool:
         return self._is_closed or self._wanted > max(self._done, self._refused)
-
-
-def _is_passing(error: OSError | StoreError) -> bool:
-    cause = error if isinstance(error, OSError) else error.__cause__
-    return isinstance(cause, OSError) and cause.errno in _PASSING

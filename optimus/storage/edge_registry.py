@@ -13,7 +13,6 @@ leaves the whole collection or none. What is left on the way is cleared at the n
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -38,6 +37,7 @@ from optimus.errors import (
 )
 from optimus.storage.edge_schema import to_edge_config
 from optimus.storage.edge_shard import EdgeCollection, engine_errors, sync_path, sync_tree
+from optimus.storage.folder import NO_DAMAGE, system_error, unusable_store
 from optimus.storage.inspection import PASSING, Damage, Fault, StoreDamagedError, inspect, write_contents
 from optimus.storage.integrity import Tally, unseal
 
@@ -52,7 +52,6 @@ _SHARD = "shard"
 COPYING, OPTIMIZED, REPLACED = ".copying-", ".optimized-", ".replaced-"
 """What an optimization has on the way; see `optimizing`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class EdgeRegistry:
@@ -72,7 +71,7 @@ class EdgeRegistry:
         except BaseException as exc:
             self.close()
             if isinstance(exc, OSError):
-                raise _unusable(root, exc) from exc
+                raise unusable_store(root, exc) from exc
             raise
 
     def _open_all(self) -> None:
@@ -132,7 +131,7 @@ class EdgeRegistry:
                 self._collections[name] = self._make(folder, config)
                 write_contents(self.root, list(self._collections))
             except OSError as exc:
-                raise _unusable(folder, exc) from exc
+                raise unusable_store(folder, exc) from exc
 
     def delete(self, name: str) -> bool:
         """Remove a collection with all its points; tell whether there was one.
@@ -151,7 +150,7 @@ class EdgeRegistry:
                 collection.folder.rename(gone)
                 sync_path(self.root)
             except OSError as exc:
-                raise _unusable(collection.folder, exc) from exc
+                raise unusable_store(collection.folder, exc) from exc
         shutil.rmtree(gone, ignore_errors=True)
         return True
 
@@ -204,6 +203,8 @@ class EdgeRegistry:
         except StoreLockedError:
             raise
         except StoreError as exc:
+            if (said := system_error(exc)) is not None and said.errno in NO_DAMAGE:
+                raise unusable_store(path, said) from exc
             raise StoreBrokenError(f"collection {folder.name} cannot be opened: {exc}") from exc
         if not (path / "wal").is_dir():
             shard.close()
@@ -224,7 +225,7 @@ def lock_folder(root: Path) -> int:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as exc:
-        raise _unusable(root, exc) from exc
+        raise unusable_store(root, exc) from exc
     try:
         if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
@@ -282,7 +283,7 @@ def read_config(folder: Path) -> tuple[models.CreateCollection, int]:
     except (FileNotFoundError, ValueError, KeyError, TypeError) as exc:
         raise StoreBrokenError(f"{path.name} cannot be read: {type(exc).__name__}") from exc
     except OSError as exc:
-        raise _unusable(path, exc) from exc
+        raise unusable_store(path, exc) from exc
     if found != FORMAT or not is_whole:
         raise StoreBrokenError(f"{path.name} is damaged, or another version of Optimus wrote it")
     return config, threads
@@ -290,11 +291,3 @@ def read_config(folder: Path) -> tuple[models.CreateCollection, int]:
 
 def _checksum(config: object) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
-def _unusable(path: Path, exc: OSError) -> StoreUnavailableError:
-    reason = exc.strerror or type(exc).__name__
-    sentence = f"The memory store cannot use {path}: {reason}. Check that it exists and belongs to the user of Optimus."
-    if exc.errno in _FULL or any(os.strerror(each) in str(exc) for each in _FULL):
-        sentence = f"The disk that holds {path} is full. Make room there, then start again; nothing is lost."
-    return StoreUnavailableError(sentence, user_message=sentence)

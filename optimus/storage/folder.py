@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -9,8 +12,14 @@ from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
-from optimus.errors import ConfigurationError, StoreFullError
+from optimus.errors import ConfigurationError, StoreFullError, StoreUnavailableError
 
+_ENGINE_SAYS = re.compile(r"\b(?:os error|code:) (\d+)")
+"""How the engine, which is written in Rust, names an error of the system."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_HANDLES = frozenset({errno.EMFILE, errno.ENFILE})
+NO_DAMAGE = _FULL | _NO_HANDLES | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOMEM}
+"""What the system refuses without anything being wrong with what is stored."""
 ASK_EVERY_S = 0.5
 RESERVE_SHARE = 5
 
@@ -51,12 +60,40 @@ def require_room(folder: Path, free: Callable[[Path], int] = lambda folder: shut
             )
 
 
+def system_error(error: BaseException) -> OSError | None:
+    """Return what the system said where an error comes from it, also where only the engine's words tell; else None."""
+    for each in (error.__cause__, error):
+        if isinstance(each, OSError):
+            return each
+        if found := _ENGINE_SAYS.search(str(each)):
+            number = int(found[1])
+            return OSError(number, os.strerror(number))
+    return None
+
+
+def lacks_handles(error: BaseException) -> bool:
+    """Tell whether something failed only because the process has as many files open as it may."""
+    said = system_error(error)
+    return said is not None and said.errno in _NO_HANDLES
+
+
 def disk_blocks(path: Path) -> int:
     """Return how many blocks of 512 bytes a file takes; none where it has just gone."""
     try:
         return path.lstat().st_blocks
     except FileNotFoundError:
         return 0
+
+
+def unusable_store(path: Path, exc: OSError) -> StoreUnavailableError:
+    """Return that the system does not let the store use a path, with the way out."""
+    reason = exc.strerror or type(exc).__name__
+    sentence = f"The memory store cannot use {path}: {reason}. Check that it exists and belongs to the user of Optimus."
+    if exc.errno in _NO_HANDLES:
+        sentence = f"The memory store cannot be opened: {reason}. Allow more (`ulimit -n`), then start again."
+    if exc.errno in _FULL or any(os.strerror(each) in str(exc) for each in _FULL):
+        sentence = f"The disk that holds {path} is full. Make room there, then start again; nothing is lost."
+    return StoreUnavailableError(sentence, user_message=sentence)
 
 
 class FreeSpace:

@@ -17,6 +17,7 @@ from qdrant_client.client_base import QdrantBase
 from optimus.errors import StoreUnavailableError
 from optimus.keys import replace_file, sync_folder
 from optimus.storage.filters import all_of, equals, has_ids
+from optimus.storage.folder import lacks_handles
 from optimus.storage.table import KIND
 
 _ENDING = ".json"
@@ -129,6 +130,8 @@ class FileShelf:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as exc:
+            if lacks_handles(exc):
+                raise StoreUnavailableError("no file handle is left to read a data key") from None
             sentence = _UNREADABLE.format(self.name(key_id))
             raise StoreUnavailableError(f"{sentence} ({type(exc).__name__})", user_message=sentence) from None
 

@@ -45,12 +45,13 @@ class ReadAhead:
 
     def _run(self) -> None:
         room = _available_bytes() * _SHARE
-        for path in _files(self._folder):
-            with suppress(OSError):
-                room -= path.stat().st_size
-                if room < 0 or self.is_stopping:
-                    return
-                self._read(path)
+        with suppress(OSError):
+            for path in _files(self._folder):
+                with suppress(OSError):
+                    room -= path.stat().st_size
+                    if room < 0 or self.is_stopping:
+                        return
+                    self._read(path)
 
     def _read(self, path: Path) -> None:
         with path.open("rb", buffering=0) as file:
