@@ -59,7 +59,7 @@ def acts(store: Store) -> list[Callable[[], object]]:
 
 
 def test_without_a_handle_writes_are_refused_and_go_on_once_there_is_one(settings: Settings):
-    """Whose key is open reads on; no refusal speaks of damage or a lost key; each write works as soon as a handle is free."""
+    """Whose key is open reads on; no refusal speaks of damage; each write works as soon as a handle is free."""
     with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
         if store.ahead:
             store.ahead.wait()
