@@ -138,11 +138,8 @@ def test_orders_wait_where_their_owner_finds_them(real_world):
     [
         {"provenance": Provenance(title="notes.pdf", heading=ORDER)},
         {"provenance": Provenance(title=f"{ORDER}.pdf")},
-        {"status": MemoryStatus.SUPERSEDED, "text": ORDER},
-        {
-            "history": (MemoryVersion(version=1, text=ORDER, status="active", changed_at=NOW, reason="edit"),),
-            "version": 2,
-        },
+        {"history": (EARLIER,), "version": 2},
+        {"history": (EARLIER,), "version": 2, "status": MemoryStatus.SUPERSEDED},
     ],
 )
 def test_an_order_beside_the_text_of_what_is_brought_in_is_held_as_well(real_world, hidden):
