@@ -146,12 +146,9 @@ def build_mistral(endpoint: Endpoint) -> Model:
 
 
 def _chat_model(endpoint: Endpoint, provider: Provider[Any]) -> Model:
-    """Build a Chat Completions model that takes a stream without a finish reason for what it is: cut off."""
-    from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
-    from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415
+    from optimus.llm_handler.chat_completions import chat_model  # noqa: PLC0415
 
-    profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-    return OpenAIChatModel(endpoint.name, provider=provider, profile=profile)
+    return chat_model(endpoint.name, provider)
 
 
 def _openai_client(endpoint: Endpoint) -> Any:

@@ -24,7 +24,7 @@ DETAIL = "detail-4711 of the provider"
 
 
 def chat_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
-    """Write an OpenAI Chat Completions stream; the usage comes once, at the end."""
+    """Write an OpenAI Chat Completions stream; the usage comes once, at the end, and xAI's so far in every piece."""
     base: Row = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
     rows = [base | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}]
     if thoughts:
@@ -33,6 +33,8 @@ def chat_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
         rows.append(base | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
     rows += [base | {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words]
     rows.append(base | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if model.startswith("grok"):
+        rows = [row | {"usage": _chat_usage(min(count, OUTPUT_TOKENS))} for count, row in enumerate(rows)]
     rows.append(base | {"choices": [], "usage": _chat_usage()})
     rows[-1]["x_groq"] = {"id": "q1", "usage": _chat_usage()}
     return [*map(_data, rows), b"data: [DONE]\n\n"]
@@ -148,13 +150,14 @@ def messages_json(model: str, text: str) -> Row:
 
 
 def gemini_events(model: str, words: Sequence[str], thoughts: str = "") -> Events:
-    """Write a Gemini stream."""
+    """Write a Gemini stream; every piece says what was counted so far."""
     rows = [gemini_json(model, word) for word in ([thoughts] if thoughts else []) + list(words)]
     if thoughts:
         rows[0]["candidates"][0]["content"]["parts"][0]["thought"] = True
-    for row in rows[:-1]:
+    for count, row in enumerate(rows[:-1]):
         row["candidates"][0].pop("finishReason")
-        row.pop("usageMetadata")
+        so_far = min(count, OUTPUT_TOKENS)
+        row["usageMetadata"] |= {"candidatesTokenCount": so_far, "totalTokenCount": INPUT_TOKENS + so_far}
     return [_data(row) for row in rows]
 
 
@@ -291,9 +294,8 @@ def wrong_key_body(path: str) -> Row:
     return {"error": error_body(path, 400)["error"] | {"details": [reason]}}
 
 
-def _chat_usage() -> Row:
-    total = INPUT_TOKENS + OUTPUT_TOKENS
-    return {"prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS, "total_tokens": total}
+def _chat_usage(written: int = OUTPUT_TOKENS) -> Row:
+    return {"prompt_tokens": INPUT_TOKENS, "completion_tokens": written, "total_tokens": INPUT_TOKENS + written}
 
 
 def _data(row: Row) -> bytes:
