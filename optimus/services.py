@@ -66,6 +66,10 @@ from optimus.withholding import Withholding
 CHECKED_AT_START = 1_000
 """How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
 
+_NO_PEPPER = (
+    "%d accounts have passwords from another pepper, so nobody can sign in to them. Put the old pepper.key back into "
+    "%s, or set OPTIMUS_PEPPER. If it is lost, make an admin with `python -m optimus create-admin` and give out new codes."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -186,6 +190,8 @@ def build_services(
             opened.privacy.resume_imports()
         record_repairs(settings, store.audit)
         opened.key_rotation.resume()
+        if lost := opened.auth.passwords.under_no_pepper():
+            _log.error(_NO_PEPPER, lost, settings.keys_folder)
         if store.link is not None:
             store.link.on_return(opened.catch_up)
         undo.pop_all()

@@ -77,6 +77,11 @@ class PasswordChangeDesk:
         former = self._hasher.former_id
         return self._accounts.count_users(pepper_id=former) if former else 0
 
+    def under_no_pepper(self) -> int:
+        """Return how many accounts nobody can sign in to: their passwords were made with a pepper that is gone."""
+        known = self._accounts.count_users(pepper_id=self._hasher.pepper_id) + self.under_old_pepper()
+        return self._accounts.count_users() - known
+
     def prove(self, user: StoredUser, current: str, subject: Subject) -> None:
         """Let nobody past who does not know the present password; a wrong one counts.
 
