@@ -68,7 +68,7 @@ CHECKED_AT_START = 1_000
 
 _NO_PEPPER = (
     "%d accounts have passwords from another pepper, so nobody can sign in to them. Put the old pepper.key back into "
-    "%s, or set OPTIMUS_PEPPER. If it is lost, make an admin with `python -m optimus create-admin` and give out new codes."
+    "%s, or set OPTIMUS_PEPPER. If it is lost, `python -m optimus create-admin` makes an admin who can give out new codes."
 )
 _log = logging.getLogger(__name__)
 

@@ -27,6 +27,7 @@ from tests.world import KEYS
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
+NEWEST = 400
 Acts = Counter[int]
 """How many acts each thread was told to be done."""
 
@@ -83,9 +84,12 @@ class Writer:
 
 
 def safe(told: Acts) -> list[tuple[int, int]]:
-    """Return the acts that a power loss must not take: each critical one, and what its thread had done before it."""
+    """Return the acts that a power loss must not take: each critical one, and what its thread had done before it.
+
+    Of each thread the newest are enough: what is older was in images before.
+    """
     last = {thread: max((n for n in range(told[thread]) if is_critical(n)), default=-1) for thread in range(THREADS)}
-    return [(thread, number) for thread, end in last.items() for number in range(end + 1)]
+    return [(thread, number) for thread, end in last.items() for number in range(max(0, end - NEWEST), end + 1)]
 
 
 def lose_power(place: Path, images: int, seed: int) -> int:
