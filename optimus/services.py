@@ -67,8 +67,8 @@ CHECKED_AT_START = 1_000
 """How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
 
 _NO_PEPPER = (
-    "%d accounts have passwords from another pepper, so nobody can sign in to them. Put the old pepper.key back into "
-    "%s, or set OPTIMUS_PEPPER. If it is lost, `python -m optimus create-admin` makes an admin who can give out new codes."
+    "%d accounts have passwords from another pepper, so they cannot sign in. Put that pepper back into %s, or give them "
+    "new sign-in codes; `python -m optimus create-admin` makes an admin who can."
 )
 _log = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ def build_services(
         record_repairs(settings, store.audit)
         opened.key_rotation.resume()
         if lost := opened.auth.passwords.under_no_pepper():
-            _log.error(_NO_PEPPER, lost, settings.keys_folder)
+            _log.warning(_NO_PEPPER, lost, settings.keys_folder)
         if store.link is not None:
             store.link.on_return(opened.catch_up)
         undo.pop_all()
