@@ -67,8 +67,8 @@ CHECKED_AT_START = 1_000
 """How many of the newest audit records each start checks; the doctor does the same, `verify-audit` checks all."""
 
 _NO_PEPPER = (
-    "%d accounts have passwords from another pepper, so they cannot sign in. Put that pepper back into %s, or give them "
-    "new sign-in codes; `python -m optimus create-admin` makes an admin who can."
+    "%d accounts have passwords from another pepper, so they cannot sign in. Put that pepper back into %s, or give "
+    "them new sign-in codes; `python -m optimus create-admin` makes an admin who can."
 )
 _log = logging.getLogger(__name__)
 
