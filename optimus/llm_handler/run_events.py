@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optimus.errors import ProviderResponseError
-from optimus.llm_handler.translate import LONG_ENOUGH
+from optimus.errors import ProviderRejectedError, ProviderResponseError
+from optimus.llm_handler.translate import AT_ITS_LIMIT, FILTERED_HERE, LONG_ENOUGH
 from optimus.models import Usage
 
 if TYPE_CHECKING:
@@ -73,12 +73,17 @@ def tokens_in(usage: RunUsage | RequestUsage) -> Usage:
 
 
 def refuse_cut_answer(events: AgentRunEvents[str], *, is_bounded: bool) -> None:
-    """Raise where the stream ended without the provider's word that the answer is whole, or at the bound that it got.
+    """Raise where an answer with a text is not whole: without the provider's word that it is, or with another reason.
 
-    A connection that closes between two chunks looks like a proper end to the HTTP library.
+    A connection that closes between two chunks looks like a proper end to the HTTP library. `is_bounded` says that a
+    limit was set for the answer; without one, the model has its own.
     """
-    result = events.result
-    if is_bounded and result is not None and result.response.finish_reason == "length":
-        raise ProviderResponseError("the bound of an answer", user_message=LONG_ENOUGH)
-    if result is not None and result.response.finish_reason is None:
-        raise ProviderResponseError("no finish reason")
+    if events.result is None:
+        return
+    match events.result.response.finish_reason:
+        case "length":
+            raise ProviderResponseError("cut at a limit", user_message=LONG_ENOUGH if is_bounded else AT_ITS_LIMIT)
+        case "content_filter":
+            raise ProviderRejectedError("cut by a filter", user_message=FILTERED_HERE)
+        case None | "error":
+            raise ProviderResponseError("no proper end")

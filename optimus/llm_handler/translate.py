@@ -38,6 +38,8 @@ _FILTERED = "The provider's safety filter stopped this answer. Put the question 
 _NOT_INSTALLED = "The library of this provider is not installed on the server. Choose another model."
 MOVED = "The server points to another address. Enter that address itself."
 LONG_ENOUGH = "The answer reached the limit that is set for one answer, and ended there. What arrived is kept."
+AT_ITS_LIMIT = "The model ended here because it had no more room. What arrived is kept; ask it to go on."
+FILTERED_HERE = "The provider's safety filter ended the answer here. What arrived is kept."
 _EMPTY = "The model sent an empty answer. Try again."
 _NO_ANSWER = "The model's server ended the connection without an answer. Try again."
 

@@ -114,7 +114,9 @@ class FakeProvider:
         self.models: tuple[str, ...] = MODELS
         self.unknown_models: tuple[str, ...] = ()
         self.cuts_short = False
-        """Whether answers in one piece say that the limit of tokens ended them."""
+        """Whether answers say that the limit of tokens ended them."""
+        self.filters = False
+        """Whether streamed answers say that a filter ended them."""
         self.hold_after: int | None = None
         """Stop a stream after so many events until `release` is called."""
         self.arrived = threading.Semaphore(0)
@@ -214,7 +216,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             words = [f"{word} " for word in self.fake.answer(request).split(" ")]
             events = dialect.events(model, [*words[:-1], words[-1].rstrip()], self.fake.thoughts)
-            events = wire_formats.cut_short_stream(events) if self.fake.cuts_short else events
+            if self.fake.cuts_short or self.fake.filters:
+                events = wire_formats.cut_short_stream(events, by_filter=self.fake.filters)
             self._stream(events, self._stream_fault())
         else:
             row = dialect.document(model, self.fake.answer(request))

@@ -264,11 +264,18 @@ _ENDS = {
     '"status": "completed"': '"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}',
 }
 """How the end of a stream reads, and how it does where the limit of tokens ended it."""
+_FILTERED = {
+    '"finish_reason": "length"': '"finish_reason": "content_filter"',
+    '"MAX_TOKENS"': '"SAFETY"',
+    '"max_tokens"': '"refusal"',
+    '"max_output_tokens"': '"content_filter"',
+}
+"""How a stream reads that a limit ended, and how it does where a filter did."""
 
 
-def cut_short_stream(events: list[bytes]) -> list[bytes]:
-    """Return a streamed answer as it is when the limit of tokens ended it, in any of the formats."""
-    for whole, cut in _ENDS.items():
+def cut_short_stream(events: list[bytes], *, by_filter: bool = False) -> list[bytes]:
+    """Return a streamed answer as it is when the limit of tokens or a filter ended it, in any of the formats."""
+    for whole, cut in [*_ENDS.items(), *(_FILTERED.items() if by_filter else ())]:
         events = [event.replace(whole.encode(), cut.encode()) for event in events]
     return events
 

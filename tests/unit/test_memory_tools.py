@@ -183,7 +183,7 @@ def test_calls_of_one_answer_are_limited(world: World, provider, choice):
 
 
 def test_what_a_model_may_write_is_told_to_it_and_an_answer_that_ends_there_says_so(world: World, provider):
-    """Each interface gets the limit in its own words; what arrived is kept; without a limit none of it happens."""
+    """Each interface gets the limit in its own words; what arrived is kept. One that is the model's own says that."""
     choices = {name: connect_to(world, provider, name) for name in INTERFACES}
     provider.cuts_short = True
     for name, choice in choices.items():
@@ -196,7 +196,9 @@ def test_what_a_model_may_write_is_told_to_it_and_an_answer_that_ends_there_says
         world.services.system.change(world.principal, tokens_per_answer=None)
         _, _, reply = world.say("Tell me all", choice=choice)
         assert "321" not in provider.chats()[-1].text
-        assert (reply.state, reply.text) == (MessageState.COMPLETE, "Hello from the fake."), name
+        assert (reply.state, reply.text) == (MessageState.FAILED, "Hello from the fake."), name
+        assert reply.error
+        assert "had no more room" in reply.error
 
 
 def test_a_model_that_calls_on_and_on_is_ended(world: World, provider, choice):

@@ -60,3 +60,12 @@ def test_an_answer_in_one_piece_is_whole_and_counted(provider, fake: FakeProvide
     assert not sent.body.get("stream")
     assert "streamGenerate" not in sent.path
     assert "I moved to Lisbon" in json.dumps(sent.body)
+
+
+@pytest.mark.parametrize("provider", sorted(ENDPOINTS.keys() - {"mistral"}))
+def test_an_answer_that_a_filter_ended_is_kept_and_says_so(provider, fake: FakeProvider, answer):
+    """What arrived before a filter stepped in is a part, and is not taken for the whole; Mistral has no such end."""
+    fake.filters = True
+    result = answer(request_for(provider, fake.url))
+    assert (result.state, result.text) == (MessageState.FAILED, "Hello from the fake.")
+    assert "filter ended the answer" in result.error
