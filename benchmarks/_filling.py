@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks._progress import progress
+from optimus.costs import asked
 from optimus.llm_handler.requests import GenerationResult
 from optimus.models import (
     Conversation,
@@ -27,7 +28,7 @@ from optimus.models import (
 )
 from optimus.services import Services, build_services
 from optimus.settings import Settings
-from optimus.usage import answer_event, asked
+from optimus.usage import answer_event
 
 YEARS = timedelta(days=730)
 """Over how long the use is spread."""

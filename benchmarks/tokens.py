@@ -18,13 +18,13 @@ from pathlib import Path
 from benchmarks._baselines import quiet_mem0
 from benchmarks._locomo import Dialogue, Listener, Listening, Turn, chat_memory, listening, load, share
 from benchmarks.report import Report, Result
+from optimus.costs import estimated_tokens
 from optimus.llm_handler import extraction, extraction_instructions
 from optimus.llm_handler.extraction import ExtractionRequest, KnownMemory, SourceMessage
 from optimus.llm_handler.extraction_form import Entries
 from optimus.llm_handler.requests import ModelRef, PromptTurn
 from optimus.models import MessageRole, RecalledMemory
 from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, MAX_MEMORY_TOKENS, WHOLE_TOKENS, memory_block
-from optimus.usage import estimated_tokens
 
 _EXTRACTED = 40
 """Messages of each conversation that extraction is counted on, spread evenly."""

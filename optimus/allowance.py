@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
+from optimus.costs import EXPECTED_ANSWER, Asked, expected_cost, expected_tokens, price_of, taken
 from optimus.errors import ConflictError, LimitReachedError, OptimusError
 from optimus.haste import noted, room_in
-from optimus.llm_handler.requests import AnswerBounds, GenerationResult, ModelRef
+from optimus.llm_handler.requests import AnswerBounds, GenerationResult, ModelRef, ModelTarget
 from optimus.metrics import Metrics
 from optimus.models import Clock, Usage, UserId
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.events import EventRepository
 from optimus.storage.records import DailyUse, Event, Spell
 from optimus.system_settings import MOST_CALLS, SystemSettings
-from optimus.usage import Asked, expected_cost, expected_tokens, whole_cost
 
 WARN_FROM = 0.8
 """The share of a day's limit from which on the user is told."""
@@ -109,21 +109,30 @@ class Allowance:
     def settle(self, owner: UserId, given: Asked, result: GenerationResult) -> None:
         """Replace what was expected of an answer by what it took; a failure of the store leaves the expectation.
 
-        It also stays where the provider did not say what an answer took that has a text. A minute gets back what was
-        counted for this answer while that is in it, and what was taken beyond it when the answer ends.
+        A minute gets back what was counted for this answer while that is in it, and what was taken beyond it when the
+        answer ends.
         """
         tokens, cost = expected_tokens(given), expected_cost(given)
-        took, price = result.tokens, whole_cost(given.choice, result)
+        took, price = taken(given, result)
         if not tokens:
             return
-        more_tokens = 0 if result.text and not took else took - tokens
-        more_cost = 0.0 if price is None or cost is None else price - cost
+        more_cost = 0.0 if price is None else price - (cost or 0.0)
         unpriced = int(price is None and cost is None)
         try:
-            at = given.at if more_tokens < 0 else self._moment()
-            self._change(owner, lambda use: _more(use, Spell(at, 0, more_tokens), more_cost, unpriced=unpriced))
+            at = given.at if took < tokens else self._moment()
+            self._change(owner, lambda use: _more(use, Spell(at, 0, took - tokens), more_cost, unpriced=unpriced))
         except OptimusError:
             _log.exception("what an answer took could not be counted")
+
+    def affords(self, owner: UserId, taken: Asked, other: ModelTarget) -> bool:
+        """Tell whether the day's dollars have room for another model in the place of the one that was counted.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        limit = self._limits().usd_per_day
+        spent = self.used(owner).cost_usd - (expected_cost(taken) or 0.0)
+        return limit is None or not _exceeds(spent, price_of(taken, EXPECTED_ANSWER, by=other), limit)
 
     def require(self, owner: UserId) -> None:
         """Refuse what takes tokens beside the answers, once those of the day or minute, or the dollars, are used up.

@@ -12,6 +12,7 @@ from optimus.allowance import Allowance
 from optimus.branches import path
 from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory, Recalled
 from optimus.connections import ConnectionService
+from optimus.costs import Asked, asked, estimated_tokens
 from optimus.endings import Endings
 from optimus.errors import ConflictError, OptimusError
 from optimus.llm_handler.gateway import ModelGateway
@@ -31,7 +32,7 @@ from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.storage.failpoints import reached
 from optimus.summaries import SummaryKeeper
-from optimus.usage import Asked, answer_events, asked, estimated_tokens, note_answer, parts_of, written_by
+from optimus.usage import answer_events, note_answer, parts_of, written_by
 
 _log = logging.getLogger(__name__)
 
@@ -155,7 +156,8 @@ class AnswerWriter:
             "attachments": files,
             "sees": self._connections.sees(reply.user_id, choice.ref),
         }
-        more |= {**line_up, "fallbacks": others}
+        affordable = (other for other in others if self._allowance.affords(reply.user_id, taken, other))
+        more |= {**line_up, "fallbacks": tuple(affordable)}
         return guided(request, conversation).model_copy(update=more), given
 
     def _standing_in(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimus.connections import ConnectionService
+from optimus.costs import EXPECTED_ANSWER, asked, expected_tokens
 from optimus.errors import InvalidInputError
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.requests import CHEAPEST, OFFLINE_MODEL, ModelChoice
@@ -12,7 +13,6 @@ from optimus.llm_handler.routing import Needs, route
 from optimus.models import Attachment, Message, UserId
 from optimus.preferences import PreferenceService
 from optimus.prompt import MAX_MEMORY_TOKENS, trimmed
-from optimus.usage import EXPECTED_ANSWER, asked, expected_tokens
 
 
 class Router:

@@ -8,31 +8,24 @@ from datetime import datetime
 from sys import intern
 from typing import Any
 
-from optimus.llm_handler.prices import cost_usd
+from optimus.costs import Asked, answer_cost, cost_of_failure, estimated_tokens, expected_cost
 from optimus.llm_handler.requests import (
     OFFLINE_MODEL,
     GenerationResult,
     GivenUp,
-    ModelChoice,
-    ModelRef,
-    ModelTarget,
 )
-from optimus.llm_handler.tools import TOOL_TOKENS
 from optimus.metrics import Metrics
 from optimus.models import (
-    Attachment,
     MemoryId,
     Message,
     MessageId,
     MessageState,
     PromptParts,
-    RecalledMemory,
     Usage,
     UserId,
     new_id,
     stable_id,
 )
-from optimus.prompt import CHARS_PER_TOKEN, INSTRUCTIONS, attachment_tokens, memory_block
 from optimus.storage.records import Event, EventData
 from optimus.storage.table import Row
 
@@ -42,32 +35,6 @@ EXTRACTION = "extraction"
 """The kind of event that a model leaves which looked for memories."""
 SUMMARY = "summary"
 """The kind of event that a summary of a long chat leaves."""
-EXPECTED_ANSWER = 500
-"""Tokens of an answer, for prices that are told before it is written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a model was given, in estimated tokens."""
-
-    choice: ModelChoice
-    prompt_tokens: int
-    memory_tokens: int
-    history_tokens: int
-    """Of the earlier messages of the conversation that went along."""
-    instruction_tokens: int = 0
-    summary_tokens: int = 0
-    memories: int = 0
-    """How many memories went along."""
-    left_out: int = 0
-    """Earlier messages that did not go along, because they were too much."""
-    at: int = 0
-    """When it was counted against the limits, in microseconds since the epoch."""
-
-    @classmethod
-    def nothing(cls, choice: ModelChoice) -> Asked:
-        """Return that a model was given nothing, because something hindered it."""
-        return cls(choice=choice, prompt_tokens=0, memory_tokens=0, history_tokens=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,36 +62,6 @@ class Answer:
     duration_ms: float | None
 
 
-def estimated_tokens(text: str | None) -> int:
-    """Return about how many tokens a text takes: one for each four characters, rounded up."""
-    return -(-len(text or "") // CHARS_PER_TOKEN)
-
-
-def asked(
-    choice: ModelChoice,
-    prompt: str,
-    earlier: Sequence[Message],
-    recalled: Sequence[RecalledMemory],
-    *,
-    own: str = "",
-    files: Sequence[Attachment] = (),
-    has_tools: bool = False,
-) -> Asked:
-    """Measure what a model is given; `own` are the user's instructions, Optimus's are as long as they usually are.
-
-    Tools count as instructions: each call of a model begins with both.
-    """
-    tool_tokens = TOOL_TOKENS if has_tools else 0
-    return Asked(
-        choice=choice,
-        prompt_tokens=estimated_tokens(prompt) + attachment_tokens(files),
-        memory_tokens=estimated_tokens(memory_block(recalled)),
-        memories=len(recalled),
-        history_tokens=sum(estimated_tokens(m.text) + attachment_tokens(m.attachments) for m in earlier),
-        instruction_tokens=estimated_tokens(INSTRUCTIONS + own) + tool_tokens,
-    )
-
-
 def written_by(result: GenerationResult) -> dict[str, object]:
     """Return what an answer is stored with that another model than the chosen one wrote: which one, and why."""
     if result.target is None or (result.state is MessageState.FAILED and not result.text):
@@ -149,7 +86,7 @@ def _given_up_event(reply: Message, given_up: GivenUp, place: int, at: datetime)
         "state": MessageState.FAILED.value,
         "message_id": reply.id,
         "conversation_id": reply.conversation_id,
-        "cost_usd": _price(target.model, usage, is_local=target.is_local),
+        "cost_usd": cost_of_failure(target.model, usage, is_local=target.is_local),
         **usage.model_dump(),
     }
     event_id = stable_id("given up", reply.id, str(reply.version), str(place))
@@ -166,23 +103,6 @@ def parts_of(given: Asked) -> PromptParts:
         message=given.prompt_tokens,
         left_out=given.left_out,
     )
-
-
-def expected_tokens(given: Asked) -> int:
-    """Return about how many tokens a call reads; none where no language model is asked."""
-    is_free = given.choice.ref == OFFLINE_MODEL
-    return (
-        0
-        if is_free
-        else sum((given.prompt_tokens, given.memory_tokens, given.history_tokens, given.instruction_tokens))
-        + given.summary_tokens
-    )
-
-
-def expected_cost(given: Asked) -> float | None:
-    """Return about what a call will cost in US dollars, with an answer of `EXPECTED_ANSWER` tokens; None: not known."""
-    usage = Usage(input_tokens=expected_tokens(given), output_tokens=EXPECTED_ANSWER)
-    return cost_usd(given.choice.ref, usage, is_local=given.choice.is_local)
 
 
 def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: datetime) -> Event:
@@ -212,7 +132,7 @@ def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: 
 def note_answer(metrics: Metrics, given: Asked, result: GenerationResult) -> None:
     """Count an answer that ended, however it ended."""
     for each in result.given_up:
-        model, cost = each.target.model, _price(each.target.model, each.usage, is_local=each.target.is_local)
+        model, cost = each.target.model, cost_of_failure(each.target.model, each.usage, is_local=each.target.is_local)
         metrics.note_call(model.provider, model.name, state=MessageState.FAILED, usage=each.usage, cost_usd=cost)
     ref = result.target.model if result.target else given.choice.ref
     cost = answer_cost(given.choice, result)
@@ -269,27 +189,6 @@ def read_answer(row: Row) -> Answer:
         first_token_ms=data.get("first_token_ms"),
         duration_ms=data.get("duration_ms"),
     )
-
-
-def answer_cost(choice: ModelChoice, result: GenerationResult) -> float | None:
-    """Return the price of an answer; one that failed before it began is not charged for."""
-    if result.state is MessageState.FAILED and not result.text:
-        return _price(choice.ref, result.usage, is_local=choice.is_local)
-    by = result.target or choice
-    return cost_usd(by.model if isinstance(by, ModelTarget) else by.ref, result.usage, is_local=by.is_local)
-
-
-def whole_cost(choice: ModelChoice, result: GenerationResult) -> float | None:
-    """Return the price of an answer and of the models that were given up before it; None: not known."""
-    prices = [_price(each.target.model, each.usage, is_local=each.target.is_local) for each in result.given_up]
-    known = [price for price in (*prices, answer_cost(choice, result)) if price is not None]
-    return sum(known) if len(known) > len(prices) else None
-
-
-def _price(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
-    """Return the price of a call that failed; one that took nothing costs nothing."""
-    took = usage.input_tokens + usage.output_tokens
-    return cost_usd(model, usage, is_local=is_local) if took else 0.0
 
 
 def _first(sentences: str) -> str:

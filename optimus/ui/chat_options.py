@@ -7,11 +7,11 @@ from typing import NamedTuple, get_args
 import streamlit as st
 
 from optimus.attachments import IMAGE_ENDINGS, TEXT_ENDINGS, Upload
+from optimus.costs import EXPECTED_ANSWER, expected_cost, expected_tokens
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
 from optimus.models import MAX_INSTRUCTIONS_CHARS, Conversation, ConversationId, Effort
 from optimus.ui.guard import PageContext, act
 from optimus.ui.text import dollars, plain
-from optimus.usage import EXPECTED_ANSWER, expected_cost, expected_tokens
 
 
 class Draft(NamedTuple):

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from optimus.allowance import Allowance
+from optimus.costs import Asked, answer_cost, estimated_tokens, expected_cost, expected_tokens
 from optimus.errors import LimitReachedError, NotFoundError
-from optimus.llm_handler.requests import GenerationResult, ModelChoice, ModelRef
+from optimus.llm_handler.requests import GenerationResult, GivenUp, ModelChoice, ModelRef, ModelTarget
 from optimus.models import MessageState, Usage
-from optimus.usage import Asked, estimated_tokens, expected_cost, expected_tokens
 from tests.fakes.providers import Fault, FaultKind, running_provider
 from tests.world import World, stranger
 
@@ -237,13 +237,48 @@ def test_what_is_nearly_used_up_is_told(world):
     assert counter.standing(world.owner).warning == f"Today's limit of 1,000 tokens is used up. {begins}"
 
 
-def test_an_answer_whose_tokens_nobody_told_keeps_its_expectation(world):
-    """A text without a count of tokens, as one that was stopped, is not free of charge."""
+@pytest.mark.parametrize("state", [MessageState.COMPLETE, MessageState.STOPPED, MessageState.FAILED])
+@pytest.mark.parametrize("counted", [Usage(), Usage(input_tokens=1000, output_tokens=1)])
+def test_an_answer_whose_tokens_were_not_counted_to_the_end_takes_what_arrived(world, state, counted):
+    """Most providers count at the end: who stops before it gets neither text nor thoughts for nothing."""
     counter = allowance_of(world)
-    counter.take(world.owner, given(1000, PRICED))
-    counter.settle(world.owner, given(1000, PRICED), GenerationResult(text="x", state=MessageState.STOPPED))
+    took = counter.take(world.owner, given(1000, PRICED))
+    part = GenerationResult(text="x" * 3000, thinking="y" * 1000, state=state, usage=counted)
+    counter.settle(world.owner, took, part)
+    is_whole = state is MessageState.COMPLETE and counted.input_tokens > 0
+    assert counter.used(world.owner).tokens == (1001 if is_whole else 2000)
+    assert counter.used(world.owner).cost_usd == pytest.approx(0.0025 + (1 if is_whole else 1000) * 10e-6)
+
+
+def test_an_answer_that_was_stopped_before_it_began_takes_what_was_asked(world):
+    """The provider read it all the same."""
+    counter = allowance_of(world)
+    took = counter.take(world.owner, given(1000, PRICED))
+    counter.settle(world.owner, took, GenerationResult(text="", state=MessageState.STOPPED))
     assert counter.used(world.owner).tokens == 1000
+    assert counter.used(world.owner).cost_usd == pytest.approx(0.0025)
+
+
+def test_a_stand_ins_price_counts_where_the_chosen_models_is_not_known(world):
+    """The dollars that the model took which answered are counted, and their sum is not said to lack anything."""
+    counter = allowance_of(world)
+    taken = counter.take(world.owner, given(1000))
+    target = ModelTarget(model=PRICED.ref, title="gpt-4o")
+    usage = Usage(input_tokens=1000, output_tokens=500)
+    lost = GivenUp(target=ModelTarget(model=PAID.ref, title="m"), error="It failed.", usage=Usage())
+    result = GenerationResult(text="x", state=MessageState.COMPLETE, usage=usage, given_up=(lost,), target=target)
+    counter.settle(world.owner, taken, result)
     assert counter.used(world.owner).cost_usd == pytest.approx(PRICE)
+    assert counter.used(world.owner).unpriced == 0
+
+
+def test_a_stand_in_that_took_tokens_without_a_text_has_its_own_price():
+    """Whose tokens they are decides what they cost, also where the chosen model costs nothing."""
+    local = PAID.model_copy(update={"is_local": True})
+    usage = Usage(input_tokens=1000, output_tokens=500)
+    target = ModelTarget(model=PRICED.ref, title="gpt-4o")
+    failed = GenerationResult(text="", state=MessageState.FAILED, usage=usage, target=target)
+    assert answer_cost(local, failed) == pytest.approx(PRICE)
 
 
 def test_a_next_message_has_an_estimate(world):

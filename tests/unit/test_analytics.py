@@ -8,12 +8,13 @@ import pytest
 
 from optimus.analytics.log import AnswerLog
 from optimus.analytics.report import WINDOW_TOKENS, Period, growth, report_on
+from optimus.costs import estimated_tokens
 from optimus.errors import PermissionDeniedError, SessionEndedError
 from optimus.models import MemoryId, MemoryType, MessageState, UserId, new_id
 from optimus.storage.records import Event, MemoryOutline
 from optimus.ui.analytics_tables import answers_csv
 from optimus.ui.analytics_text import model_name, money, share
-from optimus.usage import ANSWER, Answer, estimated_tokens
+from optimus.usage import ANSWER, Answer
 from tests.fakes.providers import FakeProvider, Fault, FaultKind, running_provider
 from tests.unit.test_chat import connect
 from tests.world import World, stranger

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from optimus.allowance import Allowance
+from optimus.costs import Asked
 from optimus.errors import GenerationBusyError, LimitReachedError
 from optimus.haste import MAX_SPELLS, MINUTE_US
 from optimus.llm_handler.requests import GenerationResult
@@ -21,7 +22,6 @@ from optimus.models import MessageState, UserId, new_id
 from optimus.storage.jobs import JobState
 from optimus.storage.records import DailyUse, Spell
 from optimus.system_settings import SystemSettings
-from optimus.usage import Asked
 from tests.fakes.providers import running_provider
 from tests.unit.privacy.support import newcomer
 from tests.unit.test_allowance import allowance_of, ended, given, limit

@@ -6,12 +6,12 @@ import pytest
 from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
 
+from optimus.costs import answer_cost
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.extraction import MemoryExtractor
 from optimus.llm_handler.requests import ModelChoice
 from optimus.memory_manager.masking import mask
 from optimus.models import MessageState
-from optimus.usage import answer_cost
 from tests.fakes import wire_formats
 from tests.fakes.providers import FakeProvider
 from tests.unit.llm.support import KEY
