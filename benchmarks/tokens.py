@@ -1,6 +1,6 @@
 """What selecting memories saves of a prompt, what of the evidence it keeps, and what looking for memories costs.
 
-A token counts as four characters, as everywhere in Optimus. `prompt_saving` compares the prompt with the selected
+A token counts as four bytes of UTF-8, as everywhere in Optimus. `prompt_saving` compares the prompt with the selected
 memories to one with everything that was said. `evidence_recall/short` is about beginnings of at most 1,500 tokens,
 where nothing may be missing. `extraction_token_ratio` compares what one call sends and gets for a message: the
 instructions, the form of the answer, what is known, what was said before; known memories and findings are the same
@@ -18,13 +18,12 @@ from pathlib import Path
 from benchmarks._baselines import quiet_mem0
 from benchmarks._locomo import Dialogue, Listener, Listening, Turn, chat_memory, listening, load, share
 from benchmarks.report import Report, Result
-from optimus.costs import estimated_tokens
 from optimus.llm_handler import extraction, extraction_instructions
 from optimus.llm_handler.extraction import ExtractionRequest, KnownMemory, SourceMessage
 from optimus.llm_handler.extraction_form import Entries
 from optimus.llm_handler.requests import ModelRef, PromptTurn
 from optimus.models import MessageRole, RecalledMemory
-from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, MAX_MEMORY_TOKENS, WHOLE_TOKENS, memory_block
+from optimus.prompt import INSTRUCTIONS, MAX_MEMORIES, MAX_MEMORY_TOKENS, WHOLE_TOKENS, estimated_tokens, memory_block
 
 _EXTRACTED = 40
 """Messages of each conversation that extraction is counted on, spread evenly."""

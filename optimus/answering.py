@@ -12,7 +12,7 @@ from optimus.allowance import Allowance
 from optimus.branches import path
 from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory, Recalled
 from optimus.connections import ConnectionService
-from optimus.costs import Asked, asked, estimated_tokens
+from optimus.costs import Asked, asked
 from optimus.endings import Endings
 from optimus.errors import ConflictError, OptimusError
 from optimus.llm_handler.gateway import ModelGateway
@@ -27,7 +27,7 @@ from optimus.llm_handler.requests import (
 from optimus.memory_tools import AnswerTools
 from optimus.metrics import Metrics
 from optimus.models import Clock, MemoryId, Message, MessageState, Withheld
-from optimus.prompt import generation_request, guided, history_budget, trimmed
+from optimus.prompt import estimated_tokens, generation_request, guided, history_budget, trimmed
 from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.storage.failpoints import reached

@@ -16,7 +16,7 @@ from optimus.attachments import Upload, attachments_of
 from optimus.branches import path
 from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory
 from optimus.conversations import ConversationService
-from optimus.costs import Asked, asked, estimated_tokens
+from optimus.costs import Asked, asked
 from optimus.drafts import NEW_CHAT, check_message, following, new_message, new_reply, reply_id, title_of
 from optimus.errors import GenerationBusyError, InvalidInputError, OptimusError
 from optimus.llm_handler.gateway import ModelGateway
@@ -35,7 +35,7 @@ from optimus.models import (
     new_id,
     stable_id,
 )
-from optimus.prompt import unwritten
+from optimus.prompt import estimated_tokens, unwritten
 from optimus.routing import Router
 from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
 from optimus.storage.failpoints import reached

@@ -17,7 +17,7 @@ from optimus.memory_manager.wording import is_small_talk
 from optimus.memory_tools import AnswerTools
 from optimus.models import ChangeKind, Memory, MemoryChange, MemoryId, Message, MessageId, RecalledMemory, UserId
 from optimus.preferences import PreferenceService
-from optimus.prompt import CHARS_PER_TOKEN, MAX_MEMORIES, WHOLE_TOKENS, offline_context, within_budget
+from optimus.prompt import BYTES_PER_TOKEN, MAX_MEMORIES, WHOLE_TOKENS, offline_context, within_budget
 from optimus.storage.records import MAX_RECALLED
 from optimus.withholding import Withholding
 
@@ -122,7 +122,7 @@ class ChatMemory:
 
     def _rest(self, message: Message, found: Sequence[RecalledMemory]) -> list[RecalledMemory]:
         """Return what else is known, where all of it is little."""
-        chars = WHOLE_TOKENS * CHARS_PER_TOKEN
+        chars = WHOLE_TOKENS * BYTES_PER_TOKEN
         known = self._memory.all_within(message.user_id, chars, exclude_message=message.id) or ()
         given = {each.memory.id for each in found}
         return [RecalledMemory(memory=memory, score=0.0) for memory in known if memory.id not in given]

@@ -9,7 +9,7 @@ from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import OFFLINE_MODEL, GenerationResult, ModelChoice, ModelRef, ModelTarget
 from optimus.llm_handler.tools import TOOL_TOKENS
 from optimus.models import Attachment, Message, MessageState, RecalledMemory, Usage
-from optimus.prompt import CHARS_PER_TOKEN, INSTRUCTIONS, attachment_tokens, memory_block
+from optimus.prompt import INSTRUCTIONS, attachment_tokens, estimated_tokens, memory_block
 
 EXPECTED_ANSWER = 500
 """Tokens of an answer, for prices that are told before it is written."""
@@ -37,11 +37,6 @@ class Asked:
     def nothing(cls, choice: ModelChoice) -> Asked:
         """Return that a model was given nothing, because something hindered it."""
         return cls(choice=choice, prompt_tokens=0, memory_tokens=0, history_tokens=0)
-
-
-def estimated_tokens(text: str | None) -> int:
-    """Return about how many tokens a text takes: one for each four characters, rounded up."""
-    return -(-len(text or "") // CHARS_PER_TOKEN)
 
 
 def asked(

@@ -45,8 +45,9 @@ IMAGE_TOKENS = 1_000
 """Of a picture as it is sent, by and large."""
 PAGE_TOKENS = 500
 """Of a page of a PDF that a model looks at, beside its text, by and large."""
-CHARS_PER_TOKEN = 4
-"""A rule of thumb for English, on the safe side for the memory budget."""
+BYTES_PER_TOKEN = 4
+"""A rule of thumb, in UTF-8: about right for English, and on the safe side for scripts of two or three bytes a sign,
+of which one sign takes a third of a token (Cyrillic) to a whole one (Chinese, Japanese)."""
 
 
 def instructions(context: OfflineContext) -> str:
@@ -64,9 +65,9 @@ def within_budget(recalled: Sequence[RecalledMemory], *, is_all: bool = False) -
     tokens count.
     """
     kept: list[RecalledMemory] = []
-    room = MAX_MEMORY_TOKENS * CHARS_PER_TOKEN
+    room = MAX_MEMORY_TOKENS * BYTES_PER_TOKEN
     for found in recalled:
-        size = len(_line(found)) + 1
+        size = _bytes(_line(found)) + 1
         if size > room or (len(kept) == MAX_MEMORIES and not is_all):
             continue
         room -= size
@@ -150,9 +151,9 @@ def generation_request(
 def trimmed(earlier: Sequence[Message], budget: int) -> list[Message]:
     """Return the newest messages that fit a budget of tokens, from one of the user's on, the oldest first."""
     kept: list[Message] = []
-    room = budget * CHARS_PER_TOKEN
+    room = budget * BYTES_PER_TOKEN
     for message in reversed(earlier):
-        room -= len(message.text) + CHARS_PER_TOKEN * attachment_tokens(message.attachments)
+        room -= _bytes(message.text) + BYTES_PER_TOKEN * attachment_tokens(message.attachments)
         if room < 0:
             break
         kept.insert(0, message)
@@ -161,9 +162,18 @@ def trimmed(earlier: Sequence[Message], budget: int) -> list[Message]:
     return kept
 
 
+def estimated_tokens(text: str | None) -> int:
+    """Return about how many tokens a text takes: one for each four bytes, rounded up."""
+    return -(-_bytes(text or "") // BYTES_PER_TOKEN)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="replace"))
+
+
 def attachment_tokens(files: Sequence[Attachment]) -> int:
     """Return about how many tokens files take."""
-    texts = sum(-(-len(each.words) // CHARS_PER_TOKEN) for each in files)
+    texts = sum(estimated_tokens(each.words) for each in files)
     pages = sum(each.pages for each in files)
     return texts + IMAGE_TOKENS * sum(each.kind == "image" for each in files) + PAGE_TOKENS * pages
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sys import intern
 from typing import Any
 
-from optimus.costs import Asked, answer_cost, cost_of_failure, estimated_tokens, expected_cost
+from optimus.costs import Asked, answer_cost, cost_of_failure, expected_cost
 from optimus.llm_handler.requests import (
     OFFLINE_MODEL,
     GenerationResult,
@@ -26,6 +26,7 @@ from optimus.models import (
     new_id,
     stable_id,
 )
+from optimus.prompt import estimated_tokens
 from optimus.storage.records import Event, EventData
 from optimus.storage.table import Row
 

@@ -35,7 +35,7 @@ ALLOWED = {
     "shared_keys": BASE | {"auth", "llm_handler"},
     "costs": BASE | {"llm_handler", "prompt"},
     "allowance": BASE | {"costs", "haste", "storage", "llm_handler", "system_settings"},
-    "usage": BASE | {"costs", "storage", "llm_handler"},
+    "usage": BASE | {"costs", "storage", "llm_handler", "prompt"},
     "analytics": BASE | {"storage", "auth", "usage", "analytics"},
     "overview": BASE | {"storage", "auth"},
     "spreadsheets": BASE,

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from optimus.allowance import Allowance
-from optimus.costs import Asked, answer_cost, estimated_tokens, expected_cost, expected_tokens
+from optimus.costs import Asked, answer_cost, expected_cost, expected_tokens
 from optimus.errors import LimitReachedError, NotFoundError
 from optimus.llm_handler.requests import GenerationResult, GivenUp, ModelChoice, ModelRef, ModelTarget
 from optimus.models import MessageState, Usage
+from optimus.prompt import estimated_tokens
 from tests.fakes.providers import Fault, FaultKind, running_provider
 from tests.world import World, stranger
 

@@ -8,9 +8,9 @@ import pytest
 
 from optimus.analytics.log import AnswerLog
 from optimus.analytics.report import WINDOW_TOKENS, Period, growth, report_on
-from optimus.costs import estimated_tokens
 from optimus.errors import PermissionDeniedError, SessionEndedError
 from optimus.models import MemoryId, MemoryType, MessageState, UserId, new_id
+from optimus.prompt import estimated_tokens
 from optimus.storage.records import Event, MemoryOutline
 from optimus.ui.analytics_tables import answers_csv
 from optimus.ui.analytics_text import model_name, money, share

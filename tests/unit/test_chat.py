@@ -288,6 +288,7 @@ def test_memories_keep_to_their_share_of_the_prompt():
     """At most 20 memories and 2,000 tokens go into a prompt, the best first, each on one dated line."""
     assert len(within_budget([recalled("short")] * 50)) == MAX_MEMORIES
     assert len(within_budget([recalled("x" * 3_000)] * 5)) == 2
+    assert len(within_budget([recalled("我住在里斯本" * 150)] * 5)) == 2
     assert memory_block([]) is None
     assert memory_block([recalled("one\n two")]) == "2026-03-01 (fact): one two"
 
