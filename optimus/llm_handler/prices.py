@@ -20,8 +20,9 @@ def cheapest(models: Sequence[ModelRef]) -> ModelRef:
 def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
     """Return the list price of a call in US dollars; None where it is not known.
 
-    A model on this machine and the offline assistant cost nothing. A provider that reports no tokens leaves the cost
-    unknown. Discounts and free tiers are not in the list; tokens from a provider's cache have their own price.
+    A model on this machine and the offline assistant cost nothing. A provider that reports no tokens, or counts that
+    cannot be, such as more from its cache than were read, leaves the cost unknown. Discounts and free tiers are not in
+    the list; tokens from a provider's cache have their own price.
     """
     if is_local or model.provider == OFFLINE_MODEL.provider:
         return 0.0
@@ -30,15 +31,15 @@ def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
         return None
     import genai_prices  # noqa: PLC0415 - a sixth of a second, only where a model with a price has answered
 
-    spent = genai_prices.Usage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cached_tokens or None,
-        cache_write_tokens=usage.cache_written_tokens or None,
-    )
     try:
+        spent = genai_prices.Usage(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cached_tokens or None,
+            cache_write_tokens=usage.cache_written_tokens or None,
+        )
         return float(genai_prices.calc_price(spent, model_ref=model.name, provider_id=provider).total_price)
-    except LookupError:
+    except (LookupError, ValueError):
         return None
 
 

@@ -53,6 +53,12 @@ def test_what_runs_here_is_free_and_what_has_no_price_is_unknown(model, is_local
     assert priced(model, is_local=is_local) == cost
 
 
+@pytest.mark.parametrize("usage", [Usage(input_tokens=5, cached_tokens=10), Usage(input_tokens=-1, output_tokens=3)])
+def test_counts_that_cannot_be_have_no_price(usage):
+    """What a provider miscounts raises nothing: the answer is stored and recorded all the same."""
+    assert priced("openai:gpt-6-luna", usage) is None
+
+
 def test_without_token_counts_the_cost_is_unknown():
     """A provider that reports no tokens is not taken for a free one."""
     assert priced("openai:gpt-6-luna", Usage()) is None
