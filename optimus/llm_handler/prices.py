@@ -43,6 +43,17 @@ def cost_usd(model: ModelRef, usage: Usage, *, is_local: bool) -> float | None:
         return None
 
 
+def list_prices(model: ModelRef, *, is_local: bool) -> tuple[float | None, float | None]:
+    """Return what a million tokens cost that are read, and that are written, in US dollars; None: not known.
+
+    They are those of a prompt of usual length: some providers ask more for all of a very long one.
+    """
+    sample, scale = 1000, 1000
+    read = cost_usd(model, Usage(input_tokens=sample), is_local=is_local)
+    written = cost_usd(model, Usage(output_tokens=sample), is_local=is_local)
+    return None if read is None else read * scale, None if written is None else written * scale
+
+
 def context_tokens(model: ModelRef) -> int | None:
     """Return how many tokens a model can read at once; None where neither the price list nor the catalogue says."""
     provider = _priced_as(model)

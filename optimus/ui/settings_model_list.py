@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from optimus.llm_handler.prices import context_tokens, cost_usd
+from optimus.llm_handler.prices import context_tokens, list_prices
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice
-from optimus.models import Usage
 from optimus.ui.guard import PageContext
-
-_MILLION = 1_000_000
 
 
 def draw_model_list(context: PageContext) -> None:
@@ -26,11 +23,14 @@ def draw_model_list(context: PageContext) -> None:
             hide_index=True,
             column_config={
                 "Context": st.column_config.NumberColumn(format="localized", help="Tokens that it reads at once"),
-                "Input": st.column_config.NumberColumn(format="$%.2f", help="US dollars for a million tokens"),
-                "Output": st.column_config.NumberColumn(format="$%.2f", help="US dollars for a million tokens"),
+                "Input": st.column_config.NumberColumn(format="$%.3f", help="US dollars for a million tokens"),
+                "Output": st.column_config.NumberColumn(format="$%.3f", help="US dollars for a million tokens"),
             },
         )
-        st.caption("List prices in US dollars for a million tokens. Where nothing stands, nothing is known.")
+        st.caption(
+            "List prices in US dollars for a million tokens; some models cost more with a very long prompt. Where "
+            "nothing stands, nothing is known."
+        )
 
 
 def _is_model(choice: ModelChoice) -> bool:
@@ -38,14 +38,12 @@ def _is_model(choice: ModelChoice) -> bool:
 
 
 def _row(choice: ModelChoice) -> dict[str, object]:
-    def price(usage: Usage) -> float | None:
-        return cost_usd(choice.ref, usage, is_local=choice.is_local)
-
+    read, written = list_prices(choice.ref, is_local=choice.is_local)
     return {
         "Model": choice.title,
         "Provider": choice.provider_title,
         "Context": context_tokens(choice.ref),
-        "Input": price(Usage(input_tokens=_MILLION)),
-        "Output": price(Usage(output_tokens=_MILLION)),
+        "Input": read,
+        "Output": written,
         "Free": "this machine" if choice.is_local else "free tier" if choice.free else "",
     }

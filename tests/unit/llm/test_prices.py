@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from optimus.llm_handler.catalogue import CATALOGUE
-from optimus.llm_handler.prices import context_tokens, cost_usd
+from optimus.llm_handler.prices import context_tokens, cost_usd, list_prices
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelRef
 from optimus.models import Usage
 
@@ -57,6 +57,17 @@ def test_what_runs_here_is_free_and_what_has_no_price_is_unknown(model, is_local
 def test_counts_that_cannot_be_have_no_price(usage):
     """What a provider miscounts raises nothing: the answer is stored and recorded all the same."""
     assert priced("openai:gpt-6-luna", usage) is None
+
+
+def test_list_prices_are_those_of_a_prompt_of_usual_length():
+    """A price for a million tokens is not that of one prompt of a million, for which some providers ask double."""
+    luna = ModelRef.parse("openai:gpt-6-luna")
+    read, written = list_prices(luna, is_local=False)
+    assert read == pytest.approx(0.1)
+    assert written == pytest.approx(0.5)
+    assert priced("openai:gpt-6-luna", Usage(input_tokens=1_000_000)) == pytest.approx(0.2)
+    assert list_prices(luna, is_local=True) == (0.0, 0.0)
+    assert list_prices(ModelRef.parse("compatible:llama3.2:3b"), is_local=False) == (None, None)
 
 
 def test_without_token_counts_the_cost_is_unknown():
