@@ -147,8 +147,8 @@ class Endpoints:
             credentials = self.shared(entry)
             if credentials is not None and self.is_allowed(entry):
                 names = entry.models or (tuple(listed) if entry.base_url is None else ())
-                is_local = _is_local(credentials)
-                found.extend(_choice(entry, name, entry.title, is_local=is_local) for name in names)
+                here = {name for name in names if _is_local(entry, credentials, name)}
+                found.extend(_choice(entry, name, entry.title, is_local=name in here) for name in names)
         offline = self._catalogue.get(OFFLINE_MODEL.provider)
         found.append(_choice(offline, OFFLINE_MODEL.name, offline.title, is_local=True))
         return found
@@ -185,9 +185,9 @@ class Endpoints:
 
     def _of_connection(self, connection: ConnectionInfo) -> list[ModelChoice]:
         entry = self._catalogue.get(connection.provider)
-        is_local = _is_local(connection.credentials)
+        title, given = connection.label or entry.title, connection.credentials
         return [
-            _choice(entry, name, connection.label or entry.title, is_local=is_local, connection_id=connection.id)
+            _choice(entry, name, title, is_local=_is_local(entry, given, name), connection_id=connection.id)
             for name in connection.models or entry.models
         ]
 
@@ -206,8 +206,14 @@ def _choice(
     )
 
 
-def _is_local(credentials: Credentials) -> bool:
-    return credentials.base_url is not None and is_loopback(credentials.base_url)
+def _is_local(entry: ProviderEntry, credentials: Credentials, name: str) -> bool:
+    """Tell whether a model runs on this machine, so that nothing leaves it.
+
+    What answers here for a provider with an address of its own passes everything on to it, and so does Ollama for the
+    models of its cloud, which their names tell. https://docs.ollama.com/cloud
+    """
+    is_here = entry.base_url is None and credentials.base_url is not None and is_loopback(credentials.base_url)
+    return is_here and not name.endswith(("-cloud", ":cloud"))
 
 
 class ListedModels:

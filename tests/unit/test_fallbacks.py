@@ -205,12 +205,10 @@ def test_no_stand_in_gets_files_that_it_cannot_take(impatient):
         assert not [each for each in fakes[1].bodies() if "What is this?" in each.text]
 
 
-def test_no_stand_in_is_asked_that_the_day_has_no_dollars_for(impatient, monkeypatch):
+def test_no_stand_in_is_asked_that_the_day_has_no_dollars_for(impatient):
     """A model on this machine may always be asked; in its place a paid one only while the day's dollars last."""
     with ExitStack() as stack:
         free, paid = (stack.enter_context(running_provider()) for _ in range(2))
-        is_free = lambda credentials: credentials.base_url == f"{free.url}/v1"  # noqa: E731
-        monkeypatch.setattr("optimus.llm_handler.choices._is_local", is_free)
         first = connect(impatient, free, "llama")
         other = connected(impatient, paid, "claude-haiku-5-5", "anthropic")
         impatient.services.connections.prefer_fallbacks(impatient.owner, [other])

@@ -140,6 +140,21 @@ def test_only_on_this_machine(world: World):
     assert [bool(rules.unsent(world.owner, [found], [who])) for who in (here, there, offline)] == [True, True, False]
 
 
+@pytest.mark.parametrize(("interface", "name"), [("anthropic", "claude-sonnet-5-5"), ("compatible", "gemma4:cloud")])
+def test_what_a_server_here_passes_on_is_not_on_this_machine(world: World, provider, interface, name):
+    """A gateway to a provider, and Ollama with a model of its cloud, answer here and read there."""
+    world.say("I'm allergic to peanuts")
+    never(world, MemoryType.FACT, ELSEWHERE)
+    connected(world, provider, interface)
+    (kept,) = world.services.store.accounts.connections(world.owner)
+    world.services.store.accounts.save_connection(kept.model_copy(update={"models": (name,)}))
+    choice = next(c for c in world.services.connections.choices(world.owner) if c.ref.name == name)
+    _, _, reply = world.say("What should I cook?", choice=choice)
+    assert not choice.is_local
+    assert SECRET not in provider.chats()[-1].text
+    assert reply.withheld
+
+
 def test_a_tool_neither_tells_nor_reaches_it(world: World, provider):
     """A search leaves it out and the answer counts it; correcting it by its id finds no such memory."""
     hidden = world.services.memory.add(world.owner, "I'm allergic to peanuts")
