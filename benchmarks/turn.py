@@ -25,7 +25,7 @@ from optimus.settings import Settings
 
 STAGES = {
     "allowance": ("allowance", ("take",)),
-    "store": ("store.conversations", ("get", "messages", "create", "add_message", "update_message", "touch", "change")),
+    "store": ("store.conversations", ("get", "messages", "create", "add_turn", "update_message", "touch", "change")),
     "remember": ("memory", ("remember",)),
     "recall": ("memory", ("recall",)),
 }
