@@ -140,7 +140,7 @@ class ChatAgent:
                 if refused is None:
                     raise
                 extras.remove(refused)
-                dropped |= {(refused, place)} if refused is not _Extra.PDF else set()
+                dropped |= {(refused, place)} if _lasts(refused, exc.body) else set()
             else:
                 self._without |= dropped
                 return
@@ -193,6 +193,8 @@ _SIGNS = {
     _Extra.TOOLS: ("tool", "function call"),
 }
 """How an error says what is refused (`... does not support tools`)."""
+_WRONG_CALL = ("pars", "failed to call", "failed_generation")
+"""How an error says that the model called a tool in a form that its server could not read (Ollama, llama.cpp, Groq)."""
 
 
 def _wanted(request: GenerationRequest, model: Model) -> set[_Extra]:
@@ -224,6 +226,12 @@ def _refused(status: int, body: object, extras: Collection[_Extra]) -> _Extra | 
         return None
     said = str(body).lower()
     return next((extra for extra, signs in _SIGNS.items() if extra in extras and any(s in said for s in signs)), None)
+
+
+def _lasts(refused: _Extra, body: object) -> bool:
+    """Tell whether what was refused is so next time: not a file, which another may be, nor a call that went wrong."""
+    said = str(body).lower()
+    return refused is not _Extra.PDF and not any(sign in said for sign in _WRONG_CALL)
 
 
 def _freedom(request: GenerationRequest, model: Model) -> ModelSettings:

@@ -274,3 +274,22 @@ def test_another_refusal_leaves_the_tools_on(world: World, provider, choice):
     assert reply.state is MessageState.FAILED
     world.say("Hello", choice=choice)
     assert ["tools" in request.body for request in provider.chats()] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (500, "error parsing tool call: raw='{\"query', err=unexpected end of JSON input"),
+        (400, "tool_use_failed: Failed to call a function. See 'failed_generation' for more details."),
+    ],
+)
+def test_one_call_in_a_form_that_its_server_cannot_read_is_not_held_against_a_model(
+    world: World, provider, choice, status, message
+):
+    """This answer comes without tools; the next one has them again, as have those of everybody else."""
+    provider.faults.append(Fault(kind=FaultKind.STATUS, status=status, message=message))
+    conversation, _, reply = world.say("Hello", choice=choice)
+    assert reply.state is MessageState.COMPLETE
+    assert not provider.chats()[-1].body.get("tools")
+    world.say("Hello again", conversation=conversation, choice=choice)
+    assert provider.chats()[-1].body.get("tools")
