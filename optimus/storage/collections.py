@@ -184,7 +184,7 @@ def collection_specs(names: CollectionNames) -> tuple[CollectionSpec, ...]:
         ),
         CollectionSpec(name=names.accounts, indexes=record | account),
         CollectionSpec(name=names.events, indexes=record | {"type": word, "at": time, "actor": word, "seq": number}),
-        CollectionSpec(name=names.work, indexes=record | {"status": word, "at": time}),
+        CollectionSpec(name=names.work, indexes=record | {"status": word, "at": time, "updated_at": time}),
     )
 
 
