@@ -65,7 +65,7 @@ def _sent(world: World, mark: str, told: State) -> Counts:
     chat, owner = world.services.chat, world.owner
     chat.catch_up()
     chats = [each for each in chat.conversations(owner, limit=1_000) if mark in each.title]
-    said = [message for each in chats for message in chat.messages(owner, each.id)]
+    said = [message for each in chats for message in world.services.store.conversations.transcript(owner, each.id)]
     answers = [m for m in said if m.role is MessageRole.ASSISTANT and m.state is MessageState.COMPLETE]
     events = world.services.store.events.of(owner)
     answered = {message.id for message in answers}

@@ -18,8 +18,8 @@ from tests.world import World
 
 pytestmark = pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
 
-SHARE = 0.4
-"""Of all writes so many get no reply; a write and its three repetitions hardly ever all do."""
+FIRST_SHARE, SHARE = 0.75, 0.4
+"""Of all writes of a first try so many get no reply, so that it often fails as a whole; of later tries fewer."""
 TRIES = 20
 LONG = frozenset({"import", "erase"})
 """Acts of dozens of writes; with this share lost they are tried in the table of faults, one loss at a time."""
@@ -35,7 +35,8 @@ def _do(world: World, server: FakeQdrant, operation: Operation) -> tuple[str, An
     state = operation.prepare(world, mark)
     for attempt in range(TRIES if operation.is_repeated else 1):
         world.clock.now += CLAIM
-        server.faults.plan_often(Fault.RESET_AFTER, SHARE, seed=next(NUMBERS) + attempt)
+        share = SHARE if attempt else FIRST_SHARE
+        server.faults.plan_often(Fault.RESET_AFTER, share, seed=next(NUMBERS))
         is_done = act(world, operation, mark, state)
         server.faults.settle()
         server.faults.plan(None)
