@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from optimus.auth.permissions import Action, authorize, is_allowed
 from optimus.errors import InvalidInputError, NotFoundError
 from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
+from optimus.llm_handler.connections import server_name
 from optimus.llm_handler.gateway import ModelGateway
 from optimus.llm_handler.prices import cheapest
 from optimus.llm_handler.requests import (
@@ -276,7 +277,7 @@ class ConnectionService:
                 id=same[0].id if same else new_id(),
                 user_id=owner,
                 provider=provider,
-                label=CATALOGUE.get(provider).title,
+                label=server_name(credentials.base_url) or CATALOGUE.get(provider).title,
                 base_url=credentials.base_url,
                 api_key=credentials.api_key,
                 models=models,

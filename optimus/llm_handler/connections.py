@@ -18,6 +18,7 @@ from optimus.errors import (
     ProviderTimeoutError,
     ProviderUnreachableError,
 )
+from optimus.llm_handler.addresses import host_of, is_loopback
 from optimus.llm_handler.catalogue import Listing, ProviderEntry, is_chat_name
 from optimus.llm_handler.refusals import USED_UP, is_used_up, refusal
 from optimus.llm_handler.requests import Credentials, LocalServer
@@ -170,6 +171,16 @@ def _is_chat(row: dict[str, object], name: str) -> bool:
     if isinstance(capabilities, dict) and capabilities.get("completion_chat") is False:
         return False
     return row.get("type") not in _OTHER_TYPES and is_chat_name(name)
+
+
+def server_name(base_url: str | None) -> str:
+    """Return what to call a server that a person named, so that two can be told apart; nothing without an address.
+
+    It is the program that usually answers at its port on this machine, or the host with the port.
+    """
+    host, port = host_of(base_url or "")
+    usual = LOCAL_PORTS.get(port) if base_url and is_loopback(base_url) else None
+    return usual or (f"{host}:{port}" if host else "")
 
 
 def usable_key(entry: ProviderEntry, credentials: Credentials) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from optimus.errors import ConflictError, InvalidInputError, NotFoundError
+from optimus.llm_handler.connections import server_name
 from optimus.llm_handler.offline import replies
 from optimus.models import ChangeKind, MemoryStatus, MemoryType, UserId, new_id
 from optimus.storage.records import Connection, MemoryFilter, UserPreferences
@@ -304,3 +305,19 @@ def test_testing_again_takes_over_what_is_offered_now(world: World, provider: Fa
     for owner, wanted in ((stranger().user_id, connection_id), (world.owner, new_id())):
         with pytest.raises(NotFoundError):
             service.test_again(owner, wanted)
+
+
+def test_two_servers_of_ones_own_can_be_told_apart(world):
+    """The picker names where a model runs: the usual program at a port of this machine, else host and port."""
+    with running_provider() as first, running_provider() as second:
+        for fake in (first, second):
+            made = world.services.connections.connect(
+                world.principal, provider="compatible", base_url=f"{fake.url}/v1", key=""
+            )
+            assert made.ok
+        names = [choice.name for choice in world.services.connections.choices(world.owner)]
+    assert len(set(names)) == len(names)
+    assert f"gpt-6-luna · 127.0.0.1:{first.port}" in names
+    assert server_name("http://localhost:11434/v1") == "Ollama"
+    assert server_name("https://models.example.org/v1") == "models.example.org:443"
+    assert server_name(None) == ""
