@@ -209,7 +209,8 @@ class ChatService(ConversationService):
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:
         """Write the last answer again; the message before it is neither lost nor doubled.
 
-        One that was stopped or failed is written anew; a whole one stays as an earlier version of the answer.
+        One that was stopped or failed with nothing to show is written anew; any other stays as an earlier version of
+        the answer, so that what arrived, and what its model did to memory, is not lost if the next try fails.
 
         Raises:
             NotFoundError: the answer is missing or not the owner's.
@@ -228,7 +229,7 @@ class ChatService(ConversationService):
         recalled = self._memory.try_to_recall(message, choice)
         offline = self._memory.context(message, earlier, recalled)
         anew = unwritten(choice, message.text, offline)
-        if reply.state in _UNFINISHED:
+        if reply.state in _UNFINISHED and not (reply.text or reply.tools):
             reply = self._conversations.update_message(reply.model_copy(update=anew))
         else:
             conversation = self._conversations.get(owner, reply.conversation_id)

@@ -189,7 +189,7 @@ def test_refreshing_and_leaving_in_the_middle_of_an_answer_lose_nothing(connecte
 
 
 def test_an_answer_that_is_cut_off_can_be_written_again(connected: Page, provider: FakeProvider):
-    """A cut connection leaves the text so far with a sentence; “Try again” replaces it with the whole answer."""
+    """A cut connection leaves the text so far with a sentence; “Try again” shows the whole answer in its place."""
     page = connected
     provider.faults.append(Fault(kind=FaultKind.CUT, after=HELD_AFTER))
     person.say(page, "Count")

@@ -155,6 +155,28 @@ def test_an_answer_of_the_next_one_that_breaks_is_marked_as_its_own(impatient, s
     assert "cut off" in reply.error
 
 
+def test_a_part_of_an_answer_is_kept_whatever_becomes_of_the_next_try(impatient, servers, choices):
+    """It stays as an earlier version, with whose it is; the new answer neither has its text nor its note."""
+    chat = impatient.services.chat
+    impatient.services.connections.prefer_fallbacks(impatient.owner, choices[1:2])
+    servers[0].faults.append(status(500))
+    servers[1].faults.append(Fault(kind=FaultKind.CUT, after=4))
+    conversation, message, part = impatient.say("Hello?", choice=choices[0])
+    assert part.instead
+    servers[0].faults.append(status(400))
+    for state in (MessageState.FAILED, MessageState.COMPLETE):
+        last = chat.messages(impatient.owner, conversation.id)[-1]
+        chat.retry(impatient.owner, last.id, choice=choices[0])
+        running = chat.generation(impatient.owner, conversation.id)
+        assert running is None or running.wait(20)
+        said = chat.messages(impatient.owner, conversation.id)
+        assert [(m.role, m.state) for m in said[1:]] == [(MessageRole.ASSISTANT, state)]
+        assert (said[0].id, said[1].instead) == (message.id, None)
+        assert impatient.services.store.conversations.message(impatient.owner, part.id).text == part.text
+    versions = chat.thread(impatient.owner, conversation.id).versions
+    assert versions[part.id] == (part.id, said[1].id)
+
+
 def test_a_model_that_was_disconnected_is_passed_over(impatient, servers, choices):
     """Only models on offer are asked; the others stay in the list until the user takes them out."""
     connections = impatient.services.connections

@@ -293,3 +293,24 @@ def test_one_call_in_a_form_that_its_server_cannot_read_is_not_held_against_a_mo
     assert not provider.chats()[-1].body.get("tools")
     world.say("Hello again", conversation=conversation, choice=choice)
     assert provider.chats()[-1].body.get("tools")
+
+
+def test_what_a_model_saved_can_be_undone_also_once_its_answer_was_asked_for_again(world: World, provider, choice):
+    """The answer in which it saved something broke off: it stays as an earlier version, with its Undo."""
+    calls(provider, ("save_memory", {"text": "I play the violin"}))
+
+    def breaks(_request):
+        provider.faults.append(Fault(kind=FaultKind.EMPTY))
+        return "Saved."
+
+    provider.answer = breaks
+    conversation, _, reply = world.say("Keep in mind what I play", choice=choice)
+    assert (reply.state, reply.text) == (MessageState.FAILED, "")
+    provider.answer = lambda _request: "Done."
+    chat = world.services.chat
+    chat.retry(world.owner, reply.id, choice=choice)
+    running = chat.generation(world.owner, conversation.id)
+    assert running is None or running.wait(20)
+    (change,) = world.services.store.conversations.message(world.owner, reply.id).saved
+    chat.undo(world.owner, reply.id, change.memory_id)
+    assert not [m for m in world.services.memory.list(world.owner).items if "violin" in m.text]
