@@ -25,7 +25,7 @@ from optimus.llm_handler.requests import Credentials, LocalServer
 from optimus.llm_handler.translate import MOVED, translate
 from optimus.llm_handler.wire import HttpClients
 
-LOCAL_PORTS: Mapping[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp"}
+LOCAL_PORTS: Mapping[int, str] = {11434: "Ollama", 1234: "LM Studio", 8000: "vLLM", 8080: "llama.cpp"}
 LOCAL_TIMEOUT_S = 0.3
 LISTING_TIMEOUT_S = 10.0
 MAX_LISTED = 500

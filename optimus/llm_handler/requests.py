@@ -272,6 +272,6 @@ class LocalServer(Value):
     """A model server that answers on this machine."""
 
     name: str
-    """`Ollama`, `LM Studio` or `llama.cpp`."""
+    """Of the program that usually answers at its port, such as `Ollama`."""
     base_url: str
     models: tuple[str, ...] = ()

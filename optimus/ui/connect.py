@@ -7,6 +7,7 @@ import streamlit as st
 from optimus.auth.permissions import Action, is_allowed
 from optimus.connections import COMPATIBLE
 from optimus.llm_handler.catalogue import CATALOGUE, ProviderEntry
+from optimus.llm_handler.connections import LOCAL_PORTS
 from optimus.llm_handler.requests import CHEAPEST, OFFLINE_MODEL, LocalServer, ModelChoice
 from optimus.models import Message
 from optimus.ui.guard import PageContext, act, did, is_still
@@ -98,7 +99,8 @@ def _draw_local(context: PageContext, place: str) -> None:
                 _connect(context, COMPATIBLE, _address(server), "")
     if not state.local_servers:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.caption("No model server runs on this machine (Ollama, LM Studio, llama.cpp).", width="content")
+            usual = ", ".join(LOCAL_PORTS.values())
+            st.caption(f"No model server runs on this machine ({usual}).", width="content")
             if st.button("Look again", key=f"look_{place}", type="tertiary", icon=":material/refresh:"):
                 state.local_servers = None
                 st.rerun()

@@ -319,5 +319,6 @@ def test_two_servers_of_ones_own_can_be_told_apart(world):
     assert len(set(names)) == len(names)
     assert f"gpt-6-luna · 127.0.0.1:{first.port}" in names
     assert server_name("http://localhost:11434/v1") == "Ollama"
+    assert server_name("http://127.0.0.1:8000/v1") == "vLLM"
     assert server_name("https://models.example.org/v1") == "models.example.org:443"
     assert server_name(None) == ""
