@@ -153,7 +153,7 @@ class ChatAgent:
         return {extra for extra in wanted if (extra, place) not in self._without}
 
     async def _run(self, request: GenerationRequest, model: Model, watch: _Watch, extras: Collection[_Extra]) -> None:
-        has_tools = _Extra.TOOLS in extras
+        has_tools, whole_s = _Extra.TOOLS in extras, self._deadlines.whole_s
         agent: Any = self._with_tools if has_tools and self.load() else self.load()
         rule = f"\n{TOOL_RULE}" if has_tools else ""
         reads_pdf = _Extra.PDF in extras
@@ -163,7 +163,7 @@ class ChatAgent:
             instructions=f"{request.instructions}{rule}",
             deps=AgentDependencies(memory=request.tools) if has_tools else None,
             model=model,
-            model_settings={"timeout": self._deadlines.whole_s} | _freedom(request, model) | _thoughts(request, extras),
+            model_settings=_freedom(request, model, extras) | _thoughts(request, extras) | {"timeout": whole_s},
             usage_limits=_limits(request),
         )
         async with run as events:
@@ -193,8 +193,8 @@ _SIGNS = {
     _Extra.TOOLS: ("tool", "function call"),
 }
 """How an error says what is refused (`... does not support tools`)."""
-_WRONG_CALL = ("pars", "failed to call", "failed_generation")
-"""How an error says that the model called a tool in a form that its server could not read (Ollama, llama.cpp, Groq)."""
+_PASSING = ("pars", "failed to call", "failed_generation", "budget_tokens")
+"""How an error says that a call of a tool could not be read (Ollama, llama.cpp, Groq), or the limit leaves no room."""
 
 
 def _wanted(request: GenerationRequest, model: Model) -> set[_Extra]:
@@ -229,20 +229,20 @@ def _refused(status: int, body: object, extras: Collection[_Extra]) -> _Extra | 
 
 
 def _lasts(refused: _Extra, body: object) -> bool:
-    """Tell whether what was refused is so next time: not a file, which another may be, nor a call that went wrong."""
-    said = str(body).lower()
-    return refused is not _Extra.PDF and not any(sign in said for sign in _WRONG_CALL)
+    """Tell whether what was refused is so next time: not a file, which another may be, nor what passes."""
+    return refused is not _Extra.PDF and not any(sign in str(body).lower() for sign in _PASSING)
 
 
-def _freedom(request: GenerationRequest, model: Model) -> ModelSettings:
+def _freedom(request: GenerationRequest, model: Model, extras: Collection[_Extra]) -> ModelSettings:
     """Return how freely and how much to answer.
 
-    How freely is left out for models that refuse or ignore it, as those that think first do.
+    How freely is left out for models that refuse or ignore it, as those that think first do, Claude while it thinks.
     """
     most = _most_tokens(request)
     chosen: ModelSettings = {} if most is None else {"max_tokens": most}
     fixed = ("openai_supports_reasoning", "anthropic_disallows_sampling_settings")
-    if request.temperature is None or any(model.profile.get(flag) for flag in fixed):
+    is_thinking_claude = model.system == "anthropic" and _Extra.EFFORT in extras
+    if request.temperature is None or is_thinking_claude or any(model.profile.get(flag) for flag in fixed):
         return chosen
     return {**chosen, "temperature": request.temperature}
 

@@ -12,9 +12,17 @@ if TYPE_CHECKING:
     from pydantic_ai.usage import RequestUsage
 
 
-def chat_model(name: str, provider: Provider[Any]) -> OpenAIChatModel:
-    """Return a model that takes a stream without a finish reason for what it is: cut off."""
-    profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+def chat_model(name: str, provider: Provider[Any], *, knows_new_limit: bool) -> OpenAIChatModel:
+    """Return a model that takes a stream without a finish reason for what it is: cut off.
+
+    `knows_new_limit` says that its server knows `max_completion_tokens`. Ollama and Together pass over it without a
+    word, so that an answer would have no limit; `max_tokens` is what they, vLLM, LM Studio and llama.cpp all know.
+    https://github.com/ollama/ollama/issues/7125, https://docs.together.ai/reference/chat-completions-1
+    """
+    profile = OpenAIModelProfile(
+        openai_chat_streaming_requires_finish_reason=True,
+        openai_chat_supports_max_completion_tokens=knows_new_limit,
+    )
     return _ChatModel(name, provider=provider, profile=profile)
 
 

@@ -76,21 +76,24 @@ def build_openai_chat(endpoint: Endpoint) -> Model:
     """Build an OpenAI model over the Chat Completions interface."""
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
 
-    return _chat_model(endpoint, OpenAIProvider(openai_client=_openai_client(endpoint)))
+    return _chat_model(endpoint, OpenAIProvider(openai_client=_openai_client(endpoint)), knows_new_limit=True)
 
 
 def build_compatible(endpoint: Endpoint) -> Model:
-    """Build a model of a server that speaks Chat Completions (Ollama, LM Studio, vLLM, llama.cpp, xAI)."""
-    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider  # noqa: PLC0415
+    """Build a model of a server that speaks Chat Completions (Ollama, LM Studio, vLLM, llama.cpp)."""
+    return _chat_model(endpoint, _compatible_provider(endpoint), knows_new_limit=False)
 
-    return _chat_model(endpoint, OpenAICompatibleProvider(endpoint.provider, openai_client=_openai_client(endpoint)))
+
+def build_xai(endpoint: Endpoint) -> Model:
+    """Build a Grok model."""
+    return _chat_model(endpoint, _compatible_provider(endpoint), knows_new_limit=True)
 
 
 def build_together(endpoint: Endpoint) -> Model:
     """Build a Together model; its provider class knows the profiles of the open models."""
     from pydantic_ai.providers.together import TogetherProvider  # noqa: PLC0415
 
-    return _chat_model(endpoint, TogetherProvider(openai_client=_openai_client(endpoint)))
+    return _chat_model(endpoint, TogetherProvider(openai_client=_openai_client(endpoint)), knows_new_limit=False)
 
 
 def build_anthropic(endpoint: Endpoint) -> Model:
@@ -145,10 +148,16 @@ def build_mistral(endpoint: Endpoint) -> Model:
     return MistralModel(endpoint.name, provider=provider, settings=_ONCE)
 
 
-def _chat_model(endpoint: Endpoint, provider: Provider[Any]) -> Model:
+def _compatible_provider(endpoint: Endpoint) -> Provider[Any]:
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider  # noqa: PLC0415
+
+    return OpenAICompatibleProvider(endpoint.provider, openai_client=_openai_client(endpoint))
+
+
+def _chat_model(endpoint: Endpoint, provider: Provider[Any], *, knows_new_limit: bool) -> Model:
     from optimus.llm_handler.chat_completions import chat_model  # noqa: PLC0415
 
-    return chat_model(endpoint.name, provider)
+    return chat_model(endpoint.name, provider, knows_new_limit=knows_new_limit)
 
 
 def _openai_client(endpoint: Endpoint) -> Any:

@@ -61,6 +61,20 @@ def test_who_refuses_to_tell_is_asked_without(fake, answer):
     assert {each.body["reasoning"]["effort"] for each in fake.bodies()} == {"low"}
 
 
+def test_claude_is_told_either_how_freely_to_answer_or_to_think(fake, answer):
+    """Older ones refuse both at once; thoughts that the limit of one answer leaves no room for come with the next."""
+    model = ModelRef(provider="anthropic", name="claude-haiku-4-5")
+    request = request_to("anthropic", fake.url, temperature=0.3).model_copy(update={"model": model})
+    thinking = request.model_copy(update={"effort": "high"})
+    refusal = "`max_tokens` must be greater than `thinking.budget_tokens`."
+    assert answer(request).state is MessageState.COMPLETE
+    fake.faults.append(Fault(kind=FaultKind.STATUS, status=400, message=refusal))
+    for _ in range(2):
+        assert answer(thinking).state is MessageState.COMPLETE
+    sent = [("temperature" in each.body, "thinking" in each.body) for each in fake.bodies()]
+    assert sent == [(True, False), (False, True), (True, False), (False, True)]
+
+
 def test_endless_thoughts_are_cut(fake, answer):
     """More than a record has room for is not kept; the answer is whole."""
     fake.thoughts = "x" * (MAX_THOUGHT_CHARS + 500)

@@ -9,7 +9,7 @@ from genai_prices import calc_price
 from optimus.costs import answer_cost
 from optimus.llm_handler.catalogue import CATALOGUE
 from optimus.llm_handler.extraction import MemoryExtractor
-from optimus.llm_handler.requests import ModelChoice
+from optimus.llm_handler.requests import AnswerBounds, ModelChoice
 from optimus.memory_manager.masking import mask
 from optimus.models import MessageState
 from tests.fakes import wire_formats
@@ -69,3 +69,20 @@ def test_an_answer_that_a_filter_ended_is_kept_and_says_so(provider, fake: FakeP
     result = answer(request_for(provider, fake.url))
     assert (result.state, result.text) == (MessageState.FAILED, "Hello from the fake.")
     assert "filter ended the answer" in result.error
+
+
+@pytest.mark.parametrize(
+    ("provider", "field"),
+    [
+        ("openai-chat", "max_completion_tokens"),
+        ("xai", "max_completion_tokens"),
+        ("together", "max_tokens"),
+        ("compatible", "max_tokens"),
+    ],
+)
+def test_the_limit_of_an_answer_goes_by_the_name_that_its_server_knows(provider, field, fake: FakeProvider, answer):
+    """Ollama and Together pass over the newer name without a word, and would write on and on."""
+    answer(request_for(provider, fake.url).model_copy(update={"bounds": AnswerBounds(tokens=321, calls=8)}))
+    (sent,) = fake.bodies()
+    assert sent.body[field] == 321
+    assert not {"max_tokens", "max_completion_tokens"} - {field} & sent.body.keys()
