@@ -163,5 +163,6 @@ def test_many_threads_lose_nothing(tmp_path: Path):
 def test_many_threads_lose_nothing_for_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """The same for ten minutes."""
     done = live(tmp_path, 600.0)
+    assert min(done[name] for name in WEIGHTS if name != "flush") >= THREADS
     with capsys.disabled():
         sys.stdout.write(f"\n{done.total()} acts: {dict(done)}\n")

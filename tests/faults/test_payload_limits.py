@@ -47,7 +47,7 @@ def test_payloads_at_the_limits_survive_a_kill(tmp_path: Path):
 def test_payloads_at_the_limits_survive_many_kills(tmp_path: Path):
     """The same for a hundred kills, each after another write, in one store."""
     for seed in range(1, 101):
-        kill_and_reload(tmp_path / "store", seed)
+        assert kill_and_reload(tmp_path / "store", seed) >= len(fixed())
 
 
 @pytest.mark.parametrize(
