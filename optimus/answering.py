@@ -176,6 +176,8 @@ class AnswerWriter:
     def _finish(self, task: Task, given: _Given, result: GenerationResult) -> None:
         """Store how the answer ended; runs before anyone sees it as ended, and again where the store went away."""
         reply, measured, tools = task.reply, given.asked, given.tools
+        if tools:
+            tools.close()
         ended = written_by(result)
         ended |= {"text": result.text, "state": result.state, "error": result.error, "usage": result.usage}
         ended["thinking"] = result.thinking

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Sequence
-from threading import Lock
+from threading import Condition
 
 from optimus.errors import InvalidInputError, OptimusError
 from optimus.memory_manager.acts import Way
@@ -28,6 +28,8 @@ from optimus.storage.records import UserPreferences
 
 FOUND = 8
 """Memories that one search returns."""
+CLOSE_S = 5.0
+"""How long the end of an answer waits for a call that is under way."""
 _SHOWN = 200
 """Characters of what a tool was called with."""
 _NOTHING = "There is no such memory."
@@ -58,8 +60,8 @@ class AnswerTools:
         self._chosen = chosen
         self._unsent = unsent
         self._most_calls = most_calls
-        self._made = 0
-        self._lock = Lock()
+        self._made = self._under_way = 0
+        self._lock = Condition()
         self.calls: list[ToolCall] = []
         self.changes: list[MemoryChange] = []
         self.withheld: set[MemoryId] = set()
@@ -69,6 +71,12 @@ class AnswerTools:
     def is_spent(self) -> bool:
         """Whether the model has made as many calls as it may."""
         return self._made >= self._most_calls
+
+    def close(self) -> None:
+        """Let no further call begin, and wait for the one under way: a stopped answer is told what it still did."""
+        with self._lock:
+            self._most_calls = 0
+            self._lock.wait_for(lambda: not self._under_way, CLOSE_S)
 
     def search(self, query: str) -> str:
         """Return what is remembered and bears on a query, as data."""
@@ -93,6 +101,7 @@ class AnswerTools:
             if self.is_spent:
                 return "No more calls for this answer. Answer now."
             self._made += 1
+            self._under_way += 1
         try:
             return act(call)
         except OptimusError as error:
@@ -101,6 +110,10 @@ class AnswerTools:
                 self.calls.append(call.model_copy(update={"refused": error.user_message}))
             self._memory.acts.did(AuditAction.TOOL_REFUSED, self._owner, None, Way.ASSISTANT)
             return error.user_message
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._lock.notify_all()
 
     def _found(self, call: ToolCall, query: str) -> str:
         if not (self._chosen.recalls and self._chosen.max_memories):

@@ -1,5 +1,6 @@
 """What a model may do to memory while it answers: over each provider's format, shown, undone, limited, refused."""
 
+from threading import Event
 from typing import Any
 
 import pytest
@@ -314,3 +315,32 @@ def test_what_a_model_saved_can_be_undone_also_once_its_answer_was_asked_for_aga
     (change,) = world.services.store.conversations.message(world.owner, reply.id).saved
     chat.undo(world.owner, reply.id, change.memory_id)
     assert not [m for m in world.services.memory.list(world.owner).items if "violin" in m.text]
+
+
+def test_what_a_model_is_saving_when_its_answer_is_stopped_is_shown_with_undo(
+    world: World, provider, choice, monkeypatch
+):
+    """The end of an answer waits for the call that is under way, and lets no further one begin."""
+    begun, go_on = Event(), Event()
+    add = world.services.memory.add
+
+    def slow(*args, **kwargs):
+        begun.set()
+        assert go_on.wait(10)
+        return add(*args, **kwargs)
+
+    monkeypatch.setattr(world.services.memory, "add", slow)
+    calls(provider, ("save_memory", {"text": "I play the violin"}))
+    chat = world.services.chat
+    turn = chat.send(world.owner, "Keep it", conversation_id=None, choice=choice)
+    running = chat.generation(world.owner, turn.conversation.id)
+    assert running
+    assert begun.wait(10)
+    running.stop()
+    assert not running.wait(0.2)
+    go_on.set()
+    assert running.wait(10)
+    reply = world.services.store.conversations.message(world.owner, turn.reply.id)
+    assert reply.state is MessageState.STOPPED
+    assert [change.text for change in reply.saved] == ["I play the violin"]
+    assert [call.name for call in reply.tools] == ["save_memory"]
