@@ -67,6 +67,8 @@ class _Given:
     withheld: Sequence[MemoryId]
     unsent: int
     """Earlier messages that were kept back."""
+    left_out: Sequence[Message] = ()
+    """Earlier messages that were too much."""
 
 
 class AnswerWriter:
@@ -132,7 +134,7 @@ class AnswerWriter:
         reply, choice, files = task.reply, task.choice, task.message.attachments
         conversation = self._conversations.get(reply.user_id, reply.conversation_id)
         fitting = self.along(task.earlier, choice)
-        left_out = task.earlier[: len(task.earlier) - len(fitting)]
+        left_out = self._summaries.left_out(task.earlier, fitting)
         unsent = self._memory.unsent_messages(reply.user_id, fitting, choice)
         along = [message for message in fitting if message.id not in unsent]
         summary = self._summaries.usable(conversation, left_out, choice)
@@ -146,7 +148,9 @@ class AnswerWriter:
         measured = replace(measured, left_out=len(left_out), summary_tokens=estimated_tokens(summary))
         taken = self._allowance.top_up(reply.user_id, task.taken, measured)
         withheld = [memory.id for memory in task.recalled.withheld]
-        given = _Given(asked=measured, taken=taken, tools=tools, withheld=withheld, unsent=len(unsent))
+        given = _Given(
+            asked=measured, taken=taken, tools=tools, withheld=withheld, unsent=len(unsent), left_out=left_out
+        )
         credentials = self._connections.credentials(reply.user_id, choice)
         request = generation_request(reply, task.message.text, along, task.offline, credentials)
         more: dict[str, object] = {
@@ -197,8 +201,8 @@ class AnswerWriter:
         _log_call(measured, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)
-        if result.state is MessageState.COMPLETE and measured.left_out:
-            self._summaries.renew(reply, task.earlier[: measured.left_out], measured.choice)
+        if result.state is MessageState.COMPLETE and given.left_out:
+            self._summaries.renew(reply, given.left_out, measured.choice)
 
     def _prepare_end(self, task: Task, measured: Asked, result: GenerationResult, at: datetime) -> None:
         """Store what follows from an answer's end before the end itself: what crashes between them is taken up again.

@@ -54,3 +54,8 @@ def leaf(messages: Sequence[Message], start: MessageId) -> MessageId:
             reached.add(message.id)
             last = message.id
     return last
+
+
+def has_older(messages: Sequence[Message]) -> bool:
+    """Tell whether a path may begin before these messages of it."""
+    return bool(messages) and messages[0].parent != ROOT

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from optimus.allowance import Allowance
 from optimus.answering import AnswerWriter, Task
 from optimus.attachments import Upload, attachments_of
-from optimus.branches import path
+from optimus.branches import has_older, path
 from optimus.chat_memory import CONTEXT_MESSAGES, ChatMemory
 from optimus.conversations import ConversationService
 from optimus.costs import Asked, asked
@@ -202,7 +202,8 @@ class ChatService(ConversationService):
         if conversation_id is None:
             return asked(choice, "", along, ())
         conversation = self._conversations.get(owner, conversation_id)
-        summary = conversation.summary.text if conversation.summary and len(along) < len(earlier) else ""
+        is_cut = len(along) < len(earlier) or has_older(earlier)
+        summary = conversation.summary.text if conversation.summary and is_cut else ""
         measured = asked(choice, "", along, (), own=conversation.instructions)
         return replace(measured, summary_tokens=estimated_tokens(summary))
 

@@ -10,15 +10,16 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import accumulate
 
 from optimus.allowance import ExtractionLedger
-from optimus.branches import path
+from optimus.branches import has_older, path
 from optimus.chat_memory import ChatMemory
 from optimus.connections import ConnectionService
 from optimus.errors import OptimusError
 from optimus.llm_handler.prices import cost_usd
 from optimus.llm_handler.requests import OFFLINE_MODEL, ModelChoice, PromptTurn
-from optimus.llm_handler.summaries import Summarizer, SummaryRequest
+from optimus.llm_handler.summaries import MESSAGE_CHARS, Summarizer, SummaryRequest
 from optimus.models import Clock, Conversation, ConversationId, Message, MessageId, Summary, Usage, UserId
 from optimus.storage.conversations import ConversationRepository
 from optimus.usage import SUMMARY, extraction_event
@@ -27,6 +28,10 @@ MOST_TOLD = 5_000
 """In a longer chat nobody can tell soon of what a summary tells, so none is given."""
 LEAST_NEW = 4
 """Messages that have to be left out anew before a summary is made again."""
+MOST_READ_BYTES = 48_000
+"""So much is read for one summary, some 12,000 tokens; what is left follows with the next one."""
+MOST_UNTOLD = 1_000
+"""Messages that a summary leaves out for its reader; with more of them none is made."""
 _log = logging.getLogger(__name__)
 
 
@@ -70,8 +75,22 @@ class SummaryKeeper:
 
     def told(self, conversation: Conversation) -> Sequence[Message]:
         """Return all messages that a chat's summary tells of, also those too old for any prompt; none if too many."""
+        summary = conversation.summary
         said = self._conversations.messages(conversation.user_id, conversation.id, limit=MOST_TOLD)
-        return path(said, conversation.summary.upto) if conversation.summary and len(said) < MOST_TOLD else ()
+        known = path(said, summary.upto) if summary and len(said) < MOST_TOLD else ()
+        return [message for message in known if summary and message.id not in summary.untold]
+
+    def left_out(self, earlier: Sequence[Message], fitting: Sequence[Message]) -> Sequence[Message]:
+        """Return the messages of a chat that do not go along, also those older than the `earlier` that were looked at.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if has_older(earlier):
+            newest = earlier[-1]
+            said = self._conversations.messages(newest.user_id, newest.conversation_id, limit=MOST_TOLD)
+            earlier = path(said, newest.id)
+        return earlier[: len(earlier) - len(fitting)]
 
     def renew(self, reply: Message, left_out: Sequence[Message], choice: ModelChoice) -> None:
         """Begin a summary of what was left out of an answer, if enough of it is new; it never raises ours."""
@@ -85,8 +104,13 @@ class SummaryKeeper:
             if len(fresh) < LEAST_NEW:
                 return
             self._ledger.allowance.require(owner)
-            unsent = self._memory.unsent_messages(owner, left_out, choice)
+            fresh = _readable(fresh)
+            unsent = self._memory.unsent_messages(owner, fresh, choice)
             turns = tuple(PromptTurn(role=m.role, text=m.text) for m in fresh if m.text and m.id not in unsent)
+            untold = (*(before.untold if before else ()), *(m.id for m in fresh if m.id in unsent))
+            covered = [m.id for m in (*_covered(before, left_out), *fresh)]
+            if not turns or len(untold) > MOST_UNTOLD:
+                return
             request = SummaryRequest(
                 model=choice.ref,
                 credentials=self._connections.credentials(owner, choice),
@@ -94,7 +118,7 @@ class SummaryKeeper:
                 so_far=before.text if before else "",
                 messages=turns,
             )
-            done = self._summarizer.ask(request, partial(self._store, owner, place, choice, [m.id for m in left_out]))
+            done = self._summarizer.ask(request, partial(self._store, owner, place, choice, covered, untold))
         except OptimusError as error:
             _log.info("a chat was not summarized: %s", type(error).__name__)
             return
@@ -107,6 +131,7 @@ class SummaryKeeper:
         place: ConversationId,
         choice: ModelChoice,
         covered: Sequence[MessageId],
+        untold: tuple[MessageId, ...],
         text: str,
         usage: Usage,
     ) -> None:
@@ -117,7 +142,7 @@ class SummaryKeeper:
         ).model_copy(update={"kind": SUMMARY})
         self._ledger.record(owner, event, choice.ref, usage, cost)
         if text and len(self._conversations.owned(owner, covered)) == len(covered):
-            summary = Summary(text=text, upto=covered[-1])
+            summary = Summary(text=text, upto=covered[-1], untold=untold)
             self._conversations.change(owner, place, summary=summary.model_dump(mode="json"))
 
     def _ended(self, done: Future[None]) -> None:
@@ -130,3 +155,9 @@ def _covered(summary: Summary | None, left_out: Sequence[Message]) -> Sequence[M
     """Return those of the messages that a summary tells; none where it belongs to another branch."""
     ids = [message.id for message in left_out]
     return left_out[: ids.index(summary.upto) + 1] if summary and summary.upto in ids else ()
+
+
+def _readable(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the oldest of the messages, as many as are read at once."""
+    sizes = accumulate(len(message.text[:MESSAGE_CHARS].encode(errors="replace")) for message in messages)
+    return messages[: max(1, sum(size <= MOST_READ_BYTES for size in sizes))]

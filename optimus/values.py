@@ -245,6 +245,8 @@ class Summary(Value):
 
     text: str
     upto: MessageId
+    untold: tuple[MessageId, ...] = ()
+    """Messages before it that it does not tell of, because its model never gets them."""
 
 
 class PromptParts(Value):

@@ -52,7 +52,8 @@ class Mapping:
         update = {"id": self._conversation_id(conversation.id), "user_id": self._owner}
         head = conversation.head and self._message_id(conversation.head)
         told = conversation.summary
-        summary = told and told.model_copy(update={"upto": self._message_id(told.upto)})
+        untold = tuple(map(self._message_id, told.untold)) if told else ()
+        summary = told and told.model_copy(update={"upto": self._message_id(told.upto), "untold": untold})
         return conversation.model_copy(update=update | {"head": head, "summary": summary})
 
     def message(self, message: Message) -> Message:

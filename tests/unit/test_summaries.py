@@ -131,6 +131,18 @@ def test_it_goes_nowhere_where_its_messages_may_not(small, provider):
     assert reply.parts.summary == 0
 
 
+def test_one_that_leaves_out_what_may_not_be_sent_is_made_once_and_used(small, provider):
+    """The messages that the model never gets are not in it, so the others are told, and not anew with each answer."""
+    conversation, _, _ = small.say("I'm allergic to peanuts")
+    found = next(m for m in small.services.memory.list(small.owner).items if "peanuts" in m.text)
+    small.services.withholding.choose(small.owner, found.id, ["compatible"])
+    choice = connected(small, provider, "gpt-6-luna")
+    talk(small, choice, 10, conversation)
+    assert "<earlier>" in provider.chats()[-1].text
+    assert "peanuts" not in "".join(each.text for each in provider.bodies())
+    assert len(summaries(provider)) <= 5
+
+
 def test_nor_where_what_it_tells_is_older_than_any_prompt(small, provider, monkeypatch):
     """What may not be sent counts for the summary also once it is beyond the messages that a prompt looks at."""
     choice = connected(small, provider, "gpt-6-luna")
@@ -179,7 +191,7 @@ def test_deleting_a_message_deletes_the_summary(small, provider):
     keeper = chat._writer._summaries
     usage = chat.messages(small.owner, conversation.id)[-1].usage
     assert usage
-    keeper._store(small.owner, conversation.id, choice, covered, "It told of it", usage)
+    keeper._store(small.owner, conversation.id, choice, covered, (), "It told of it", usage)
     assert chat.conversation(small.owner, conversation.id).summary is None
     chat.delete(small.owner, conversation.id, forget=True)
     with pytest.raises(NotFoundError):
@@ -202,3 +214,33 @@ def test_none_is_made_once_the_tokens_of_the_day_are_used_up(small, provider):
     small.services.chat._writer._summaries.renew(reply, messages[:4], choice)
     settle(small)
     assert len(summaries(provider)) == before + 1
+
+
+def test_what_is_older_than_a_prompt_looks_at_goes_along_in_short_too(tmp_path, provider, monkeypatch):
+    """Also where many short messages fit by their tokens, and none of those that are looked at is left out."""
+    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 6)
+    with running_world(tmp_path) as world:
+        world.services.connections.prefer_extraction(world.owner, None, never=True)
+        choice = connected(world, provider, "gpt-6-luna")
+        conversation = talk(world, choice, 6)
+        assert "Part 0" in summaries(provider)[0].text
+        _, _, reply = world.say("Go on", conversation=conversation, choice=choice)
+        assert reply.parts
+        assert (reply.parts.left_out, reply.parts.summary > 0) == (6, True)
+        estimate = world.services.chat.estimate(world.owner, conversation.id, choice=choice)
+        assert estimate.summary_tokens == reply.parts.summary
+
+
+def test_a_long_chat_without_a_summary_is_told_in_parts(small, provider, monkeypatch):
+    """No more is read at once than a model can be asked to read; the next part follows with the next message."""
+    monkeypatch.setattr("optimus.summaries.MOST_READ_BYTES", 2_000)
+    conversation = None
+    for number in range(12):
+        conversation, _, _ = small.say(f"Part {number}{LONG}", conversation=conversation)
+    choice = connected(small, provider, "gpt-6-luna")
+    talk(small, choice, 2, conversation)
+    first, second = (each.text for each in summaries(provider))
+    assert "Part 0" in first
+    assert "Part 9" not in first
+    assert "Part 0" not in second
+    assert "Part 6" in second
