@@ -80,6 +80,7 @@ class Engines:
     """What chats, pages and background work are built on."""
 
     system: SystemSettingsService
+    embedder: Embedder
     memory: MemoryManager
     shelf: Shelf
     models: ModelGateway
@@ -98,7 +99,6 @@ class Running:
     analytics: AnalyticsService
     graph: MemoryGraph
     upkeep: UpkeepService
-    embedder: Embedder
     clock: Clock
 
     def stop(self, owner: UserId) -> None:
@@ -113,7 +113,7 @@ class Running:
         self.engines.memory.let_go(owner)
         self.graph.let_go(owner)
         self.analytics.forget(owner)
-        self.embedder.forget()
+        self.engines.embedder.forget()
 
 
 def open_privacy(settings: Settings, keys: Keys, auth: AuthService, running: Running) -> PrivacyService:

@@ -29,6 +29,9 @@ from optimus.models import (
 from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
 from optimus.storage.failpoints import reached
 
+SHOWN_MESSAGES = 200
+"""Messages of a conversation that are read at first, the newest; as many more follow at each wish for older ones."""
+
 
 class Thread(NamedTuple):
     """One branch of a conversation."""
@@ -37,6 +40,8 @@ class Thread(NamedTuple):
     """The oldest first."""
     versions: Mapping[MessageId, tuple[MessageId, ...]] = MappingProxyType({})
     """Of each message that has several: all of them, the oldest first."""
+    has_older: bool = False
+    """Whether more messages come before these."""
 
 
 class ConversationService:
@@ -66,15 +71,24 @@ class ConversationService:
         """Return the newest messages of the branch that is shown, oldest first."""
         return list(self.thread(owner, conversation_id).messages)
 
-    def thread(self, owner: UserId, conversation_id: ConversationId) -> Thread:
+    def thread(self, owner: UserId, conversation_id: ConversationId, *, most: int = SHOWN_MESSAGES) -> Thread:
         """Return the newest messages of the branch that is shown, and which of them have other versions.
+
+        Args:
+            owner: Whose it is.
+            conversation_id: Which one.
+            most: So many of the newest messages are read, on whichever branch they are.
 
         Raises:
             NotFoundError: it is missing or not the owner's.
         """
         head = self._conversations.get(owner, conversation_id).head
-        everything = self._conversations.messages(owner, conversation_id)
-        return Thread(tuple(branches.path(everything, head)), branches.versions(everything))
+        everything = self._conversations.messages(owner, conversation_id, limit=most)
+        if len(everything) == most and head and all(message.id != head for message in everything):
+            everything = self._conversations.messages(owner, conversation_id, limit=ALL_MESSAGES)
+        shown = branches.path(everything, head)
+        has_older = len(everything) == most and branches.has_older(shown)
+        return Thread(tuple(shown), branches.versions(everything), has_older)
 
     def rename(self, owner: UserId, conversation_id: ConversationId, title: str) -> str:
         """Give a conversation another title; return it as it was stored.

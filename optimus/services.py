@@ -220,9 +220,7 @@ def wire(
     graph, library, documents = open_library(store, engines.shelf, engines.memory, clock)
     health, upkeep = open_upkeep(store, engines.shelf, engines.memory, graph, engines.preferences, clock)
     extraction = open_extraction(store, engines, health, lookers=_lookers(settings, engines.models), clock=clock)
-    running = Running(
-        store=store, engines=engines, analytics=analytics, graph=graph, upkeep=upkeep, embedder=measured, clock=clock
-    )
+    running = Running(store=store, engines=engines, analytics=analytics, graph=graph, upkeep=upkeep, clock=clock)
     return Services(
         settings=settings,
         store=store,
@@ -265,6 +263,7 @@ def _engines(settings: Settings, store: Store, embedder: Embedder, clock: Clock)
     memory = open_memory(store, embedder, clock, system.max_memories)
     return Engines(
         system=system,
+        embedder=embedder,
         memory=memory,
         shelf=open_shelf(store, embedder, system.max_memories),
         models=models,

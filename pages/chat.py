@@ -6,10 +6,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from optimus.auth.permissions import Action
-from optimus.conversations import Thread
+from optimus.conversations import SHOWN_MESSAGES, Thread
 from optimus.llm_handler.requests import ModelChoice
-from optimus.models import Conversation, ConversationId, MessageRole, MessageState, is_uuid, new_id
-from optimus.ui.chat_messages import draw_look, draw_looking, draw_message, draw_running
+from optimus.models import Conversation, ConversationId, MessageState, is_uuid, new_id
+from optimus.ui.chat_messages import draw_messages, draw_running
 from optimus.ui.chat_options import Draft, draw_allowance_note, draw_kept_files, draw_message_box, draw_options
 from optimus.ui.chat_sidebar import draw_conversations, open_conversation
 from optimus.ui.connect import draw_connect_card, draw_model_picker
@@ -32,7 +32,8 @@ def render(context: PageContext) -> None:
     owner = context.principal.user_id
     chat = context.services.chat
     running = chat.generation(owner, conversation.id) if conversation else None
-    messages, versions = chat.thread(owner, conversation.id) if conversation else Thread()
+    thread = chat.thread(owner, conversation.id, most=_most(context, conversation)) if conversation else Thread()
+    messages = thread.messages
     if messages and messages[-1].state is not MessageState.WRITING:
         running = None
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"):
@@ -42,13 +43,20 @@ def render(context: PageContext) -> None:
     body = _body(context, conversation)
     with body:
         suggested = None if messages else _draw_empty(context, choice)
-        _draw_messages(context, Thread(messages, versions), choice)
+        draw_messages(context, thread, choice)
     draft = _draw_input(context, choice, running=running is not None) or (suggested and Draft(suggested))
     if draft:
         _send(context, conversation, draft, choice)
     if running:
         with body:
             draw_running(context, running)
+
+
+def _most(context: PageContext, conversation: Conversation) -> int:
+    """Return how many messages to read: in another chat than before, no more than at first."""
+    if context.state.shown_chat != conversation.id:
+        context.state.shown_messages = SHOWN_MESSAGES
+    return context.state.shown_messages
 
 
 def _body(context: PageContext, conversation: Conversation | None) -> DeltaGenerator:
@@ -75,19 +83,6 @@ def _open(context: PageContext) -> Conversation | None:
         st.error("That chat was not found. It may have been deleted.")
     del st.query_params["chat"]
     return None
-
-
-def _draw_messages(context: PageContext, thread: Thread, choice: ModelChoice) -> None:
-    messages = thread.messages
-    said = [message.id for message in messages if message.role is MessageRole.USER]
-    looks = context.services.extraction.looks(context.principal.user_id, said)
-    for message in messages:
-        if message.state is not MessageState.WRITING:
-            others = thread.versions.get(message.id, ())
-            draw_message(context, message, choice, is_last=message is messages[-1], versions=others)
-            draw_look(context, looks.get(message.id))
-    if pending := [key for key, look in looks.items() if look.is_under_way]:
-        draw_looking(context, pending)
 
 
 def _draw_empty(context: PageContext, choice: ModelChoice) -> str | None:

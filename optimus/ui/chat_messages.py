@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import streamlit as st
 
+from optimus.conversations import SHOWN_MESSAGES, Thread
 from optimus.extraction import Look
 from optimus.llm_handler.generations import Generation
 from optimus.llm_handler.prices import cost_usd
@@ -32,7 +33,23 @@ LOOK_EVERY_S = 1.0
 _AVATARS = {MessageRole.USER: ":material/person:", MessageRole.ASSISTANT: ":material/neurology:"}
 
 
-def draw_message(
+def draw_messages(context: PageContext, thread: Thread, choice: ModelChoice) -> None:
+    """Draw a conversation, but for the answer that is being written."""
+    messages = thread.messages
+    said = [message.id for message in messages if message.role is MessageRole.USER]
+    looks = context.services.extraction.looks(context.principal.user_id, said)
+    if thread.has_older:
+        _draw_older(context)
+    for message in messages:
+        if message.state is not MessageState.WRITING:
+            others = thread.versions.get(message.id, ())
+            _draw_message(context, message, choice, is_last=message is messages[-1], versions=others)
+            _draw_look(context, looks.get(message.id))
+    if pending := [key for key, look in looks.items() if look.is_under_way]:
+        _draw_looking(context, pending)
+
+
+def _draw_message(
     context: PageContext, message: Message, choice: ModelChoice, *, is_last: bool, versions: tuple[MessageId, ...] = ()
 ) -> None:
     """Draw a message that is complete, stopped or failed."""
@@ -57,6 +74,14 @@ def draw_message(
         draw_versions(context, message, choice, versions, is_last=is_last)
 
 
+def _draw_older(context: PageContext) -> None:
+    """Offer the messages that come before those on the page."""
+    with st.container(horizontal_alignment="center"):
+        if st.button("Show older messages", icon=":material/expand_less:", key="older", type="tertiary"):
+            context.state.shown_messages += SHOWN_MESSAGES
+            st.rerun()
+
+
 @st.fragment(run_every=FOLLOW_EVERY_S)
 def draw_running(context: PageContext, generation: Generation) -> None:
     """Follow an answer that is being written, a moment at each run, until it ends; the last thing on a page.
@@ -74,7 +99,7 @@ def draw_running(context: PageContext, generation: Generation) -> None:
     st.rerun()
 
 
-def draw_look(context: PageContext, look: Look | None) -> None:
+def _draw_look(context: PageContext, look: Look | None) -> None:
     """Draw what a model's look through a message left to be said: why it waits or failed, or what needs review."""
     if look is None or not (look.held or look.fault):
         return
@@ -98,7 +123,7 @@ def draw_look(context: PageContext, look: Look | None) -> None:
 
 
 @st.fragment(run_every=LOOK_EVERY_S)
-def draw_looking(context: PageContext, pending: Collection[MessageId]) -> None:
+def _draw_looking(context: PageContext, pending: Collection[MessageId]) -> None:
     """Say that a model looks through messages, and draw the page again once it has ended with one of them."""
     if not is_still(context):
         return

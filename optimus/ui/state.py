@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from optimus.attachments import Upload
+from optimus.conversations import SHOWN_MESSAGES
 from optimus.llm_handler.requests import LocalServer
 from optimus.memory_manager.views import MemoryView
 from optimus.models import ConversationId, MemoryId, SessionId
@@ -63,6 +64,8 @@ class UiState:
     notice: str | None = None
     shown_chat: ConversationId | None = None
     """The conversation that the chat page drew last."""
+    shown_messages: int = SHOWN_MESSAGES
+    """How many of its newest messages are read."""
     editing: MemoryId | None = None
     editing_version: int = 1
     """The version that the editor was opened on; somebody else's change since then is not written over."""

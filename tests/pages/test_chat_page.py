@@ -118,3 +118,26 @@ def test_an_answer_that_is_not_whole_says_so_and_can_be_tried_again(world, sign_
     running = world.services.chat.generation(world.owner, conversation.id)
     assert running is None or running.wait(20)
     assert world.services.chat.messages(world.owner, conversation.id)[-1].state is MessageState.COMPLETE
+
+
+def test_older_messages_come_on_wish_and_not_in_the_next_chat(world: World, sign_in: SignIn, monkeypatch):
+    """A long chat shows its newest messages; the button above them brings as many more, and goes once all are there."""
+    monkeypatch.setattr("optimus.conversations.SHOWN_MESSAGES", 2)
+    monkeypatch.setattr("optimus.ui.chat_messages.SHOWN_MESSAGES", 2)
+    conversation, _, _ = world.say("First words")
+    world.say("Later words", conversation=conversation)
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    app.query_params["chat"] = conversation.id
+    app.run()
+    assert "Later words" in texts(app)
+    assert "First words" not in texts(app)
+    app.button(key="older").click().run()
+    assert not app.exception
+    assert "First words" in texts(app)
+    assert "older" not in [button.key for button in app.button]
+    other, _, _ = world.say("Something else")
+    for wanted in (other, conversation):
+        app.query_params["chat"] = wanted.id
+        app.run()
+    assert "First words" not in texts(app)

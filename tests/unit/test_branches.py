@@ -69,7 +69,7 @@ def test_a_whole_answer_can_be_written_again_and_the_first_stays(world: World):
     conversation, message, reply = world.say("I live in Lisbon")
     fresh = world.services.chat.retry(world.owner, reply.id, choice=world.offline())
     settle(world, conversation)
-    messages, versions = world.services.chat.thread(world.owner, conversation.id)
+    messages, versions, _ = world.services.chat.thread(world.owner, conversation.id)
     assert [m.id for m in messages] == [message.id, fresh.id]
     assert versions == {reply.id: (reply.id, fresh.id), fresh.id: (reply.id, fresh.id)}
     world.services.chat.show_branch(world.owner, reply.id)
@@ -86,6 +86,25 @@ def test_a_deleted_message_takes_its_answers_and_memories_along(world: World):
     assert shown(world, conversation) == ["I live in Lisbon", "I play the violin"]
     assert facts(world) == {"I live in Lisbon", "I play the violin"}
     assert len(world.services.chat.messages(world.owner, conversation.id)) == 4
+
+
+def test_the_newest_messages_are_read_first_and_older_ones_on_wish(world: World):
+    """A thread tells whether more comes before it; a branch that is older than what is read is shown all the same."""
+    chat = world.services.chat
+    conversation, first, _ = world.say("one")
+    world.say("two", conversation=conversation)
+    world.say("three", conversation=conversation)
+    thread = chat.thread(world.owner, conversation.id, most=4)
+    assert [message.text for message in thread.messages if message.role == "user"] == ["two", "three"]
+    assert thread.has_older
+    whole = chat.thread(world.owner, conversation.id, most=6)
+    assert whole.messages[0].text == "one"
+    assert not whole.has_older
+    edit(world, first, "other one")
+    chat.show_branch(world.owner, first.id)
+    thread = chat.thread(world.owner, conversation.id, most=2)
+    assert [message.text for message in thread.messages if message.role == "user"] == ["one", "two", "three"]
+    assert not thread.has_older
 
 
 def test_messages_from_before_there_were_branches_follow_in_time(world: World):
