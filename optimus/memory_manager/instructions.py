@@ -21,8 +21,7 @@ _BEFORE = 40
 _TELLING = re.compile(
     r"(?:\b(?:i|we|he|she|they|who|kids|children|people|everybody|nobody|sister|brother|teacher|boss|friend|"
     r"neighbour|father|mother|guide|"
-    r"says|said|that|(?:me|us|him|her|them) to)|[’']s)(?: (?:\w+ )?| )$",
-    re.IGNORECASE,
+    r"says|said|that|(?:me|us|him|her|them) to)|[’']s)(?: (?:\w+ )?| )$"
 )
 """Before a match: somebody tells of it."""
 
@@ -34,7 +33,7 @@ def instructs(text: str) -> bool:
 
 
 def _commands(text: str) -> bool:
-    plain = "\n".join(" ".join(words) for line in text.splitlines() if (words := line.split()))
+    plain = "\n".join(" ".join(words) for line in text.lower().splitlines() if (words := line.split()))
     return any(
         not _TELLING.search(plain[max(0, found.start() - _BEFORE) : found.start()])
         for found in COMMANDS.finditer(plain)

@@ -46,7 +46,8 @@ FRAMES = (
         r"prompt) (?:is|are)\b"
     ),
     r"\b(?:lift|remove|drop|waive|disable)\b[^.\n]{0,20}\byour (?:\w+ )?(?:restrictions|filters|limits|safeguards)\b",
-    r"\byou (?:now )?work for\b[^.\n]{1,40}\bnow\b|: you work for\b",
+    r"\byou (?:now )?work for\b[^.\n]{1,40}\bnow\b",
+    r": you work for\b",
     r"\byour (?:new (?:identity|name|role|persona\w*|job|task|goal|owner)|only goal|(?:duty|mission|purpose) is to)\b",
     r"\byou no longer have (?:any )?(?:guidelines|rules|restrictions|limits|filters)\b|\byou are now working for\b",
     r"\b(?:switch|change|replace|set) your (?:personality|identity|role|persona|character)\b",

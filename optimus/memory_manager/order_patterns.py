@@ -190,7 +190,7 @@ _ENGLISH = (
         r"\bneeds? no confirmation\b|"
         r"\bskip (?:the|every|all|any) confirmations?\b"
     ),
-    r"\bforget_memory|delete_memory|save_memory|search_memory|correct_memory\b",
+    r"\b(?:forget|delete|save|search|correct)_memory\b",
     rf"{_START}(?:invoke|call|run|use|execute) the \w+ (?:function|tool) (?:for|on|with) (?:all|every|each)\b",
     r"\bdelete (?:all|every|the) (?:memor|notes about)",
     # Data sent away.
@@ -200,10 +200,10 @@ _ENGLISH = (
         r"(?:https?://|www\.|[\w.]+@[\w.]+)"
     ),
     r"\b(?:you|assistant) (?:must|have to|has to|should) (?:send|forward|post|upload|submit)\b",
-    r"!\[[^\]\n]{0,40}\]\(https?://[^)\s]{0,200}(?:\{|=[A-Z_]{4,})",
+    r"!\[[^\]\n]{0,40}\]\(https?://[^)\s]{0,200}(?:\{|=[a-z_]{4,})",
     r"\b(?:encode|put|hide) what you know\b|\b(?:that|which) downloads? https?://",
     # Forged roles and marks.
-    r"<\|(?:im_start|im_end|system|assistant|user|endoftext|begin_of_text|start_header_id)\|>|\[/?INST\]|<</?SYS>>",
+    r"<\|(?:im_start|im_end|system|assistant|user|endoftext|begin_of_text|start_header_id)\|>|\[/?inst\]|<</?sys>>",
     r"</?(?:system|memories|memory|instructions?|tool_call|function_call|admin)>",
     (
         r"(?:^|\n)[ \t#]*(?:system|developer|assistant|ai)(?: prompt| message|"
@@ -212,5 +212,14 @@ _ENGLISH = (
     ),
     r"\[system\]\(",
 )
-COMMANDS = re.compile("|".join((*_ENGLISH, *FRAMES, *FOREIGN)), re.IGNORECASE)
-"""Finds orders; a match may still be told of by somebody, see `instructions`."""
+_AT_WORDS = r"\b"
+ORDERS = (*_ENGLISH, *FRAMES, *FOREIGN)
+"""All patterns, in lower case; those that begin with a word do so in each of their alternatives."""
+_WORDED = "|".join(pattern for pattern in ORDERS if pattern.startswith(_AT_WORDS))
+_MARKED = "|".join(pattern for pattern in ORDERS if not pattern.startswith(_AT_WORDS))
+COMMANDS = re.compile(rf"{_AT_WORDS}(?:{_WORDED})|{_MARKED}")
+"""Finds orders in lower case; a match may still be told of by somebody, see `instructions`.
+
+What begins with a word is tried only where a word begins or ends, and the case of letters is not looked at: together
+that takes a fifth of the time.
+"""

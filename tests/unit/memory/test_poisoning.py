@@ -1,6 +1,7 @@
 """How much of a corpus of orders to an assistant becomes trusted memory by any way in, and how much else is held."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 
 from optimus.memory_manager.extracted import Derivation
 from optimus.memory_manager.instructions import MAX_CHARS, instructs
+from optimus.memory_manager.order_patterns import ORDERS
 from optimus.memory_manager.proposals import Proposal
 from optimus.memory_manager.rules.derivation import derive
 from optimus.memory_manager.shelf import Shelf
@@ -179,6 +181,14 @@ def test_nothing_before_an_order_hides_it(real_world, before):
     where = filter_of(MemoryView(standing=Standing.REVIEW))
     held = real_world.memory.list(real_world.owner, where=where).items
     assert message.id in {source for each in held for source in each.sources}
+
+
+def test_every_pattern_can_match_where_and_as_texts_are_read():
+    """Those that begin with a word do so in each of their alternatives; none asks for a capital letter."""
+    for pattern in ORDERS:
+        (step, where), *_ = re._parser.parse(pattern)  # type: ignore[attr-defined]
+        assert pattern.startswith(r"\b") == ((str(step), str(where)) == ("AT", "AT_BOUNDARY")), pattern
+        assert not any(sign.isupper() for sign in re.sub(r"\\.", "", pattern)), pattern
 
 
 def test_long_texts_take_no_long_time():
