@@ -42,16 +42,12 @@ _ROT13 = re.compile(r"\brot-?13\b", re.IGNORECASE)
 
 def readings(text: str) -> Iterator[str]:
     """Yield a text as it reads, and what is hidden in it. Takes time that grows with its length and no faster."""
-    for found in _TAGS.finditer(text):
-        if not text[: found.start()].endswith(_FLAG):
-            yield "".join(chr(ord(sign) - 0xE0000) for sign in found[0])
-    for found in _OVERRIDE.finditer(text):
-        yield found[1][::-1]
-    yield from _signalled(text)
-    plain = unicodedata.normalize("NFKC", _HIDDEN.sub("", text))
-    yield plain
-    if not plain.isascii():
+    plain = text
+    if not text.isascii():
+        yield from _signalled(text)
+        plain = unicodedata.normalize("NFKC", _HIDDEN.sub("", text))
         yield plain.translate(_LOOK_ALIKES)
+    yield plain
     if _ROT13.search(plain):
         yield codecs.decode(plain, "rot13")
     if len(_MIXED.findall(plain)) >= _LEAST_MIXED:
@@ -63,7 +59,12 @@ def readings(text: str) -> Iterator[str]:
 
 
 def _signalled(text: str) -> Iterator[str]:
-    """Yield what invisible signs spell, each a byte or a bit."""
+    """Yield what invisible signs spell, each a letter, a byte or a bit, and what is written backwards."""
+    for found in _TAGS.finditer(text):
+        if not text[: found.start()].endswith(_FLAG):
+            yield "".join(chr(ord(sign) - 0xE0000) for sign in found[0])
+    for found in _OVERRIDE.finditer(text):
+        yield found[1][::-1]
     for found in _SELECTORS.finditer(text):
         codes = [ord(sign) for sign in found[0]]
         for first in (16, 0):

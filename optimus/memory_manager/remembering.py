@@ -201,7 +201,7 @@ def _reviewed(memory: Memory) -> Memory:
     """
     origin = memory.provenance
     texts = (memory.text, origin.title or "", origin.heading or "", *(version.text for version in memory.history))
-    if memory.status is MemoryStatus.DELETED or not any(map(instructs, dict.fromkeys(texts))):
+    if memory.status is MemoryStatus.DELETED or not any(map(instructs, dict.fromkeys(filter(None, texts)))):
         return memory
     return memory.model_copy(update={"status": MemoryStatus.QUARANTINED})
 
