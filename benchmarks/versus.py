@@ -28,10 +28,10 @@ from benchmarks._many_memories import sentences
 from benchmarks._progress import progress, say
 from benchmarks._scale_parts import bring
 from benchmarks.report import Report, Result
-from optimus.assembly import derive
 from optimus.keys import load_keys
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.mem0 import EngineMemory
+from optimus.memory_manager.rules.derivation import derive
 from optimus.memory_manager.shelf import Shelf
 from optimus.models import Memory, MemoryId, MemoryType, UserId, new_id, utc_now
 from optimus.settings import load_settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from optimus.allowance import Allowance, ExtractionLedger
 from optimus.analytics.service import AnalyticsService
@@ -31,7 +30,7 @@ from optimus.memory_manager.graph import MemoryGraph
 from optimus.memory_manager.health import MemoryHealth
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
-from optimus.memory_manager.rules.candidate import Candidate
+from optimus.memory_manager.rules.derivation import derive
 from optimus.memory_manager.settling import Settlement
 from optimus.memory_manager.shelf import Shelf
 from optimus.memory_manager.views import MemoryViews
@@ -269,10 +268,3 @@ def _summaries(store: Store, engines: Engines, memory: ChatMemory, clock: Clock)
         ledger=ExtractionLedger(events=store.events, metrics=store.metrics, allowance=engines.allowance),
         clock=clock,
     )
-
-
-def derive(text: str, *, now: datetime) -> list[Candidate]:
-    """Load the rules on first use: their patterns take time to compile, and the first page needs none."""
-    from optimus.memory_manager.rules import derivation  # noqa: PLC0415
-
-    return derivation.derive(text, now=now)

@@ -42,9 +42,11 @@ from optimus.llm_handler.settling import MemorySettler, Settler
 from optimus.memory_manager.documents import DocumentShelf
 from optimus.memory_manager.graph import MemoryGraph
 from optimus.memory_manager.health import MemoryHealth
+from optimus.memory_manager.instructions import instructs
 from optimus.memory_manager.library import MemoryLibrary
 from optimus.memory_manager.manager import MemoryManager
 from optimus.memory_manager.masking import mask
+from optimus.memory_manager.rules.derivation import derive
 from optimus.metrics import Metrics
 from optimus.models import Clock, utc_now
 from optimus.overview import OverviewService
@@ -70,6 +72,7 @@ _NO_PEPPER = (
     "%d accounts have passwords from another pepper, so they cannot sign in. Put that pepper back into %s, or give "
     "them new sign-in codes; `python -m optimus create-admin` makes an admin who can."
 )
+_WARM_UP = "Warm up."
 _log = logging.getLogger(__name__)
 
 
@@ -108,12 +111,14 @@ class Services:
     clock: Clock
 
     def warm(self) -> None:
-        """Load what costs seconds, in the background: the embedder, the engines' libraries. Check the audit log.
+        """Load what costs time, in the background: embedder, rules, the engines' libraries. Check the audit log.
 
         What is loaded then is taken out of the garbage collector's sight: it stays anyway, and looking through it
         again and again pauses every session.
         """
-        self.embedder.embed(["warm up"])
+        self.embedder.embed([_WARM_UP])
+        derive(_WARM_UP, now=self.clock())
+        instructs(_WARM_UP)
         self.memory.warm()
         self.models.warm().result()
         if not (report := self.store.audit.verify(CHECKED_AT_START)).is_whole:

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker("browser")
     counts = Counter(item.path for item in browsing)
     items.sort(key=lambda item: (item.path in counts, -counts[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage less often, and never among what the collected tests consist of."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture

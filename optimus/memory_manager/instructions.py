@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from optimus.memory_manager.disguises import readings
-from optimus.memory_manager.order_patterns import COMMANDS
+from optimus.memory_manager.order_patterns import commands
 from optimus.models import MAX_MESSAGE_CHARS
 
 MAX_CHARS = MAX_MESSAGE_CHARS
@@ -36,5 +36,5 @@ def _commands(text: str) -> bool:
     plain = "\n".join(" ".join(words) for line in text.lower().splitlines() if (words := line.split()))
     return any(
         not _TELLING.search(plain[max(0, found.start() - _BEFORE) : found.start()])
-        for found in COMMANDS.finditer(plain)
+        for found in commands().finditer(plain)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from optimus.memory_manager.foreign_orders import FOREIGN
 from optimus.memory_manager.order_frames import FRAMES
@@ -217,9 +218,13 @@ ORDERS = (*_ENGLISH, *FRAMES, *FOREIGN)
 """All patterns, in lower case; those that begin with a word do so in each of their alternatives."""
 _WORDED = "|".join(pattern for pattern in ORDERS if pattern.startswith(_AT_WORDS))
 _MARKED = "|".join(pattern for pattern in ORDERS if not pattern.startswith(_AT_WORDS))
-COMMANDS = re.compile(rf"{_AT_WORDS}(?:{_WORDED})|{_MARKED}")
-"""Finds orders in lower case; a match may still be told of by somebody, see `instructions`.
 
-What begins with a word is tried only where a word begins or ends, and the case of letters is not looked at: together
-that takes a fifth of the time.
-"""
+
+@cache
+def commands() -> re.Pattern[str]:
+    """Return what finds orders in lower case; a match may still be told of by somebody, see `instructions`.
+
+    What begins with a word is tried only where a word begins or ends, and the case of letters is not looked at:
+    together that takes a fifth of the time.
+    """
+    return re.compile(rf"{_AT_WORDS}(?:{_WORDED})|{_MARKED}")

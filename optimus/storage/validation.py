@@ -256,18 +256,16 @@ def _check_finite(numbers: list[float], name: str) -> None:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    if exact := _SCALARS.get(type(value)):
-        return exact(value)
-    if isinstance(value, Mapping | list | tuple):
-        if depth > MAX_PAYLOAD_DEPTH:
-            raise StoreRejectedError(f"a payload is nested deeper than {MAX_PAYLOAD_DEPTH}")
-        return (
-            _plain_object(value, depth) if isinstance(value, Mapping) else [_plain(item, depth + 1) for item in value]
-        )
-    for kind, convert in _SCALARS.items():
-        if isinstance(value, kind):
-            return convert(value)
-    raise StoreRejectedError(f"a payload value of type {type(value).__name__} cannot be stored")
+    convert = _SCALARS.get(type(value)) or next((to for kind, to in _SCALARS.items() if isinstance(value, kind)), None)
+    if convert is not None:
+        return convert(value)
+    if not isinstance(value, Mapping | list | tuple):
+        raise StoreRejectedError(f"a payload value of type {type(value).__name__} cannot be stored")
+    if depth > MAX_PAYLOAD_DEPTH:
+        raise StoreRejectedError(f"a payload is nested deeper than {MAX_PAYLOAD_DEPTH}")
+    if isinstance(value, Mapping):
+        return _plain_object(value, depth)
+    return [_plain(item, depth + 1) for item in value]
 
 
 def _plain_object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from optimus.models import MemoryType
 
@@ -15,7 +16,8 @@ Row = tuple[str, MemoryType, str | None, float]
 class Form:
     """One form of statement. `self` catches the writer's name, `value` a thing, `rel` and `name` a person."""
 
-    pattern: re.Pattern[str]
+    pattern: str
+    """See `compiled`: that takes long, so it waits until a first clause is read."""
     type: MemoryType
     slot: str | None
     importance: float
@@ -44,6 +46,7 @@ class Language:
     note: MemoryType = MemoryType.NOTE
 
 
+@cache
 def compiled(text: str) -> re.Pattern[str]:
     """Compile a pattern that takes no notice of letter case."""
     return re.compile(text, re.IGNORECASE)
@@ -59,7 +62,7 @@ def people_of(table: str) -> dict[str, str]:
 
 
 def forms_of(people: dict[str, str], rows: tuple[Row, ...]) -> tuple[Form, ...]:
-    """Compile a table; `<rel>` is a person, `<name>` their name if it is said, `<any>` somebody uncaught."""
+    """Read a table; `<rel>` is a person, `<name>` their name if it is said, `<any>` somebody uncaught."""
     words = "|".join(sorted(people, key=len, reverse=True))
     name = r"(?-i:[A-ZÀ-ÖØ-Þ])[\w-]+"
     forms = []
@@ -67,7 +70,5 @@ def forms_of(people: dict[str, str], rows: tuple[Row, ...]) -> tuple[Form, ...]:
         said, _, negates = pattern.partition(" => ")
         filled = said.replace("<rel>", f"(?P<rel>{words})").replace("<any>", f"(?:{words})(?:s|e|n|en)?")
         filled = filled.replace("<name>", rf"(?: (?P<name>{name}))?")
-        forms.append(
-            Form(pattern=compiled(filled), type=kind, slot=slot, importance=importance, negates=negates or None)
-        )
+        forms.append(Form(pattern=filled, type=kind, slot=slot, importance=importance, negates=negates or None))
     return tuple(forms)

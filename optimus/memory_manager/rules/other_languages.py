@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from optimus.memory_manager.rules import wording
 from optimus.memory_manager.rules.candidate import Candidate
-from optimus.memory_manager.rules.foreign import Form, Language
+from optimus.memory_manager.rules.foreign import Form, Language, compiled
 from optimus.memory_manager.rules.german import GERMAN
 from optimus.memory_manager.rules.lexicon import is_name
 from optimus.memory_manager.rules.romance import FRENCH, ITALIAN, PORTUGUESE, SPANISH
@@ -104,7 +104,7 @@ def _candidate(clause: str, language: Language) -> Candidate | None:
 def _find(clause: str, language: Language) -> tuple[Form, re.Match[str]] | None:
     clause = _tidy(clause, language)
     for form in language.forms:
-        match = form.pattern.fullmatch(clause)
+        match = compiled(form.pattern).fullmatch(clause)
         if match is None:
             continue
         groups = match.groupdict()

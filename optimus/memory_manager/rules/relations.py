@@ -38,7 +38,7 @@ _NAME = r"(?P<who>(?-i:[A-ZÀ-ÖØ-Þ])[\w-]+(?: (?-i:[A-ZÀ-ÖØ-Þ])[\w-]+)?)"
 _STATED = tuple(
     (
         kind,
-        compiled(rf"(?:(?P<me>I|We)|@PERSON|{_NAME})(?: (?=\w)|(?='))@ADV(?P<predicate>{verbs}) (?P<object>\S.*)"),
+        rf"(?:(?P<me>I|We)|@PERSON|{_NAME})(?: (?=\w)|(?='))@ADV(?P<predicate>{verbs}) (?P<object>\S.*)",
     )
     for kind, verbs in _KINDS.items()
 )
@@ -138,7 +138,7 @@ def _is_animal(person: Person) -> bool:
 
 def _read_statement(text: str, reading: _Reading) -> None:
     for kind, pattern in _STATED:
-        match = pattern.fullmatch(text.strip())
+        match = compiled(pattern).fullmatch(text.strip())
         what = _ARTICLE.sub("", _TAIL.sub("", match["object"])).strip(" .!\"'") if match else ""
         if match is None or not what or _SMALL.match(what):
             continue

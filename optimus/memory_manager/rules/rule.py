@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
 from optimus.memory_manager.rules import lexicon
@@ -60,7 +61,8 @@ _TRAILER = re.compile(
 class Rule:
     """What a clause says when `pattern` matches all of it and `accept` agrees."""
 
-    pattern: re.Pattern[str]
+    pattern: str
+    """See `compiled`: that takes long, so it waits until a first clause is read."""
     type: MemoryType
     slot: str | None = None
     """`{group}` puts in what the group caught, `{#group}` its hash, `{who}` the person of the clause."""
@@ -86,6 +88,7 @@ class Finding:
     ends: Ending | None = None
 
 
+@cache
 def compiled(pattern: str) -> re.Pattern[str]:
     """Compile a clause pattern, in which `@NAME` stands for a macro; letter case does not matter."""
     return re.compile(re.sub(r"@([A-Z]+)", lambda m: _MACROS[m[1]], pattern), re.IGNORECASE)
@@ -106,7 +109,7 @@ def rule(  # the table reads as columns
 ) -> Rule:
     """Make one line of a table."""
     return Rule(
-        pattern=compiled(pattern),
+        pattern=pattern,
         type=kind,
         slot=slot,
         importance=importance,
@@ -122,7 +125,7 @@ def rule(  # the table reads as columns
 def find(clause: str, rules: Sequence[Rule]) -> Finding | None:
     """Return the first rule that the whole clause matches."""
     for candidate in rules:
-        match = candidate.pattern.fullmatch(clause)
+        match = compiled(candidate.pattern).fullmatch(clause)
         if match is not None and (candidate.accept is None or candidate.accept(match)):
             return Finding(rule=candidate, slot=_fill(candidate.slot, match), ends=_ending(candidate.ends, match))
     return None

@@ -18,9 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from optimus.assembly import derive, open_graph, open_shelf, open_upkeep
+from optimus.assembly import open_graph, open_shelf, open_upkeep
 from optimus.memory_manager.health import MemoryHealth
 from optimus.memory_manager.manager import MemoryManager
+from optimus.memory_manager.rules.derivation import derive
 from optimus.models import (
     ChangeKind,
     Memory,

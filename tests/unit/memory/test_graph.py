@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from optimus.assembly import derive, open_graph, open_shelf
+from optimus.assembly import open_graph, open_shelf
 from optimus.errors import NotFoundError
 from optimus.memory_manager.graph import MemoryGraph, Neighbourhood
+from optimus.memory_manager.rules.derivation import derive
 from optimus.models import ChangeKind, MemoryId, Relation, UserId, new_id
 from optimus.storage.graph import EntityType
 from optimus.storage.sealing import TAG

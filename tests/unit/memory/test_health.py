@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from optimus.assembly import derive, open_graph, open_shelf, open_upkeep
+from optimus.assembly import open_graph, open_shelf, open_upkeep
 from optimus.memory_manager.health import MemoryHealth
+from optimus.memory_manager.rules.derivation import derive
 from optimus.models import Memory, MemoryId, MemoryStatus, MemoryType, Provenance, SourceKind, UserId, new_id
 from optimus.preferences import PreferenceService
 from optimus.storage.checkups import Checkup, Problem, Repair, RepairKind
