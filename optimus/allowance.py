@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from optimus.costs import EXPECTED_ANSWER, Asked, expected_cost, expected_tokens, price_of, taken
+from optimus.costs import EXPECTED_ANSWER, Asked, expected_cost, price_of, reserved_tokens, taken
 from optimus.errors import ConflictError, LimitReachedError, OptimusError
 from optimus.haste import noted, room_in
 from optimus.llm_handler.requests import AnswerBounds, GenerationResult, ModelRef, ModelTarget
@@ -27,6 +27,8 @@ WARN_FROM = 0.8
 """The share of a day's limit from which on the user is told."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRIES = 50
+_ANY_WRITES = 4_000
+"""Tokens that any model can write: most servers refuse to be asked for more than their model can."""
 _OFFLINE_ANSWERS = "The offline assistant still answers."
 _log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class Allowance:
             StoreError: the store does not answer.
         """
         given = replace(given, at=self._moment())
-        self._count(owner, Spell(given.at, 1, expected_tokens(given)), expected_cost(given))
+        self._count(owner, Spell(given.at, 1, reserved_tokens(given)), expected_cost(given))
         return given
 
     def top_up(self, owner: UserId, taken: Asked, measured: Asked) -> Asked:
@@ -76,7 +78,7 @@ class Allowance:
             LimitReachedError: there is no room for it; what was counted before still is.
             StoreError: the store does not answer.
         """
-        tokens = expected_tokens(measured) - expected_tokens(taken)
+        tokens = reserved_tokens(measured) - reserved_tokens(taken)
         if tokens <= 0:
             return taken
         before, after = expected_cost(taken), expected_cost(measured)
@@ -112,7 +114,7 @@ class Allowance:
         A minute gets back what was counted for this answer while that is in it, and what was taken beyond it when the
         answer ends.
         """
-        tokens, cost = expected_tokens(given), expected_cost(given)
+        tokens, cost = reserved_tokens(given), expected_cost(given)
         took, price = taken(given, result)
         if not tokens:
             return
@@ -157,14 +159,14 @@ class Allowance:
         spell = Spell(self._moment(), 0, tokens)
         self._change(owner, lambda use: _more(use, spell, cost, unpriced=int(cost is None)))
 
-    def of_one_answer(self) -> AnswerBounds:
-        """Return how much one answer may take.
-
-        Raises:
-            StoreError: the store does not answer.
-        """
+    def of_one_answer(self, owner: UserId) -> AnswerBounds:
+        """Return how much an answer that is counted may take: no more than its day has room for, or `StoreError`."""
         limits = self._limits()
-        return AnswerBounds(tokens=limits.tokens_per_answer, calls=limits.calls_per_answer or MOST_CALLS)
+        most = limits.tokens_per_answer
+        if limits.tokens_per_day is not None:
+            room = EXPECTED_ANSWER + max(0, limits.tokens_per_day - self.used(owner).tokens)
+            most = min(most or _ANY_WRITES, room) if room < _ANY_WRITES else most
+        return AnswerBounds(tokens=most, calls=limits.calls_per_answer or MOST_CALLS)
 
     def used(self, owner: UserId) -> DailyUse:
         """Return what a user has used today."""

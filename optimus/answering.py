@@ -141,7 +141,7 @@ class AnswerWriter:
         line_up = self._connections.line_up(reply.user_id, choice)
         told = self._summaries.told(conversation) if summary else ()
         others = self._standing_in(task, along, told, line_up["fallbacks"])
-        bounds = self._allowance.of_one_answer()
+        bounds = self._allowance.of_one_answer(reply.user_id)
         tools = self._memory.tools(task.message, choice, others, most_calls=bounds.calls)
         own, memories = conversation.instructions, task.offline.recalled
         measured = asked(choice, task.message.text, along, memories, own=own, files=files, has_tools=tools is not None)

@@ -71,6 +71,12 @@ def expected_tokens(given: Asked) -> int:
     return 0 if is_free else given.prompt_tokens + beside
 
 
+def reserved_tokens(given: Asked) -> int:
+    """Return how many tokens are counted before a call: what it reads, and an answer of `EXPECTED_ANSWER` tokens."""
+    read = expected_tokens(given)
+    return read + EXPECTED_ANSWER if read else 0
+
+
 def expected_cost(given: Asked) -> float | None:
     """Return about what a call will cost in US dollars, with an answer of `EXPECTED_ANSWER` tokens; None: not known."""
     return price_of(given, EXPECTED_ANSWER)

@@ -14,7 +14,7 @@ class AttemptMetrics:
         self._known = known
         labels = ("provider",)
         self._requests = Counter(
-            "optimus_model_requests", "Answers asked of a model, each try counted.", labels, registry=registry
+            "optimus_model_requests", "Calls of a model, each try counted.", labels, registry=registry
         )
         self._memories = Counter(
             "optimus_memories_injected", "Memories that went along with answers.", labels, registry=registry
@@ -30,7 +30,7 @@ class AttemptMetrics:
         )
 
     def note_request(self, provider: str) -> None:
-        """Count a try to get an answer."""
+        """Count a call of a model: for an answer, a summary or memories."""
         self._requests.labels(self._known(provider)).inc()
 
     def note_memories(self, provider: str, count: int) -> None:

@@ -47,8 +47,8 @@ class Answer:
     at: datetime
     model: str
     failed: bool
-    message_id: str
-    """Of the answer; one that was written again left several records with the same id."""
+    question_id: str
+    """Of the message that it answers; an answer that was written again has the same."""
     memory_ids: tuple[MemoryId, ...]
     """The memories that it was made from."""
     input_tokens: int
@@ -86,6 +86,7 @@ def _given_up_event(reply: Message, given_up: GivenUp, place: int, at: datetime)
         "model": str(target.model),
         "state": MessageState.FAILED.value,
         "message_id": reply.id,
+        "question_id": reply.parent,
         "conversation_id": reply.conversation_id,
         "cost_usd": cost_of_failure(target.model, usage, is_local=target.is_local),
         **usage.model_dump(),
@@ -117,6 +118,7 @@ def answer_event(reply: Message, given: Asked, result: GenerationResult, *, at: 
             "model": str(result.target.model) if result.target else reply.model,
             "state": result.state.value,
             "message_id": reply.id,
+            "question_id": reply.parent,
             "conversation_id": reply.conversation_id,
             "memories": len(reply.used),
             "memory_ids": ",".join(use.memory_id for use in reply.used),
@@ -180,7 +182,7 @@ def read_answer(row: Row) -> Answer:
         at=datetime.fromisoformat(row.payload["at"]),
         model=model,
         failed=data.get("state") == MessageState.FAILED,
-        message_id=data.get("message_id") or row.id,
+        question_id=data.get("question_id") or data.get("message_id") or row.id,
         memory_ids=tuple(MemoryId(intern(part)) for part in ids.split(",")) if ids else (),
         input_tokens=data.get("input_tokens") or 0,
         output_tokens=data.get("output_tokens") or 0,

@@ -167,7 +167,7 @@ def tally(answers: Sequence[Answer]) -> Tally:
     """Sum up answers."""
     failed = sum(answer.failed for answer in answers)
     return Tally(
-        messages=len({answer.message_id for answer in answers}),
+        messages=len({answer.question_id for answer in answers}),
         answers=len(answers) - failed,
         failed=failed,
         input_tokens=sum(answer.input_tokens for answer in answers),
@@ -205,11 +205,11 @@ def _saving(answers: Iterable[Answer], period: Period) -> Saving:
     said: dict[str, int] = {}
     before = given = everything = 0
     for answer in answers:
-        earlier = before - said.get(answer.message_id, 0)
+        earlier = before - said.get(answer.question_id, 0)
         if period.has(answer.at) and not answer.failed:
             given += answer.context_tokens
             everything += min(earlier, WINDOW_TOKENS)
-        said[answer.message_id] = answer.said_tokens
+        said[answer.question_id] = answer.said_tokens
         before = earlier + answer.said_tokens
     return Saving(given=given, everything=everything)
 

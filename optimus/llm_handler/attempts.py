@@ -115,7 +115,6 @@ class Attempts:
         generation.waits_for = None
         place = _place(request)
         self._breakers.admit(place)
-        self._metrics.attempts.note_request(request.model.provider)
         try:
             with self._metrics.provider_call(request.model.provider):
                 await self._ask(generation, request, ends_at)

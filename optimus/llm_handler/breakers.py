@@ -54,13 +54,14 @@ class Breakers:
         self._found: dict[Place, Breaker] = {}
 
     def admit(self, place: Place) -> None:
-        """Let a call go, or refuse it at once.
+        """Let a call go, which is counted then, or refuse it at once.
 
         Raises:
             ProviderBusyError: the provider failed too often in a row; the sentence says when it is tried again.
         """
         breaker = self._at(place)
         if breaker is None or breaker.admit():
+            self._metrics.attempts.note_request(place[0])
             return
         wait_s = breaker.wait_s()
         when = f"in {in_words(wait_s)}" if wait_s else "in a moment"
@@ -86,14 +87,15 @@ class Breakers:
 
     @contextmanager
     def guarding(self, place: Place) -> Iterator[None]:
-        """Let a call go or refuse it at once, and note how it went; an answer of the wrong form is an answer.
+        """Let a call go or refuse it at once, count its error and note how it went; a wrong form is an answer, too.
 
         Raises:
             ProviderBusyError: the provider failed too often in a row.
         """
         self.admit(place)
         try:
-            yield
+            with self._metrics.provider_call(place[0]):
+                yield
         except ProviderError as error:
             self.note(place, None if isinstance(error, ProviderResponseError) else error)
             raise

@@ -115,8 +115,9 @@ class Mapping:
     def event(self, event: Event) -> Event:
         """Return the event as the owner's."""
         data = dict(event.data)
-        if message := data.get("message_id"):
-            data["message_id"] = self._message_id(MessageId(str(message)))
+        for name in ("message_id", "question_id"):
+            if message := data.get(name):
+                data[name] = self._message_id(MessageId(str(message)))
         if conversation := data.get("conversation_id"):
             data["conversation_id"] = self._conversation_id(ConversationId(str(conversation)))
         if data.get("memory_ids"):

@@ -37,6 +37,7 @@ _USAGE = (
     "duration_ms",
     "conversation_id",
     "message_id",
+    "question_id",
 )
 
 

@@ -204,12 +204,12 @@ def _parts_text(parts: PromptParts) -> str:
 
 
 def _taken_text(message: Message) -> str:
-    """Say what the provider counted, and what that costs where its price is known."""
+    """Say what the provider counted, and what that costs or that nobody knows."""
     usage = message.usage
     if not usage or not message.model or not usage.input_tokens + usage.output_tokens:
         return ""
     cost = cost_usd(ModelRef.parse(message.model), usage, is_local=False)
-    price = f", {dollars(cost)} by list prices" if cost else ""
+    price = "; no list price of it is known" if cost is None else f", {dollars(cost)} by list prices" if cost else ""
     return f" The model read {usage.input_tokens:,} tokens and wrote {usage.output_tokens:,}{price}."
 
 

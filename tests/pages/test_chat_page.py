@@ -94,6 +94,10 @@ def test_everything_that_is_known_of_an_answer_stands_under_it(world: World, sig
         "The model read 100,000 tokens and wrote 1,000, $0.2600 by list prices.",
     ):
         assert words in drawn
+    unpriced = reply.model_copy(update=told | {"model": "compatible:mine", "version": reply.version + 1})
+    world.services.store.conversations.update_message(unpriced)
+    app.run()
+    assert "read 100,000 tokens and wrote 1,000; no list price of it is known." in texts(app)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from optimus.allowance import Allowance
-from optimus.costs import Asked, answer_cost, expected_cost, expected_tokens
+from optimus.costs import EXPECTED_ANSWER, Asked, answer_cost, expected_cost, expected_tokens
 from optimus.errors import LimitReachedError, NotFoundError
 from optimus.llm_handler.requests import GenerationResult, GivenUp, ModelChoice, ModelRef, ModelTarget
 from optimus.models import MessageState, Usage
@@ -96,8 +96,8 @@ def test_parallel_messages_never_exceed_the_limit(world):
 
 
 def test_tokens_are_estimated_before_and_corrected_after(world):
-    """What an answer took replaces its estimate; the offline assistant answers on when they are used up."""
-    limit(world, tokens_per_day=100)
+    """What an answer took replaces what was kept free for it; the offline assistant answers on without any."""
+    limit(world, tokens_per_day=600)
     counter = allowance_of(world)
     counter.take(world.owner, given(60))
     with pytest.raises(LimitReachedError):
@@ -108,7 +108,7 @@ def test_tokens_are_estimated_before_and_corrected_after(world):
     counter.settle(world.owner, given(60), ended(95))
     with pytest.raises(LimitReachedError) as caught:
         counter.take(world.owner, given(1))
-    assert "100 tokens" in caught.value.user_message
+    assert "600 tokens" in caught.value.user_message
     assert "midnight" in caught.value.user_message
     world.say("still answered")
 
@@ -136,14 +136,14 @@ def test_what_goes_along_counts_before_the_model_is_asked(world):
     """Memories are found after the message is stored: where they exceed the day, no model is asked for that answer."""
     for number in range(40):
         world.services.memory.add(world.owner, f"My boat number {number} is a red kayak that lies in Lisbon")
-    limit(world, tokens_per_day=300)
+    limit(world, tokens_per_day=800)
     with running_provider() as provider:
         connections = world.services.connections
         connections.connect(world.principal, provider="compatible", base_url=f"{provider.url}/v1", key="")
         choice = connections.newest(world.owner, "compatible")
         _, message, reply = world.say("Where is my red kayak?", choice=choice)
         assert reply.state is MessageState.FAILED
-        assert "300 tokens" in reply.error
+        assert "800 tokens" in reply.error
         assert "midnight" in reply.error
         assert provider.chats() == []
         assert allowance_of(world).used(world.owner).tokens == 0
@@ -154,9 +154,24 @@ def test_what_goes_along_counts_before_the_model_is_asked(world):
         assert len(provider.chats()) == 1
 
 
+def test_an_answer_gets_no_more_than_its_day_has_room_for(world):
+    """A model is told how much it may write once the day is nearly used up; before that its own limit holds."""
+    with running_provider() as provider:
+        connections = world.services.connections
+        connections.connect(world.principal, provider="compatible", base_url=f"{provider.url}/v1", key="")
+        choice = connections.newest(world.owner, "compatible")
+        for most, per_answer, told in ((50_000, None, None), (50_000, 300, 300), (2_000, 300, 300)):
+            limit(world, tokens_per_day=most, tokens_per_answer=per_answer)
+            world.say("Hello", choice=choice)
+            assert provider.chats()[-1].body.get("max_tokens") == told
+        limit(world, tokens_per_day=2_000, tokens_per_answer=None)
+        world.say("Hello", choice=choice)
+        assert EXPECTED_ANSWER <= provider.chats()[-1].body["max_tokens"] < 2_000
+
+
 def test_an_answer_that_failed_before_it_began_costs_nothing(world):
     """The estimate is given back."""
-    limit(world, tokens_per_day=100)
+    limit(world, tokens_per_day=600)
     counter = allowance_of(world)
     counter.take(world.owner, given(60))
     counter.settle(world.owner, given(60), GenerationResult(text="", state=MessageState.FAILED))

@@ -39,7 +39,7 @@ def answer(at: datetime = NOON, **changes) -> Answer:
         "at": at,
         "model": "openai:gpt-6-luna",
         "failed": False,
-        "message_id": new_id(),
+        "question_id": new_id(),
         "memory_ids": (),
         "input_tokens": 100,
         "output_tokens": 10,
@@ -62,7 +62,7 @@ def outline(day: int, kind: MemoryType = MemoryType.FACT) -> MemoryOutline:
     [
         ([], 0, 0, 0, 0, 0),
         ([{}, {}], 2, 2, 0, 1.0, 0),
-        ([{"failed": True, "cost": 0.0, "message_id": "a"}, {"message_id": "a"}], 1, 1, 1, 0.5, 0),
+        ([{"failed": True, "cost": 0.0, "question_id": "a"}, {"question_id": "a"}], 1, 1, 1, 0.5, 0),
         ([{"cost": None}, {}], 2, 2, 0, 0.5, 1),
         ([{"cost": None}, {"cost": None}], 2, 2, 0, 0, 2),
     ],
@@ -121,7 +121,7 @@ def test_savings_compare_with_everything_said_before():
     ("answers", "everything"),
     [
         ([{"said_tokens": 5}], 0),
-        ([{"said_tokens": 7, "failed": True, "message_id": "a"}, {"said_tokens": 5, "message_id": "a"}, {}], 5),
+        ([{"said_tokens": 7, "failed": True, "question_id": "a"}, {"said_tokens": 5, "question_id": "a"}, {}], 5),
         ([{"said_tokens": 10 * WINDOW_TOKENS}, {}], WINDOW_TOKENS),
     ],
     ids=["nothing before", "written again", "more than a model reads"],
@@ -182,6 +182,19 @@ def test_a_failed_answer_is_recorded_and_costs_nothing(world: World, provider: F
     assert running is None or running.wait(20)
     total = world.services.analytics.report(world.owner, days=7, zone=UTC).total
     assert (total.messages, total.answers, total.failed, total.unpriced) == (1, 1, 1, 1)
+
+
+def test_an_answer_written_again_says_its_question_once(world: World):
+    """What full history would have taken holds each question once, however often it was answered."""
+    conversation, _, reply = world.say("I live in Lisbon")
+    world.services.chat.retry(world.owner, reply.id, choice=world.offline())
+    running = world.services.chat.generation(world.owner, conversation.id)
+    assert running is None or running.wait(20)
+    fresh = world.services.chat.messages(world.owner, conversation.id)[-1]
+    world.say("Where do I live?")
+    report = world.services.analytics.report(world.owner, days=7, zone=UTC)
+    assert report.total.messages == 2
+    assert report.saving.everything == estimated_tokens("I live in Lisbon") + estimated_tokens(fresh.text)
 
 
 def test_used_and_unused_memories_are_told_apart(world: World):

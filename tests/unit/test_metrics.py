@@ -212,14 +212,16 @@ def test_a_turn_leaves_its_stages(world: World):
 
 
 def test_what_is_asked_and_given_is_counted(world: World):
-    """Each try of a model counts as a request, and the memories that went along are counted with its answer."""
+    """Each call of a model counts, also a look for memories; those that went along are counted with the answer."""
     with running_provider() as fake:
         choice = connect(world, fake.url)
         world.services.memory.add(world.owner, "I am allergic to peanuts")
         world.say("What am I allergic to?", choice=choice)
-    metrics = world.services.store.metrics
-    assert value(metrics, "model_requests_total", provider="compatible") == 1
-    assert value(metrics, "memories_injected_total", provider="compatible") == 1
+        metrics = world.services.store.metrics
+        assert value(metrics, "model_requests_total", provider="compatible") == 1
+        assert value(metrics, "memories_injected_total", provider="compatible") == 1
+        world.services.extraction.run_due()
+    assert value(metrics, "model_requests_total", provider="compatible") == 2
 
 
 def test_gauges_are_what_there_is(world: World):
