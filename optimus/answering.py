@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -31,7 +31,7 @@ from optimus.prompt import estimated_tokens, generation_request, guided, history
 from optimus.storage.conversations import ALL_MESSAGES, ConversationRepository
 from optimus.storage.events import EventRepository
 from optimus.storage.failpoints import reached
-from optimus.summaries import SummaryKeeper
+from optimus.summaries import LeftOut, SummaryKeeper
 from optimus.usage import answer_events, note_answer, parts_of, written_by
 
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class _Given:
     withheld: Sequence[MemoryId]
     unsent: int
     """Earlier messages that were kept back."""
-    left_out: Sequence[Message] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     """Earlier messages that were too much."""
 
 
@@ -139,13 +139,13 @@ class AnswerWriter:
         along = [message for message in fitting if message.id not in unsent]
         summary = self._summaries.usable(conversation, left_out, choice)
         line_up = self._connections.line_up(reply.user_id, choice)
-        told = self._summaries.told(conversation) if summary else ()
+        told = self._summaries.told(conversation, left_out) if summary else ()
         others = self._standing_in(task, along, told, line_up["fallbacks"])
         bounds = self._allowance.of_one_answer(reply.user_id)
         tools = self._memory.tools(task.message, choice, others, most_calls=bounds.calls)
         own, memories = conversation.instructions, task.offline.recalled
         measured = asked(choice, task.message.text, along, memories, own=own, files=files, has_tools=tools is not None)
-        measured = replace(measured, left_out=len(left_out), summary_tokens=estimated_tokens(summary))
+        measured = replace(measured, left_out=len(left_out.messages), summary_tokens=estimated_tokens(summary))
         taken = self._allowance.top_up(reply.user_id, task.taken, measured)
         withheld = [memory.id for memory in task.recalled.withheld]
         given = _Given(
@@ -201,7 +201,7 @@ class AnswerWriter:
         _log_call(measured, result)
         if result.state is not MessageState.FAILED:
             self._memory.note_use(reply, at=at)
-        if result.state is MessageState.COMPLETE and given.left_out:
+        if result.state is MessageState.COMPLETE and given.left_out.messages:
             self._summaries.renew(reply, given.left_out, measured.choice)
 
     def _prepare_end(self, task: Task, measured: Asked, result: GenerationResult, at: datetime) -> None:

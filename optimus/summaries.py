@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import accumulate
+from typing import NamedTuple
 
 from optimus.allowance import ExtractionLedger
 from optimus.branches import has_older, path
@@ -35,6 +36,15 @@ MOST_UNTOLD = 1_000
 _log = logging.getLogger(__name__)
 
 
+class LeftOut(NamedTuple):
+    """What of a conversation does not go along with a message."""
+
+    messages: Sequence[Message] = ()
+    """The oldest first."""
+    is_all: bool = True
+    """Whether it begins with the conversation, however old that is."""
+
+
 class SummaryKeeper:
     """Keeps the summaries of long chats and says which part of one may go along."""
 
@@ -57,7 +67,7 @@ class SummaryKeeper:
         self.pending: set[Future[None]] = set()
         """What is being made."""
 
-    def usable(self, conversation: Conversation, left_out: Sequence[Message], choice: ModelChoice) -> str:
+    def usable(self, conversation: Conversation, left_out: LeftOut, choice: ModelChoice) -> str:
         """Return the summary of what is left out, if there is one that the model may get; else nothing.
 
         One that covers a message of another branch, or one that is never sent to the model, does not count.
@@ -65,42 +75,39 @@ class SummaryKeeper:
         Raises:
             StoreError: it cannot be told, so nothing may be sent.
         """
-        covered = _covered(conversation.summary, left_out)
-        if conversation.summary is None or not covered:
-            return ""
-        told = self.told(conversation)
+        told = self.told(conversation, left_out)
         if not told or self._memory.unsent_messages(conversation.user_id, told, choice):
             return ""
-        return conversation.summary.text
+        return conversation.summary.text if conversation.summary else ""
 
-    def told(self, conversation: Conversation) -> Sequence[Message]:
-        """Return all messages that a chat's summary tells of, also those too old for any prompt; none if too many."""
-        summary = conversation.summary
-        said = self._conversations.messages(conversation.user_id, conversation.id, limit=MOST_TOLD)
-        known = path(said, summary.upto) if summary and len(said) < MOST_TOLD else ()
-        return [message for message in known if summary and message.id not in summary.untold]
+    def told(self, conversation: Conversation, left_out: LeftOut) -> Sequence[Message]:
+        """Return the messages that a chat's summary tells of; none where that cannot be told."""
+        covered = _covered(conversation.summary, left_out.messages) if left_out.is_all else ()
+        return [each for each in covered if conversation.summary and each.id not in conversation.summary.untold]
 
-    def left_out(self, earlier: Sequence[Message], fitting: Sequence[Message]) -> Sequence[Message]:
+    def left_out(self, earlier: Sequence[Message], fitting: Sequence[Message]) -> LeftOut:
         """Return the messages of a chat that do not go along, also those older than the `earlier` that were looked at.
 
         Raises:
             StoreError: the store does not answer.
         """
+        is_all = True
         if has_older(earlier):
             newest = earlier[-1]
             said = self._conversations.messages(newest.user_id, newest.conversation_id, limit=MOST_TOLD)
-            earlier = path(said, newest.id)
-        return earlier[: len(earlier) - len(fitting)]
+            earlier, is_all = path(said, newest.id), len(said) < MOST_TOLD
+        return LeftOut(earlier[: len(earlier) - len(fitting)], is_all)
 
-    def renew(self, reply: Message, left_out: Sequence[Message], choice: ModelChoice) -> None:
+    def renew(self, reply: Message, left_out: LeftOut, choice: ModelChoice) -> None:
         """Begin a summary of what was left out of an answer, if enough of it is new; it never raises ours."""
         owner, place = reply.user_id, reply.conversation_id
-        if choice.ref == OFFLINE_MODEL:
+        if choice.ref == OFFLINE_MODEL or not left_out.is_all:
             return
         try:
             conversation = self._conversations.get(owner, place)
             before = conversation.summary if self.usable(conversation, left_out, choice) else None
-            fresh = left_out[len(_covered(before, left_out)) :]
+            known = _covered(before, left_out.messages)
+            fresh = left_out.messages[len(known) :]
             if len(fresh) < LEAST_NEW:
                 return
             self._ledger.allowance.require(owner)
@@ -108,7 +115,7 @@ class SummaryKeeper:
             unsent = self._memory.unsent_messages(owner, fresh, choice)
             turns = tuple(PromptTurn(role=m.role, text=m.text) for m in fresh if m.text and m.id not in unsent)
             untold = (*(before.untold if before else ()), *(m.id for m in fresh if m.id in unsent))
-            covered = [m.id for m in (*_covered(before, left_out), *fresh)]
+            covered = [m.id for m in (*known, *fresh)]
             if not turns or len(untold) > MOST_UNTOLD:
                 return
             request = SummaryRequest(

@@ -7,6 +7,7 @@ import pytest
 from optimus import chat
 from optimus.errors import NotFoundError
 from optimus.models import Conversation, Memory, MessageState
+from optimus.summaries import LeftOut
 from tests.fakes.providers import FakeProvider, Request, running_provider
 from tests.unit.llm.test_faults import status
 from tests.unit.test_attachments import connected
@@ -207,11 +208,11 @@ def test_none_is_made_once_the_tokens_of_the_day_are_used_up(small, provider):
     small.services.system.change(small.principal, tokens_per_day=used)
     reply = small.services.chat.messages(small.owner, conversation.id)[-1]
     messages = small.services.chat.messages(small.owner, conversation.id)
-    small.services.chat._writer._summaries.renew(reply, messages[:4], choice)
+    small.services.chat._writer._summaries.renew(reply, LeftOut(messages[:4]), choice)
     settle(small)
     assert len(summaries(provider)) == before
     small.services.system.change(small.principal, tokens_per_day=None)
-    small.services.chat._writer._summaries.renew(reply, messages[:4], choice)
+    small.services.chat._writer._summaries.renew(reply, LeftOut(messages[:4]), choice)
     settle(small)
     assert len(summaries(provider)) == before + 1
 
@@ -229,6 +230,23 @@ def test_what_is_older_than_a_prompt_looks_at_goes_along_in_short_too(tmp_path, 
         assert (reply.parts.left_out, reply.parts.summary > 0) == (6, True)
         estimate = world.services.chat.estimate(world.owner, conversation.id, choice=choice)
         assert estimate.summary_tokens == reply.parts.summary
+
+
+def test_a_chat_that_is_too_long_to_be_looked_through_has_none(tmp_path, provider, monkeypatch):
+    """Of what its summary would tell, some could not be checked any more; one that was made before goes nowhere."""
+    monkeypatch.setattr(chat, "HISTORY_MESSAGES", 6)
+    with running_world(tmp_path) as world:
+        world.services.connections.prefer_extraction(world.owner, None, never=True)
+        choice = connected(world, provider, "gpt-6-luna")
+        conversation = talk(world, choice, 6)
+        made = len(summaries(provider))
+        monkeypatch.setattr("optimus.summaries.MOST_TOLD", 8)
+        for _ in range(3):
+            _, _, reply = world.say("Go on", conversation=conversation, choice=choice)
+            assert reply.parts
+            assert (reply.parts.summary, "<earlier>" in provider.chats()[-1].text) == (0, False)
+        settle(world)
+        assert len(summaries(provider)) == made
 
 
 def test_a_long_chat_without_a_summary_is_told_in_parts(small, provider, monkeypatch):
