@@ -5,10 +5,13 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from qdrant_client.embed import type_inspector
 
+from optimus.auth import passwords
 from tests.world import World, running_world
 
 _IN_MEMORY = Path("/dev/shm")
@@ -16,7 +19,12 @@ _ROOM_BYTES = 8 * 1024**3
 
 
 def pytest_configure() -> None:
-    """Let tests keep their files in memory where there is room: they sync so often that the disk sets their pace."""
+    """Let tests share what thousands of them would make anew, and keep their files in memory where there is room.
+
+    They sync so often that the disk would set their pace.
+    """
+    type_inspector.ModelSchemaParser = cache(type_inspector.ModelSchemaParser)  # type: ignore[attr-defined, assignment]
+    passwords._estimate = cache(passwords._estimate)
     if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ROOM_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
@@ -38,7 +46,7 @@ def pytest_collection_finish() -> None:
     """Collect garbage less often, and never among what the collected tests consist of."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture
