@@ -361,3 +361,15 @@ def test_a_long_memory_gives_way_to_shorter_ones():
     assert [found.memory.text for found in within_budget(given)] == ["a", "b"]
     assert len(within_budget([recalled("short")] * 50, is_all=True)) == 50
     assert len(within_budget([recalled("x" * 3_000)] * 5, is_all=True)) == 2
+
+
+def test_where_somebody_works_stands_beside_what_they_are(world: World):
+    """A profession and a workplace answer two questions; who is retired has neither."""
+    for text in ("My sister Maria is a nurse", "My sister Maria works at Santa Marta"):
+        world.say(text)
+    assert {m.text for m in world.services.memory.list(world.owner).items} == {
+        "My sister Maria is a nurse",
+        "My sister Maria works at Santa Marta",
+    }
+    world.say("My sister Maria is retired")
+    assert [m.text for m in world.services.memory.list(world.owner).items] == ["My sister Maria is retired"]

@@ -110,13 +110,16 @@ SAID_OF_THEM = (
          r"my )(?P<value>.+)", _RELATIONSHIP, "{who}.job", 0.7,
          accept=_is_job),
     rule(r"@PERSON(?: is|'s| was) @ADVan? (?P<value>.+)", _RELATIONSHIP, "{who}.breed", 0.6, accept=_is_breed),
-    rule(r"@PERSON @ADV(?:works?|is working|(?:is )?employed|teaches|runs) (?:as|at|for|in|with|from|an? |the |his |"
-         r"her |by )"
-         r".+", _RELATIONSHIP, "{who}.job", 0.7),
+    rule(r"@PERSON @ADV(?:works?|is working|(?:is )?employed|teaches) (?:at|for|in|with|by) .+", _RELATIONSHIP,
+         "{who}.employer", 0.7),
+    rule(r"@PERSON @ADV(?:works|is working) from .+", _RELATIONSHIP, None, 0.6),
+    rule(r"@PERSON @ADV(?:works?|is working|(?:is )?employed|teaches|runs) (?:as |an? |the |his |her ).+",
+         _RELATIONSHIP, "{who}.job", 0.7),
     rule(r"@PERSON(?: has|'s|) @ADV(?:(?:quit|lost|left|resigned from) (?:his|her|their) job|(?:got|was|been) (?:fired|"
          r"laid off|made redundant)|resigned)(?: (?:at|from|as|last|today|yesterday|in|on) .+)?", _RELATIONSHIP,
-         "{who}.job", 0.6),
-    rule(r"@PERSON(?: is|'s| are|) @ADV(?:retired|unemployed|self-employed)(?: .+)?", _RELATIONSHIP, "{who}.job", 0.6),
+         "{who}.job", 0.6, ends="{who}.employer"),
+    rule(r"@PERSON(?: is|'s| are|) @ADV(?:retired|unemployed|self-employed)(?: .+)?", _RELATIONSHIP, "{who}.job", 0.6,
+         ends="{who}.employer"),
     rule(r"@PERSON @ADV(?:lives?|(?:is |are |'s )?living|is based|are based) (?:in|at|near|with|on|abroad|alone|close|"
          r"next)\b.*",
          _RELATIONSHIP, "{who}.home", 0.7),
