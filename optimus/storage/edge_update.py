@@ -12,6 +12,7 @@ import qdrant_edge as edge
 from qdrant_client.http import models
 
 from optimus.errors import NotFoundError, StoreRejectedError
+from optimus.storage.batches import is_whole
 from optimus.storage.edge_convert import Selection, edge_enum, from_id, to_edge_vectors, to_filter, to_selection
 from optimus.storage.edge_shard import EdgeCollection
 from optimus.storage.validation import (
@@ -24,7 +25,7 @@ from optimus.storage.validation import (
 
 CHUNK = 200
 """Points that one engine call writes, since a call pauses the process for its whole length. Up to so many points are
-written all or none."""
+written all or none, and any number that its writer put under one token."""
 
 Writer = Callable[[EdgeCollection], None]
 
@@ -45,16 +46,17 @@ def operation(rest: Any) -> Writer:
 
 
 def upsert(points: Any, guard: models.Filter | None, mode: models.UpdateMode | None) -> Writer:
-    """Write whole points; `guard` protects existing ones only."""
+    """Write whole points, in parts unless they must be written together; `guard` protects existing ones only."""
 
     def write(collection: EdgeCollection) -> None:
         checked = validate_points(points, collection.layout)
         edge_points = [edge.Point(point.id, to_edge_vectors(point.vector), point.payload) for point in checked]  # type: ignore[arg-type]
         edge_mode = edge_enum(edge.UpdateMode, mode) if mode else None
         collection.count_changes(len(edge_points))
-        for start in range(0, len(edge_points), CHUNK):
-            part = edge_points[start : start + CHUNK]
-            ids: list[Any] = [point.id for point in checked[start : start + CHUNK]]
+        length = len(edge_points) if is_whole(checked, mode) else CHUNK
+        for start in range(0, len(edge_points), length):
+            part = edge_points[start : start + length]
+            ids: list[Any] = [point.id for point in checked[start : start + length]]
             collection.write_to(ids, _Update.upsert_points(part, to_filter(guard), edge_mode))
 
     return write

@@ -35,7 +35,9 @@ class EdgeWrites(QdrantBase):
         update_mode: types.UpdateMode | None = None,
         **_: Any,
     ) -> types.UpdateResult:
-        """Write whole points, up to 200 of them all or none; a vector that is not given is dropped.
+        """Write whole points; a vector that is not given is dropped.
+
+        Up to 200 of them are written all or none, and any number under one token (`write_id`).
 
         `update_filter` guards existing points only: a new id is inserted unless `update_mode` forbids it.
 

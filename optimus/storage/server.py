@@ -13,12 +13,13 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConfigurationError, StoreDeniedError, StoreUnavailableError
 from optimus.settings import Settings
+from optimus.storage.batches import parts_of, token_of
 from optimus.storage.client import taken_from
 from optimus.storage.edge_schema import index_params, index_type
 from optimus.storage.guard import ValidatingGuard, engine_errors
 from optimus.storage.link import QUICK_S, ServerLink
 from optimus.storage.table import WRITE_ID
-from optimus.storage.walls import COLLECTION_READS, POINT_READS, POINT_WRITES, parts_of, token_of
+from optimus.storage.walls import COLLECTION_READS, POINT_READS, POINT_WRITES
 
 MINIMUM_VERSION = (1, 19)
 """An older server drops what it does not know in silence. 1.17 brought `update_mode`, without which every conditional

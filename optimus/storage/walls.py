@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Context
 from itertools import islice
@@ -13,7 +12,6 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ForeignRecordError, TenancyError
 from optimus.metrics import OTHER, Metrics
-from optimus.storage.table import WRITE_ID
 
 POINT_READS = ("query_points", "query_batch_points", "scroll", "count", "facet", "retrieve")
 POINT_WRITES = (
@@ -35,12 +33,6 @@ COLLECTION_WRITES = (
     "create_vector_name",
     "delete_vector_name",
 )
-MAX_POINTS, MAX_BYTES = 256, 4 * 1024**2
-"""Of one upsert on its way to a server, which refuses 32 MB and holds the others up long before that."""
-SURELY_SMALL = 12
-"""So many points stay below the limit, whatever they hold: a payload has at most 256 KB."""
-BYTES_PER_NUMBER = 12
-"""Of a vector as JSON; gRPC takes a third."""
 CHUNK = 200
 """Points of one write: a longer one would hold the embedded engine, and with it every session, too long."""
 
@@ -203,46 +195,6 @@ def as_points(points: Any) -> list[models.PointStruct]:
     if not all(isinstance(point, models.PointStruct) for point in listed):
         raise TenancyError("points in a form that cannot be checked")
     return listed
-
-
-def token_of(point: models.PointStruct) -> str | None:
-    """Return the token of the write that a point belongs to; None where its writer sets none."""
-    token = (point.payload or {}).get(WRITE_ID)
-    return token if isinstance(token, str) else None
-
-
-def parts_of(points: list[models.PointStruct], mode: models.UpdateMode | None) -> Iterator[list[models.PointStruct]]:
-    """Yield the points of an upsert in parts of at most 256 points and 4 MB.
-
-    One write is atomic, and several are not. So points under one token stay together, because their writer counts
-    on it (a fact and the one that it replaces); what is only inserted is the same in parts.
-    """
-    tokens = {token_of(point) for point in points}
-    is_one_write = mode is not models.UpdateMode.INSERT_ONLY and len(tokens) == 1 and None not in tokens
-    if is_one_write or len(points) <= SURELY_SMALL:
-        yield points
-        return
-    part: list[models.PointStruct] = []
-    size = 0
-    for point in points:
-        bytes_ = _size_of(point)
-        if part and (len(part) >= MAX_POINTS or size + bytes_ > MAX_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(point)
-        size += bytes_
-    yield part
-
-
-def _size_of(point: models.PointStruct) -> int:
-    """Return about how many bytes a point takes on the wire: JSON's for its payload, REST's for its vectors."""
-    vectors = point.vector.values() if isinstance(point.vector, dict) else [point.vector]
-    numbers = sum(
-        2 * len(vector.indices) if isinstance(vector, models.SparseVector) else len(vector)
-        for vector in vectors
-        if isinstance(vector, list | models.SparseVector)
-    )
-    return len(json.dumps(point.payload or {}, ensure_ascii=False).encode()) + BYTES_PER_NUMBER * numbers
 
 
 def with_field(selector: Any, field: str) -> tuple[Any, Callable[[dict[str, Any]], dict[str, Any] | None]]:

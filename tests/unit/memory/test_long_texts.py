@@ -8,9 +8,9 @@ import pytest
 
 from optimus.memory_manager.manager import MemoryManager
 from optimus.models import MAX_MESSAGE_CHARS, Memory, MemoryId, MemoryType, UserId, new_id
+from optimus.storage.batches import MAX_BYTES, MAX_POINTS
 from optimus.storage.bm25 import Bm25Encoder
 from optimus.storage.store import open_store
-from optimus.storage.walls import MAX_BYTES, MAX_POINTS
 from tests.fakes.embedding import HashEmbedder
 from tests.fakes.qdrant_server import FakeQdrant
 from tests.unit.memory.conftest import KEYS, START, ScriptedRules, SteppingClock

@@ -223,6 +223,17 @@ def test_many_points_are_written_in_parts(fake):
     assert len(shard.updates) == 3 + 2
 
 
+def test_what_must_be_whole_is_one_write_of_the_engine(fake):
+    """Points under one token are never cut, since a killed process would leave half of them; insertions may be."""
+    collection, shard = fake
+    backend = backend_over(collection)
+    whole = [m.PointStruct(id=n, vector=[1.0, 2.0], payload={"write_id": "t"}) for n in range(CHUNK * 2 + 1)]
+    backend.upsert(NAME, whole)
+    assert len(shard.updates) == 1
+    backend.upsert(NAME, whole, update_mode=m.UpdateMode.INSERT_ONLY)
+    assert len(shard.updates) == 1 + 3
+
+
 def test_a_change_of_missing_points_never_reaches_the_log(fake):
     """The engine would log it before it finds that they are missing."""
     collection, shard = fake

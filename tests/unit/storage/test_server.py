@@ -313,6 +313,17 @@ def test_a_write_that_must_be_whole_is_never_split(server, guard):
     assert [len(request.points) for name, request in server.calls if name == "Upsert"] == [300]
 
 
+def test_a_whole_write_that_no_server_takes_is_refused_unsent(server, guard):
+    """Neither cut nor sent: the server's refusal of its length would look like an outage, and be tried again."""
+    guard.create_collection(collection_name="any", vectors_config={}, sparse_vectors_config={})
+    payload = {"write_id": "t", "text": "x" * 200_000}
+    points = [models.PointStruct(id=n, vector={}, payload=payload) for n in range(160)]
+    with pytest.raises(StoreRejectedError):
+        guard.upsert(collection_name="any", points=points)
+    assert not [name for name, _ in server.calls if name == "Upsert"]
+    assert not guard.link.is_away
+
+
 def test_the_file_of_an_authority_is_trusted_on_both_wires(tmp_path):
     """What is no certificate is named with its setting; a good file reaches gRPC and REST."""
     bad = tmp_path / "bad.pem"
