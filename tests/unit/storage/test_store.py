@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ from optimus.errors import (
 )
 from optimus.models import new_id, stable_id
 from optimus.settings import load_settings
+from optimus.storage.client import taken_from
 from optimus.storage.collections import CollectionNames, collection_specs, create_collections
 from optimus.storage.filters import all_of, owned_by
 from optimus.storage.folder import prepare_data_folder
@@ -258,6 +260,16 @@ def test_creating_collections_again_changes_nothing(store, alice):
     create_collections(store.client, store.names, SIZE)
 
     assert store.client.count(store.names.memories, count_filter=all_of(owned_by(alice))).count == 1
+
+
+def test_a_client_whose_backend_was_taken_closes_nothing():
+    """A client closes its backend when it is collected, so what is left behind must not hold it any more."""
+    client = QdrantClient(location=":memory:")
+    backend = taken_from(client)
+    del client
+    gc.collect()
+    backend.create_collection("any", vectors_config={})
+    assert backend.collection_exists("any")
 
 
 def test_copies_of_the_client_are_the_client(memory_store):
