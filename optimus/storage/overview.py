@@ -42,13 +42,22 @@ class CollectionState(Value):
     """Of its dense vectors as 32-bit numbers, which searching without quantization holds in RAM."""
     quantized_bytes: int | None
     """Of the same vectors as the search holds them in RAM; None without quantization."""
+    has_originals_in_ram: bool = False
+    """Whether the settings keep the whole vectors in RAM beside the quantized ones."""
     quantization: str | None
     """In words, such as `binary, 2 bits`."""
 
     @property
+    def ram_bytes(self) -> int:
+        """What its dense vectors take of RAM once it is indexed."""
+        if self.quantized_bytes is None:
+            return self.original_bytes
+        return self.quantized_bytes + (self.original_bytes if self.has_originals_in_ram else 0)
+
+    @property
     def saving(self) -> float | None:
-        """The share of RAM that quantization saves, 0-1; None where there is nothing to save."""
-        if self.quantized_bytes is None or not self.original_bytes:
+        """The share of RAM that quantization saves, 0-1; None where nothing is saved."""
+        if self.quantized_bytes is None or self.has_originals_in_ram or not self.original_bytes:
             return None
         return 1 - self.quantized_bytes / self.original_bytes
 
@@ -85,6 +94,7 @@ def _state(store: Store, spec: CollectionSpec) -> CollectionState:
         disk_bytes=store.disk_bytes(spec.name),
         original_bytes=numbers * FLOAT_BITS // 8,
         quantized_bytes=None if bits is None else round(numbers * bits / 8),
+        has_originals_in_ram=not all(vector.on_disk for vector in _dense_vectors(info)),
         quantization=None if bits is None else f"{_method(quantization)}, {bits:g} {'bit' if bits == 1 else 'bits'}",
     )
 

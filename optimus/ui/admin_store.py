@@ -41,7 +41,7 @@ def draw_collections(context: PageContext) -> None:
             "Segments": st.column_config.NumberColumn(width="small"),
             "On disk": st.column_config.TextColumn(help="A server does not tell.", width="small"),
             "In RAM": st.column_config.TextColumn(
-                help="Of the vectors, as the search holds them once it is indexed. The originals stay on disk.",
+                help="Of the vectors once they are indexed, and of the originals where a setting keeps them there.",
                 width="small",
             ),
             "Unquantized": st.column_config.TextColumn(help="The same as 32-bit numbers.", width="small"),
@@ -81,14 +81,13 @@ def draw_search(context: PageContext) -> None:
 
 
 def _row(state: CollectionState) -> dict[str, str | int | float | None]:
-    quantized = state.quantized_bytes
     return {
         "Collection": state.name.replace("_", " "),
         "Records": state.points,
         "Indexed": state.indexed_vectors if state.has_vectors else None,
         "Segments": state.segments,
         "On disk": size(state.disk_bytes),
-        "In RAM": size(quantized if quantized is not None else state.original_bytes) if state.has_vectors else None,
+        "In RAM": size(state.ram_bytes) if state.has_vectors else None,
         "Unquantized": size(state.original_bytes) if state.has_vectors else None,
         "Saved": state.saving,
         "Quantization": state.quantization,
@@ -100,6 +99,8 @@ def _saving(collections: tuple[CollectionState, ...]) -> str:
     original, quantized = sum(pair[0] for pair in held), sum(pair[1] for pair in held)
     if not original:
         return "There are no vectors yet."
+    if any(state.has_originals_in_ram for state in collections):
+        return f"Quantized vectors take {size(quantized)} of RAM, and their originals {size(original)} as well."
     share = 1 - quantized / original
     return f"Quantized vectors take {size(quantized)} of RAM instead of {size(original)}: {share:.0%} saved."
 

@@ -93,6 +93,18 @@ def test_health_lists_the_collections_with_sizes_and_saving(world, sign_in: Sign
     assert any("64 KB of RAM instead of 1.0 MB: 94% saved" in caption.value for caption in app.caption)
 
 
+def test_health_says_that_originals_are_in_ram_too(world, sign_in: SignIn, monkeypatch):
+    """No saving is claimed where the settings keep whole vectors in RAM beside the quantized ones."""
+    held = {"original_bytes": 1024**2, "quantized_bytes": 65536, "has_vectors": True, "has_originals_in_ram": True}
+    states = (collection("memories", **held),)
+    monkeypatch.setattr(type(world.services.overview), "collections", lambda *_: states)
+    app = open_section(world, sign_in, "Health")
+    table = next(frame.value for frame in app.dataframe if "Collection" in frame.value)
+    assert list(table["In RAM"]) == ["1.1 MB"]
+    assert any("64 KB of RAM, and their originals 1.0 MB as well" in caption.value for caption in app.caption)
+    assert not any("saved" in caption.value for caption in app.caption)
+
+
 def test_a_normal_user_reaches_it_neither_by_menu_nor_switch_nor_directly(world, sign_in: SignIn):
     """The page is not registered for the role, and refuses to be run by itself."""
     sign_in(world.principal.model_copy(update={"role": Role.USER}))

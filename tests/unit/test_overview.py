@@ -107,9 +107,21 @@ def test_a_collection_tells_its_size_and_what_quantization_saves(folder, choice,
     assert found.disk_bytes == pytest.approx(on_disk, rel=0.2)
     assert found.quantized_bytes == (None if bits is None else numbers * bits / 8)
     assert found.saving == (None if bits is None else pytest.approx(1 - bits / 32))
+    assert found.ram_bytes == numbers * (bits or 32) / 8
     assert (found.quantization or "").endswith(f"{bits:g} bits" if bits == 2 else "1 bit" if bits else "")
     assert states["accounts"].quantization is None
     assert (states["accounts"].original_bytes, states["accounts"].saving) == (0, None)
+
+
+def test_originals_that_are_kept_in_ram_count_there(tmp_path):
+    """Where the settings keep whole vectors in RAM too, both count, and nothing is said to be saved."""
+    settings = load_settings(data_dir=tmp_path, vectors_on_disk=False)
+    with closing(open_store(settings, KEYS, vector_size=SIZE)) as store:
+        owner = UserId(new_id())
+        store.memories.put(owner, [point(memory_of(owner, "one memory"), 1)])
+        found = {state.name: state for state in collection_states(store)}["memories"]
+    assert found.ram_bytes == 2 * SIZE * 4 + 2 * SIZE * 2 / 8
+    assert found.saving is None
 
 
 def test_a_server_does_not_tell_its_disk():
