@@ -62,7 +62,7 @@ _KEY = (
 _HINTS = re.compile(
     "pass|pw|pin|code|phrase|mnemonic|key|token|secret|credential|puk|cv|log-?in|account|auth|bearer|session|sid|srf|-u|sig"
     "|@|kennwort|schlüssel|zugang|mdp|clé|clave|contraseña|senha|palavra|código|chave|parola|codice|chiave|wachtwoord|hasło"
-    "|пароль"
+    "|пароль|密码|密碼|口令|パスワード|暗証番号|비밀번호"
 )
 """One of these stands in whatever the patterns below look for."""
 _NAME = rf"{_WORD}|{_CODE}|{_PHRASE}|{_KEY}"
@@ -72,7 +72,8 @@ _OF = (
     r"|\s+(?:nueva|nuova|nov[ao]|actual|attuale|atual|antigu?a|vieja|vecchia|master|maestra))?"
 )
 _VERB = (
-    r"(?:\s+(?:is|was|are|will be|ist|lautet|est|es|é|è|to|c['’]est)(?:\s+(?:now|still|just|set to|changed to))?"
+    r"(?:\s+(?:is|was|are|will be|ist|lautet|est|es|é|è|to(?!\s+(?:be|avoid|prevent)\s)|c['’]est)"
+    r"(?:\s+(?:now|still|just|set to|changed to))?"
     r"|['’]s(?=\s+\S*[^\w\s]|\s+\S*\d))"
 )
 _END = r"(?=[\"'”’`]?(?:[.!?,;]?\s*$|[.!?;,]\s|\s+(?:and|but|so|please|or|und|aber|bitte|et|mais|y|pero|ma|mas)\s|\n))"
@@ -84,9 +85,26 @@ _STATED = re.compile(
     rf"(?i)(?<![a-z])((?:(?P<code>{_CODE})|{_NAME}){_OF}{_VERB})\s*:?\s+(?P<quote>[\"'“‘`]?)(?P<value>[^\n]{{3,}}?){_END}",
     re.MULTILINE,
 )
+_SMALL = (
+    r"(?:the|and|are|but|can|did|does|for|from|has|have|her|his|its|may|must|not|our|should|that|their|there|they|this|was"
+    r"|were|when|which|will|with|you|your|dass|der|die|das|den|dem|ein|eine|ist|mein|nicht|und|war|wird|les|des|une|est"
+    r"|pas|dans|pour|los|las|una|del|con|que|para|não|uma|com|che|non|per)\b"
+)
+"""Words that hold a sentence together."""
 _PHRASED = re.compile(
     rf"(?i)(?<![a-z])(?:{_PHRASE}|pass\s?phrase){_OF}\s*[:=]\s*(?P<value>[^\W\d_]+(?:[ ,]+[^\W\d_]+){{2,}})"
 )
+_WORDS = re.compile(
+    rf"(?i)(?<![a-z])(?:{_WORD}|pw){_OF}[ \t]*[:=][ \t]*[\"'`]?(?P<value>(?!{_SMALL})[^\W\d_]{{3,12}}"
+    rf"(?:[ ](?!{_SMALL})[^\W\d_]{{3,12}}){{3,5}})(?=[\"'`]?[.!]?[ \t]*$)",
+    re.MULTILINE,
+)
+"""A password of four words or more, none of which a sentence is held together by."""
+_EASTERN = re.compile(
+    r"(?:密码|密碼|口令|パスワード|暗証番号|비밀번호)\s*(?:是|为|為|は|가|은|는|[:：=])\s*[\"'「“]?"
+    r"(?P<value>(?!1Password)(?=[a-zA-Z]*[!-@\[-`{-~])[!-~]{4,})"
+)
+"""In Chinese, Japanese and Korean a password is the word in other signs; one of letters alone may be a product."""
 _AS_WORD = re.compile(
     r"(?i)\b(?:use|take|set|nimm|nehme|usa|uso|utilise)\s+[\"'“‘`]?(?P<value>\S{4,}?)"
     rf"(?=[\"'”’`]?\s+(?:as|als|comme|como|come)\s+(?:\w+\s+){{0,2}}(?:{_NAME}))"
@@ -128,6 +146,11 @@ _ORDINARY = re.compile(
     r"(?=\W*$|\s+(?:and|but|because|for|to|when|if|so|since|again|now|in|on|at|by|with|than|enough|genug|anymore|as|or|until"
     r"|from|last|before|after|yesterday|today|this|und|aber|weil|seit|im|et|mais|depuis|y|pero|desde|e|mas|ma|da)\b)"
 )
+_WITH_VALUE = (
+    *(_PHRASED, _WORDS, _EASTERN, _HEADER, _GIVEN, _BESIDE),
+    *(_MY_WORDS, _KEYLIKE, _AS_WORD, _STATED, _ASSIGNED),
+)
+"""In the order in which they are looked for: whole phrases before single words."""
 _NO_VALUE = re.compile(
     r"\$\{[^}]*\}?$|\$[A-Z_]{2,}$|\$\(|<[^>]*>?$|\{\{?[\w.]*\}?\}?$|[*•.xX_-]{3,}$|%\(?\w*\)?s$|await\b|new\b"
     r"|[A-Za-z_][\w.]*[(\[]|(?:self|settings|config|cfg|os|env|process|args|options|opts|request|req|user|ctx|app|secrets"
@@ -161,7 +184,7 @@ def mask(text: str) -> str:
     text = _LONG.sub(lambda found: _ISSUED.sub(MASK, found.group()), text)
     text = _IN_ADDRESS.sub(rf"\1:{MASK}", text)
     if _HINTS.search(text.lower()):
-        for pattern in (_PHRASED, _HEADER, _GIVEN, _BESIDE, _MY_WORDS, _KEYLIKE, _AS_WORD, _STATED, _ASSIGNED):
+        for pattern in _WITH_VALUE:
             text = pattern.sub(_without_value, text)
     text = _CARD.sub(lambda found: _without_card(found.group()), text)
     return _OPAQUE.sub(lambda found: MASK if _is_random(found.group()) else found.group(), text)

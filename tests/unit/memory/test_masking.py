@@ -66,6 +66,11 @@ HARMLESS = [
     "I love Secret Garden: it's a band",
     "The token ring network was slow",
     "my badge says employee 1234567890123",
+    "I changed my password to be safer",
+    "Password: see the note on the fridge door",
+    "密码是必须的",
+    "我的密码是 Bitwarden 生成的",
+    "パスワードは1Passwordに保存した",
 ]
 
 
@@ -127,6 +132,23 @@ def test_masking_twice_is_masking_once():
 def test_a_passphrase_is_masked_as_a_whole():
     """A stated secret of several words goes up to the end of its sentence."""
     assert mask("My passphrase is correct horse battery staple. Bye") == f"My passphrase is {MASK}. Bye"
+    assert mask("wifi password: correct horse battery staple") == f"wifi password: {MASK}"
+    assert mask("Passwort: blauer Hund springt weit.\nBis morgen") == f"Passwort: {MASK}.\nBis morgen"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("我的密码是 abc12345", f"我的密码是 {MASK}"),
+        ("密码：hunter2!", f"密码：{MASK}"),
+        ("私のパスワードは sakura2024 です", f"私のパスワードは {MASK} です"),
+        ("暗証番号は4821です", f"暗証番号は{MASK}です"),
+        ("비밀번호는 abc1234!", f"비밀번호는 {MASK}"),
+    ],
+)
+def test_a_password_is_masked_in_eastern_languages(text, masked):
+    """The value is masked where it stands among signs that are not Latin; the words around it stay."""
+    assert mask(text) == masked
 
 
 @pytest.mark.parametrize(
@@ -134,6 +156,7 @@ def test_a_passphrase_is_masked_as_a_whole():
     [
         *("a1B", "password is ", "4 ", "4111 ", "x:", "://a", "-my-password-", "session", "A_", "a@b.", "key of "),
         *("user a ", "login: ", "seed phrase: abandon ", "password for ", "use aaaa as ", "my pass-", "[", "--a"),
+        *("password: abc ", "abc def ", "密码是", "密码是a"),
     ],
 )
 def test_long_text_is_masked_in_time(text):
