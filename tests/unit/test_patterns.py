@@ -1,4 +1,4 @@
-"""No pattern takes long over a hostile text, whatever is in it."""
+"""No pattern takes long over a hostile text, and no message is long in the reading."""
 
 import importlib
 import pkgutil
@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 
 import optimus
+from optimus.assembly import derive
+from optimus.memory_manager.masking import mask
+from optimus.models import MAX_MESSAGE_CHARS
+from tests.unit.storage.conftest import START
 
 LENGTH = 100_000
 LONGEST_S = 0.05
@@ -17,6 +21,21 @@ LANGUAGE = ("optimus.llm_handler", "optimus.memory_manager")
 """What reads sentences gets no longer text than a message, and takes its time per message, not per pattern."""
 WHOLE_ONLY = {("optimus.privacy.archive", "_NAME"), ("optimus.storage.server", "_VERSION")}
 """They are asked at the beginning of a text only, never searched for in it."""
+LONGEST_READING_S = 0.5
+WORDS = [
+    "now ",
+    "too ",
+    "My ",
+    "We are ",
+    "not ",
+    "best ",
+    "why ",
+    "time ",
+    "forget ",
+    "please ",
+    "I like a and ",
+    "and a, ",
+]
 LETTERS = " \t\n0aA.,;:-_!?\"'`<>()[]{}/\\@#*|&=+%$é«“"
 PAIRS = ["a ", "a.", "a-", "0.", "a@", "a\n", "\n ", "://", "http://", "]("]
 
@@ -65,6 +84,16 @@ def is_slow(pattern: re.Pattern[str], is_whole: bool) -> bool:
     """Tell whether some text takes too long."""
     ask = pattern.match if is_whole else pattern.search
     return any(min(seconds(ask, text), seconds(ask, text)) >= LONGEST_S for text in hostile_texts(pattern.pattern))
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", [*LETTERS, *PAIRS, *WORDS])
+def test_no_message_is_long_in_the_reading(seed):
+    """Masking the longest message, and finding what it says, takes half a second at most, whatever it repeats."""
+    text = (seed * MAX_MESSAGE_CHARS)[:MAX_MESSAGE_CHARS]
+    for message in (text, f"I live in {text} x"):
+        for read in (mask, lambda said: derive(said, now=START)):
+            assert min(seconds(read, message), seconds(read, message)) < LONGEST_READING_S
 
 
 def seconds(ask: Any, text: str) -> float:
