@@ -139,6 +139,12 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
     )
     oversampling: float = Field(4, ge=1, le=16, description="Candidates scored again with whole vectors, per result.")
     hnsw_m: int = Field(16, ge=4, le=64, description="Links in a user's search graph. For new stores or by `optimize`.")
+    hnsw_ef_construct: int = Field(
+        100, ge=4, le=1_000, description="Candidates for each link. For new stores or by `optimize`."
+    )
+    full_scan_kb: int = Field(
+        10_000, ge=10, description="Of fewer kB of vectors no graph is made. For new stores or by `optimize`."
+    )
     search_ef: int = Field(256, ge=10, le=1_000, description="How widely a search walks that graph; more finds more.")
     vectors_on_disk: bool = Field(
         True, description="Leave whole vectors on disk: a store may outgrow RAM. For new stores or by `optimize`."

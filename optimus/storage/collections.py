@@ -27,6 +27,10 @@ class IndexChoice(Value):
     quantization: Literal["two-bit", "one-bit", "off"] = "two-bit"
     hnsw_m: int = 16
     """Links of a point in its tenant's own graph; there is no graph over all tenants."""
+    hnsw_ef_construct: int = 100
+    """Candidates that each of these links is chosen from."""
+    full_scan_kb: int = 10_000
+    """Of fewer kB of vectors no graph is made: they are compared one by one."""
     vectors_on_disk: bool = True
     oversampling: float = 4.0
     """Candidates of the quantized vectors that are scored again with the originals, per wanted result."""
@@ -248,7 +252,12 @@ def chosen_config(
 
 
 def _links(choice: IndexChoice) -> models.HnswConfigDiff:
-    return models.HnswConfigDiff(m=0, payload_m=choice.hnsw_m)
+    return models.HnswConfigDiff(
+        m=0,
+        payload_m=choice.hnsw_m,
+        ef_construct=choice.hnsw_ef_construct,
+        full_scan_threshold=choice.full_scan_kb,
+    )
 
 
 def _dense(size: int, choice: IndexChoice) -> models.VectorParams:

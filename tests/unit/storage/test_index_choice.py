@@ -27,7 +27,8 @@ NAMES = CollectionNames()
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_originals_lie_where_the_settings_say_and_quantized_vectors_in_memory(tmp_path, on_disk: bool):
     """So does the engine's own file say, for both kinds of vectors; payloads lie on the disk."""
-    settings = Settings.model_validate({"data_dir": tmp_path, "vectors_on_disk": on_disk, "hnsw_m": 24})
+    chosen = {"vectors_on_disk": on_disk, "hnsw_m": 24, "hnsw_ef_construct": 80, "full_scan_kb": 9_000}
+    settings = Settings.model_validate({"data_dir": tmp_path, **chosen})
     store = open_store(settings, KEYS)
     config: Any = store.client.get_collection(NAMES.memories).config
     store.close()
@@ -37,7 +38,7 @@ def test_originals_lie_where_the_settings_say_and_quantized_vectors_in_memory(tm
     vectors = engine["vectors"]
     assert {name: bool(vector.get("on_disk")) for name, vector in vectors.items()} == {"": on_disk, "ctx": on_disk}
     links = engine["hnsw_config"]
-    assert (links["m"], links["payload_m"], links["ef_construct"], links["full_scan_threshold"]) == (0, 24, 100, 10_000)
+    assert (links["m"], links["payload_m"], links["ef_construct"], links["full_scan_threshold"]) == (0, 24, 80, 9_000)
 
 
 def test_a_search_scores_the_best_again_with_whole_vectors():
