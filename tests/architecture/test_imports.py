@@ -25,7 +25,7 @@ ALLOWED = {
     "llm_handler": BASE | {"storage", "embedding", "breaker", "llm_handler"},
     "preferences": BASE | {"storage"},
     "withholding": BASE | {"llm_handler", "memory_manager", "preferences"},
-    "memory_tools": BASE | {"memory_manager", "storage"},
+    "memory_tools": BASE | {"llm_handler", "memory_manager", "prompt", "storage"},
     "upkeep": BASE | {"background", "memory_manager", "storage", "preferences"},
     "chat_memory": BASE
     | {"memory_manager", "memory_tools", "llm_handler", "preferences", "prompt", "storage", "withholding"},
