@@ -76,6 +76,9 @@ NAMES = (
          _RELATIONSHIP, "{who}.name", 0.75, confidence=0.75, accept=lambda m: lexicon.is_own_name(m["value"])),
     rule(r"(?P<value>(?-i:[A-ZÀ-ÖØ-Þ])[\w-]+(?: (?-i:[A-Z])[\w-]+)?) (?:is|was) (?:my|our) (?:@QUALITY ){0,2}@PEOPLE"
          r"(?: .+)?", _RELATIONSHIP, None, 0.75, accept=_names_and_relates),
+    rule(r"(?:My|Our) (?:two |three |four |five )?(?:kids|children|sons|daughters|brothers|sisters|siblings|parents|"
+         r"grandchildren|cats|dogs)(?: are|'re) (?:(?-i:[A-ZÀ-ÖØ-Þ])[\w-]+(?: \(\d{1,2}\))?(?:, and |, | and )?){2,8}",
+         _RELATIONSHIP, None, 0.75),
     rule(r"(?P<value>(?-i:[A-ZÀ-ÖØ-Þ])[\w-]+ and (?-i:[A-Z])[\w-]+) are (?:my|"
          r"our) (?:@QUALITY ){0,2}@PEOPLE", _RELATIONSHIP,
          None, 0.75),
@@ -117,9 +120,10 @@ SAID_OF_THEM = (
          _RELATIONSHIP, "{who}.job", 0.7),
     rule(r"@PERSON(?: has|'s|) @ADV(?:(?:quit|lost|left|resigned from) (?:his|her|their) job|(?:got|was|been) (?:fired|"
          r"laid off|made redundant)|resigned)(?: (?:at|from|as|last|today|yesterday|in|on) .+)?", _RELATIONSHIP,
-         "{who}.job", 0.6, ends="{who}.employer"),
-    rule(r"@PERSON(?: is|'s| are|) @ADV(?:retired|unemployed|self-employed)(?: .+)?", _RELATIONSHIP, "{who}.job", 0.6,
+         "{who}.employer", 0.6, ends="{who}.job"),
+    rule(r"@PERSON(?: is|'s| are|) @ADV(?:retired|self-employed)(?: .+)?", _RELATIONSHIP, "{who}.job", 0.6,
          ends="{who}.employer"),
+    rule(r"@PERSON(?: is|'s| are|) @ADVunemployed(?: .+)?", _RELATIONSHIP, "{who}.employer", 0.6, ends="{who}.job"),
     rule(r"@PERSON @ADV(?:lives?|(?:is |are |'s )?living|is based|are based) (?:in|at|near|with|on|abroad|alone|close|"
          r"next)\b.*",
          _RELATIONSHIP, "{who}.home", 0.7),

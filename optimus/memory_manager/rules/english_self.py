@@ -121,6 +121,9 @@ WORK = (
     rule(r"(?:I(?:'ve| have)? @ADV(?:started|begun|began|joined|got|took|found|landed|accepted)|@IAM starting) "
          r"(?:(?:working|a (?:new )?(?:job|position|role)|my new job|an internship) (?:at|with|for|in|as) "
          r"(?P<value>.+)|(?P<org>(?-i:[A-Z]).+) as an? .+)", _FACT, "employer", 0.8),
+    rule(r"I(?:'ve| have)? @ADV(?:changed|switched) (?:jobs?|employers?|companies)(?:(?:[:;,]| -| –| and)? (?:@IAM|I) "
+         r"(?:now )?(?:at|with|(?:work|working) (?:at|with|for)) (?P<value>(?-i:[A-Z]).+)| (?:last|this|in|recently|"
+         r"again|a) .+)?", _FACT, "employer", 0.8),
     rule(r"My (?:employer|company|workplace)(?: is|'s) (?:called |named )?.+", _FACT, "employer", 0.8),
     rule(r"My (?:job|job title|profession|occupation|role|day job)(?: is|'s) (?!to be|boring|hard|stressful|killing|"
          r"tough|great|fine|ok).+", _FACT, "job", 0.8),
@@ -193,6 +196,8 @@ POSSESSIONS = (
     rule(r"My hobbies (?:are|include) .+", _PREFERENCE, "hobbies", 0.6),
     rule(r"@IAM (?P<value>\d{2,3} ?cm|1[.,]\d\d ?m|\d ?(?:ft|foot|feet|"
          r"').*)(?: tall)?", _FACT, "attribute.height", 0.5),
+    rule(r"I @ADVweigh (?:about |around )?\d[\d.,]* ?(?:kg|kilos?|kilograms?|lbs?|pounds?|stone)\b.*", _FACT,
+         "attribute.weight", 0.5),
 )  # fmt: skip
 
 RULES = (*IDENTITY, *HOME, *STUDIES, *WORK, *LANGUAGES, *POSSESSIONS)
