@@ -47,7 +47,8 @@ _ORDER = re.compile(
 )
 _NOT_ENGLISH = re.compile(
     r"^(?:ich|mein|meine|wir|merk|je|mon|ma|mes|appelle|souviens|yo|soy|mi|mis|me llamo|me gusta\w*|me encanta\w*|"
-    r"me mud\w+|vivo|tengo|trabajo|prefiero|odio|ya no|no me|recuerda|llámame|eu|sou|moro|tenho|trabalho|gosto|adoro|"
+    r"me (?:mud\w+|he|ha)|nos hemos|hemos|"
+    r"vivo|tengo|trabajo|prefiero|odio|ya no|no me|recuerda|llámame|eu|sou|moro|tenho|trabalho|gosto|adoro|"
     r"detesto|prefiro|não|já|chamo-me|me chamo|(?:o |a )?(?:meu|minha)|mudei-me|io|sono|abito|ho|lavoro|preferisco|"
     r"mi (?:chiamo|piac\w+)|non|(?:il |la )?(?:mio|mia)|nenn\w*|agora|ora|ahora|lembra\w*|ricorda\w*)(?=[\s'])|^j'\w",
     re.IGNORECASE,

@@ -103,8 +103,8 @@ NAMES = (
     rule(r"@IM @ADV(?:an? |the )?(?:\w+ )?(?:mother|father|mom|mum|dad|parent|grandmother|grandfather|only child|twin|"
          r"godmother|godfather|aunt|uncle|single parent|single mother|single father)(?: (?:of|to|with) .+)?",
          _RELATIONSHIP, None, 0.7, deniable=True),
-    rule(r"(?:I|We) (?:got|are getting|'re getting) (?:married|engaged|"
-         r"divorced)(?: .+)?", _RELATIONSHIP, "marital", 0.7),
+    rule(r"(?:I|We|(?:(?-i:[A-ZÀ-ÖØ-Þ])[\w-]+|My @PARTNER) and I)(?:'ve| have)? (?:got|are getting|'re getting|are) "
+         r"@ADV(?:married|engaged|divorced)(?: .+)?", _RELATIONSHIP, "marital", 0.7),
 )  # fmt: skip
 
 SAID_OF_THEM = (

@@ -155,6 +155,8 @@ STUDIES = (
     rule(r"@IAM @ADV(?:an? )(?:[\w-]+ ){0,4}(?:student|phd candidate|undergraduate|undergrad|freshman|"
          r"sophomore)(?: .+)?",
          _FACT, "studies", 0.7, deniable=True),
+    rule(r"I(?:'ve| have)? @ADV(?:dropped out(?: of .+)?|(?:quit|left|finished) (?:my )?(?:studies|university|college|"
+         r"degree)(?: .+)?|graduated(?: .+)?)", _FACT, None, 0.6, ends="studies"),
     rule(r"I (?:go to|attend) (?P<value>(?-i:[A-Z]).*|.*(?:university|college|school|academy).*)", _FACT, "school", 0.6,
          deniable=True),
     rule(r"My (?:school|university|college)(?: is|'s) (?:called )?(?-i:[A-Z]).*", _FACT, "school", 0.6),
@@ -187,7 +189,8 @@ POSSESSIONS = (
          r"caravan|campervan|garden|guitar|piano|violin|drum kit|camera|telescope|tesla|toyota|volvo|vw|bmw|ford|audi|"
          r"honda|iphone|pixel|macbook|3d printer|driving licen[cs]e|driver'?s licen[cs]e|tattoo|pool)s?(?: .+)?",
          _FACT, None, 0.5, deniable=True),
-    rule(r"My (?P<thing>email|e-mail|email address|phone number|mobile number|shoe size|clothes size|dress size|ring "
+    rule(r"My (?:new |current )?(?P<thing>email|e-mail|email address|"
+         r"phone number|mobile number|shoe size|clothes size|dress size|ring "
          r"size|blood type|blood group|height|star sign|zodiac sign|licen[cs]e plate|postcode|zip code|room number|"
          r"student number|employee number|customer number|locker number|website|blog|instagram|twitter|github|username|"
          r"handle|hobby|team|gym|bank|size|weight|membership number|frequent flyer number|seat|desk)(?: is|'s) (?!like|"

@@ -36,7 +36,8 @@ _OPENER = re.compile(
     r"forgot to) (?:mention|say|add|tell you|let you know|point out|note)(?: that)?|i (?:also |just )?(?:want|wanted|"
     r"'d like|would like) you to know(?: that)?|(?:you|u) should (?:also )?know(?: that)?|(?:it's|it is) (?:important|"
     r"worth \w+)(?: to know| to note)?(?: that)?|you (?:may|might) (?:want|like) to know(?: that)?|"
-    r"did i mention(?: that)?|let me tell you(?: that)?)(?:\s*[,:!.]+\s*|\s+[–—-]+\s+|\s+)(?=\S)",
+    r"did i mention(?: that)?|let me tell you(?: that)?|(?:it )?turns out(?: that)?)"
+    r"(?:\s*[,:!.]+\s*|\s+[–—-]+\s+|\s+)(?=\S)",
     re.IGNORECASE,
 )
 _ONLY_FIX = re.compile(
