@@ -69,7 +69,15 @@ def test_a_sentence_goes_on_after_a_colon(sentence, inside):
 
 
 @pytest.mark.parametrize(
-    "text", ["Ich wohne in Berlin", "J'habite à Lyon", "Vivo en Madrid", "Moro em Lisboa", "Abito a Roma"]
+    "text",
+    [
+        "Ich wohne in Berlin",
+        "J'habite à Lyon",
+        "Vivo en Madrid",
+        "Me he mudado a Sevilla",
+        "Moro em Lisboa",
+        "Abito a Roma",
+    ],
 )
 def test_other_languages_are_known_as_such(text):
     """Only English is turned round."""
