@@ -139,19 +139,13 @@ class Settings(with_providers(PROVIDERS)):  # type: ignore[misc]
     )
     oversampling: float = Field(4, ge=1, le=16, description="Candidates scored again with whole vectors, per result.")
     hnsw_m: int = Field(16, ge=4, le=64, description="Links in a user's search graph. For new stores or by `optimize`.")
-    hnsw_ef_construct: int = Field(
-        100, ge=4, le=1_000, description="Candidates for each link. For new stores or by `optimize`."
-    )
-    full_scan_kb: int = Field(
-        10_000, ge=10, description="Of fewer kB of vectors no graph is made. For new stores or by `optimize`."
-    )
+    hnsw_ef_construct: int = Field(100, ge=4, description="Candidates for each link. For new stores or by `optimize`.")
+    full_scan_kb: int = Field(10_000, ge=10, description="kB that need no graph. For new stores or by `optimize`.")
     search_ef: int = Field(256, ge=10, le=1_000, description="How widely a search walks that graph; more finds more.")
     vectors_on_disk: bool = Field(
         True, description="Leave whole vectors on disk: a store may outgrow RAM. For new stores or by `optimize`."
     )
-    read_ahead: bool = Field(
-        True, description="After a start, read the search files into the system's cache, as half the free memory holds."
-    )
+    read_ahead: bool = Field(True, description="After a start, read search files ahead, into half of the free memory.")
     optimize_after: int = Field(
         20_000, ge=0, description="Records written or deleted until a start builds indexes first; `0`: on demand only."
     )

@@ -5,49 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import AlreadyExistsError, ConfigurationError
-from optimus.models import Value
 from optimus.settings import Settings
 from optimus.storage.filters import OWNER_FIELD
+from optimus.storage.index_choice import DEFAULTS, IndexChoice
 from optimus.storage.sealing import SealedFields
 
 DENSE, CTX, BM25, BM25_CTX = "", "ctx", "bm25", "bm25_ctx"
 NO_VECTOR = "none"
 """The sparse vector that no record uses: a collection needs at least one vector."""
-
-
-class IndexChoice(Value):
-    """How dense vectors are indexed and searched; see the settings of the same names."""
-
-    quantization: Literal["two-bit", "one-bit", "off"] = "two-bit"
-    hnsw_m: int = 16
-    """Links of a point in its tenant's own graph; there is no graph over all tenants."""
-    hnsw_ef_construct: int = 100
-    """Candidates that each of these links is chosen from."""
-    full_scan_kb: int = 10_000
-    """Of fewer kB of vectors no graph is made: they are compared one by one."""
-    vectors_on_disk: bool = True
-    oversampling: float = 4.0
-    """Candidates of the quantized vectors that are scored again with the originals, per wanted result."""
-    search_ef: int = 256
-
-    def search_params(self) -> models.SearchParams:
-        """Return how a dense search runs: over quantized vectors, the best again over the originals."""
-        quantization = models.QuantizationSearchParams(rescore=True, oversampling=self.oversampling)
-        return models.SearchParams(hnsw_ef=self.search_ef, quantization=quantization)
-
-
-DEFAULTS = IndexChoice()
-
-
-def index_choice(settings: Settings) -> IndexChoice:
-    """Return what the settings say about indexes."""
-    return IndexChoice.model_validate({name: getattr(settings, name) for name in IndexChoice.model_fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +195,10 @@ def create(client: QdrantBase, spec: CollectionSpec, vector_size: int, spread: S
 def _create(client: QdrantBase, spec: CollectionSpec, vector_size: int, spread: Spread, choice: IndexChoice) -> None:
     client.create_collection(
         spec.name,
-        vectors_config={name: _dense(vector_size, choice) for name in spec.dense},
+        vectors_config={name: choice.vectors(vector_size) for name in spec.dense},
         sparse_vectors_config={name: _sparse(name) for name in spec.sparse},
-        hnsw_config=_links(choice),
-        quantization_config=_quantization(choice) if spec.quantized else None,
+        hnsw_config=choice.links(),
+        quantization_config=choice.binary() if spec.quantized else None,
         on_disk_payload=True,
         shard_number=spread.shards,
         replication_factor=spread.copies,
@@ -246,34 +217,13 @@ def chosen_config(
     if isinstance(vectors, dict):
         on_disk = {"on_disk": choice.vectors_on_disk}
         vectors = {key: value.model_copy(update=on_disk) for key, value in vectors.items()}
-    quantization = _quantization(choice) if spec.quantized else None
-    update = {"vectors": vectors, "hnsw_config": _links(choice), "quantization_config": quantization}
+    quantization = choice.binary() if spec.quantized else None
+    update = {"vectors": vectors, "hnsw_config": choice.links(), "quantization_config": quantization}
     return config.model_copy(update=update)
-
-
-def _links(choice: IndexChoice) -> models.HnswConfigDiff:
-    return models.HnswConfigDiff(
-        m=0,
-        payload_m=choice.hnsw_m,
-        ef_construct=choice.hnsw_ef_construct,
-        full_scan_threshold=choice.full_scan_kb,
-    )
-
-
-def _dense(size: int, choice: IndexChoice) -> models.VectorParams:
-    return models.VectorParams(size=size, distance=models.Distance.COSINE, on_disk=choice.vectors_on_disk)
 
 
 def _sparse(name: str) -> models.SparseVectorParams:
     return models.SparseVectorParams(modifier=None if name == NO_VECTOR else models.Modifier.IDF)
-
-
-def _quantization(choice: IndexChoice) -> models.BinaryQuantization | None:
-    if choice.quantization == "off":
-        return None
-    bits = models.BinaryQuantizationEncoding
-    encoding = bits.TWO_BITS if choice.quantization == "two-bit" else bits.ONE_BIT
-    return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True, encoding=encoding))
 
 
 def _create_indexes(client: QdrantBase, spec: CollectionSpec) -> None:

@@ -11,8 +11,9 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import ConflictError, NotFoundError
 from optimus.models import Memory, MemoryId, MemoryType, ScorePart, UserId, is_uuid
-from optimus.storage.collections import CTX, DEFAULTS, DENSE, IndexChoice
+from optimus.storage.collections import CTX, DENSE
 from optimus.storage.filters import OWNER_FIELD, all_of, has_ids, owned_by
+from optimus.storage.index_choice import DEFAULTS, IndexChoice
 from optimus.storage.memory_filter import (
     CHANGED,
     LEGS,
@@ -79,9 +80,8 @@ class MemoryIndex:
         guard = None if expected_version is None else all_of(at_version(expected_version))
         with acting_as(owner), self._locks.of(owner):
             existing = {str(record.id) for record in self._retrieve(ids, payload=[OWNER_FIELD])}
-            self._backend.upsert(
-                self._collection, points=[point_of(point, token) for point in points], update_filter=guard
-            )
+            ready = [point_of(point, token) for point in points]
+            self._backend.upsert(self._collection, points=ready, update_filter=guard)
             self._tell(owner, ids)
             written = self._written(ids, token)
             if len(written) < len(set(ids)):

@@ -29,7 +29,7 @@ import qdrant_edge as edge
 from optimus.errors import OptimusError, StoreBrokenError, StoreLockedError, StoreUnavailableError
 from optimus.models import Value, utc_now
 from optimus.settings import Settings
-from optimus.storage.collections import CollectionNames, IndexChoice, chosen_config, index_choice
+from optimus.storage.collections import CollectionNames, chosen_config
 from optimus.storage.edge_registry import (
     COPYING,
     OPTIMIZED,
@@ -42,6 +42,7 @@ from optimus.storage.edge_registry import (
 from optimus.storage.edge_schema import to_edge_config
 from optimus.storage.edge_shard import engine_errors, sync_path, sync_tree
 from optimus.storage.folder import STORE_FOLDER, disk_blocks
+from optimus.storage.index_choice import IndexChoice, index_choice
 from optimus.storage.inspection import StoreDamagedError, copy_folder, inspect
 from optimus.storage.integrity import CHANGES_FILE, Tally, changes_of, seal, write_state
 from optimus.storage.rescue import RepairJournal, notes_of

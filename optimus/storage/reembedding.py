@@ -19,18 +19,9 @@ from qdrant_client.client_base import QdrantBase
 
 from optimus.errors import NotFoundError, SealError, StoreRejectedError, StoreUnavailableError
 from optimus.models import Memory
-from optimus.storage.collections import (
-    BM25,
-    BM25_CTX,
-    CTX,
-    DENSE,
-    CollectionNames,
-    IndexChoice,
-    Spread,
-    collection_specs,
-    create,
-)
+from optimus.storage.collections import BM25, BM25_CTX, CTX, DENSE, CollectionNames, Spread, collection_specs, create
 from optimus.storage.failpoints import reached
+from optimus.storage.index_choice import IndexChoice
 from optimus.storage.memory_place import MemoryPlace
 from optimus.storage.memory_points import memory_of
 from optimus.storage.migrations import EMBEDDING

@@ -21,16 +21,7 @@ from optimus.settings import Settings
 from optimus.storage.accounts import AccountRepository
 from optimus.storage.audit import AuditLog
 from optimus.storage.client import EngineClient, memory_backend
-from optimus.storage.collections import (
-    DEFAULTS,
-    CollectionNames,
-    IndexChoice,
-    Spread,
-    collection_specs,
-    create_collections,
-    index_choice,
-    spread_of,
-)
+from optimus.storage.collections import CollectionNames, Spread, collection_specs, create_collections, spread_of
 from optimus.storage.conversations import ConversationRepository
 from optimus.storage.documents import DocumentIndex
 from optimus.storage.durability import GroupCommit
@@ -39,6 +30,7 @@ from optimus.storage.events import EventRepository
 from optimus.storage.filters import has_ids
 from optimus.storage.folder import STORE_FOLDER, FreeSpace, disk_blocks
 from optimus.storage.guard import MarkingGuard, MemoryGuard
+from optimus.storage.index_choice import DEFAULTS, IndexChoice, index_choice
 from optimus.storage.jobs import JobRepository
 from optimus.storage.keyring import Keyring, open_keyring
 from optimus.storage.link import ServerLink

@@ -10,8 +10,9 @@ from qdrant_client import QdrantClient, models
 
 from optimus.models import MemoryId, MemoryStatus, MemoryType, SourceKind, UserId
 from optimus.storage.client import behind
-from optimus.storage.collections import DEFAULTS, DENSE, IndexChoice
+from optimus.storage.collections import DENSE
 from optimus.storage.filters import OWNER_FIELD, all_of, has_ids
+from optimus.storage.index_choice import DEFAULTS, IndexChoice
 from optimus.storage.memory_filter import CHANGED, RECORDED, memory_conditions
 from optimus.storage.memory_payload import SLOT_KEY, recorded_at
 from optimus.storage.records import MemoryFilter

@@ -8,8 +8,8 @@ from optimus.errors import InvalidCredentialsError, PermissionDeniedError
 from optimus.models import Role, UserId, new_id
 from optimus.services import wire
 from optimus.settings import Settings, load_settings
-from optimus.storage.collections import index_choice
 from optimus.storage.folder import STORE_FOLDER
+from optimus.storage.index_choice import index_choice
 from optimus.storage.optimizing import Order, optimize
 from optimus.storage.overview import collection_states
 from optimus.storage.store import open_store

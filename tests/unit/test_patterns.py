@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import optimus
-from optimus.assembly import derive
 from optimus.memory_manager.masking import mask
+from optimus.memory_manager.rules.derivation import derive
 from optimus.models import MAX_MESSAGE_CHARS
 from tests.unit.storage.conftest import START
 

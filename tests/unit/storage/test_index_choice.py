@@ -13,8 +13,9 @@ from qdrant_client.http.models import QueryResponse
 from optimus.models import UserId, new_id
 from optimus.settings import Settings, load_settings
 from optimus.storage.bm25 import SparseWeights
-from optimus.storage.collections import DEFAULTS, CollectionNames, IndexChoice
+from optimus.storage.collections import CollectionNames
 from optimus.storage.edge import open_embedded
+from optimus.storage.index_choice import DEFAULTS, IndexChoice
 from optimus.storage.integrity import data_of
 from optimus.storage.memory_index import MemoryIndex
 from optimus.storage.records import MemoryFilter, QueryVectors

@@ -18,11 +18,12 @@ from optimus.errors import StoreBrokenError, StoreLockedError, StoreUnavailableE
 from optimus.settings import load_settings
 from optimus.storage import collections, optimizing
 from optimus.storage.client import EngineClient
-from optimus.storage.collections import CollectionNames, IndexChoice, collection_specs
+from optimus.storage.collections import CollectionNames, collection_specs
 from optimus.storage.edge import EdgeBackend
 from optimus.storage.edge_registry import COPYING, OPTIMIZED, REPLACED, read_config
 from optimus.storage.edge_shard import EdgeCollection
 from optimus.storage.filters import all_of, equals, owned_by
+from optimus.storage.index_choice import DEFAULTS, IndexChoice
 from optimus.storage.inspection import StoreDamagedError, copy_folder, inspect
 from optimus.storage.integrity import Tally, check_seal, read_state, write_state
 from optimus.storage.trial import Tried, try_here
@@ -39,7 +40,7 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "store"
     client = _opened(folder)
     spec = next(spec for spec in collection_specs(NAMES) if spec.name == NAMES.memories)
-    collections._create(client, spec, 4, collections.Spread(), collections.DEFAULTS)
+    collections._create(client, spec, 4, collections.Spread(), DEFAULTS)
     points = [
         models.PointStruct(
             id=number, vector={"": [1.0, number, 2.0, 3.0], "ctx": [1.0, 2.0, number, 3.0]}, payload={"user_id": OWNER}
