@@ -148,7 +148,8 @@ class Life(RuleBasedStateMachine):
         who, made = change
         self.memory.undo(self.owners[who], made)
         state = self.state(who)
-        if made.kind is ChangeKind.FORGET and state[made.memory_id].status is not MemoryStatus.DELETED:
+        found = self.store.memories.get(self.owners[who], [made.memory_id])
+        if made.kind is ChangeKind.FORGET and found and found[0].status is not MemoryStatus.DELETED:
             self.forgotten[who].discard(made.memory_id)
         before = {key: memory.version for key, memory in state.items()}
         self.memory.undo(self.owners[who], made)
@@ -215,8 +216,8 @@ class Life(RuleBasedStateMachine):
             gone = self.forgotten[who]
             if not gone:
                 continue
-            state = self.state(who)
-            assert {state[key].status for key in gone} == {MemoryStatus.DELETED}
+            # A message that was deleted took its episode along.
+            assert {memory.status for memory in self.store.memories.get(owner, list(gone))} <= {MemoryStatus.DELETED}
             shown = {memory.id for memory in self.memory.list(owner, limit=256).items}
             for place in PLACES[who]:
                 shown |= {item.memory.id for item in self.memory.recall(owner, f"what about {place}?")}
@@ -241,7 +242,8 @@ class Life(RuleBasedStateMachine):
     def choose(self, who: int, which: int, status: MemoryStatus) -> Memory | None:
         """Return some memory that stands so."""
         standing = [memory for memory in self.state(who).values() if memory.status is status]
-        return sorted(standing, key=lambda memory: memory.id)[which % len(standing)] if standing else None
+        in_order = sorted(standing, key=lambda memory: (memory.recorded_at, memory.text, memory.id))
+        return in_order[which % len(in_order)] if in_order else None
 
 
 def live(examples: int, steps: int) -> None:
