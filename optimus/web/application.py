@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 WARM_AFTER_S = 15.0
 """What costs seconds is loaded after the first page, or after this time if nobody comes."""
+GRACE_S = 4
+"""How long the web server waits for open connections at its end; an answer that is being written is stored after."""
 DRAW_S = 2.0
 """How long a browser may take to show what it was sent."""
 MAIN_SCRIPT = Path(__file__).parent.parent / "ui" / "main.py"
@@ -64,6 +67,7 @@ async def lifespan(_app: st.App) -> AsyncGenerator[None]:
     A failure ends the process with a sentence on the terminal, unless it is a Qdrant server that does not answer yet.
     """
     process.begin_opening()
+    _bound_stop()
     stopping = Event()
     opening = asyncio.create_task(asyncio.to_thread(_open, stopping))
     opening.add_done_callback(_end_if_failed)
@@ -76,6 +80,17 @@ async def lifespan(_app: st.App) -> AsyncGenerator[None]:
         process.install(None)
         if opened is not None:
             await asyncio.to_thread(opened.close)
+
+
+def _bound_stop() -> None:
+    """Let the web server wait for its connections no longer than `GRACE_S` once it is asked to end.
+
+    It waits for ever by default, and one browser that does not answer would keep the store from being closed. Uvicorn
+    is only to be reached by the signal handler that it has set; what its own option says counts.
+    """
+    chosen = getattr(getattr(signal.getsignal(signal.SIGTERM), "__self__", None), "config", None)
+    if chosen is not None and getattr(chosen, "timeout_graceful_shutdown", GRACE_S) is None:
+        chosen.timeout_graceful_shutdown = GRACE_S
 
 
 def _open(stopping: Event) -> Services | None:

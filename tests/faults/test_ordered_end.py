@@ -1,5 +1,6 @@
-"""A process that is told to end while a model answers."""
+"""A process that is told to end while a model answers, or while somebody does not end a request."""
 
+import socket
 import sys
 import time
 from pathlib import Path
@@ -46,3 +47,15 @@ def test_an_answer_that_is_cut_off_by_the_end_is_kept_and_marked(tmp_path: Path)
     assert list(store.jobs.of(UserId(owner), [reply.parent])) == [reply.parent]
     assert store.audit.verify().is_whole
     store.close()
+
+
+def test_a_request_that_never_ends_holds_no_end_up(tmp_path: Path):
+    """A connection that says neither more nor goodbye is closed after a moment, and then the store in order."""
+    app = AppServer(tmp_path / "data").start()
+    with socket.create_connection(("127.0.0.1", app.port)) as silent:
+        head = f"POST /session/open HTTP/1.1\r\nHost: 127.0.0.1:{app.port}\r\nContent-Type: application/json\r\n"
+        silent.sendall(f"{head}Origin: {app.url}\r\nContent-Length: 100\r\n\r\n{{".encode())
+        time.sleep(1)
+        began = time.monotonic()
+        app.stop()
+        assert time.monotonic() - began < GRACE_S
