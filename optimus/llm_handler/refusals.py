@@ -5,6 +5,9 @@ The body is looked through for words of a closed set; nothing of it is shown, lo
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from optimus.errors import ProviderError, ProviderKeyError, ProviderRateLimitError, ProviderRejectedError
 
 MAX_CHARS = 4_000
@@ -16,6 +19,13 @@ _NO_RIGHT = (
 _NOT_SERVED = "The provider does not serve the country of this server, or only with billing set up there."
 _PAYMENT_REQUIRED = 402
 _TOO_MANY = 429
+_SERVER_ERROR = 500
+_RATE_IN_STREAM = frozenset({"rate_limited", "rate_limit", "rate_limit_error", "rate_limit_exceeded", "1300"})
+_BUSY_IN_STREAM = frozenset(
+    {"internal_server_error", "internal_error", "server_error", "api_error", "overloaded_error", "service_unavailable"}
+    | {"service_tier_capacity_exceeded", "unreachable_backend", "1000", "1100", "3505"}
+)
+"""Types and codes of errors inside a stream; the numbers are Mistral's."""
 _COUNTRY = (
     "unsupported_country",
     "location is not supported",
@@ -68,3 +78,29 @@ def refusal(status: int, body: str, detail: str) -> ProviderError | None:
 def is_used_up(body: str) -> bool:
     """Tell whether a refusal says that there is no quota or credit left."""
     return any(words in body[:MAX_CHARS].casefold() for words in _CREDIT)
+
+
+def status_in_stream(body: object) -> int | None:
+    """Return the HTTP status that an error told inside a stream amounts to: 429, 500, or None where it tells none.
+
+    Some libraries know such an error as something unreadable only (mistralai 3.7 fails to parse it).
+
+    Args:
+        body: What the library keeps of it: an object, or the text of one, wrapped in "data" or "error" or not.
+    """
+    told = _object(body)
+    told = _object(told.get("data")) or told
+    told = _object(told.get("error")) or told
+    names = {str(told.get(name)).casefold() for name in ("type", "code")}
+    if names & _RATE_IN_STREAM:
+        return _TOO_MANY
+    return _SERVER_ERROR if names & _BUSY_IN_STREAM else None
+
+
+def _object(body: object) -> dict[str, Any]:
+    if isinstance(body, str):
+        try:
+            body = json.loads(body[:MAX_CHARS])
+        except ValueError:
+            return {}
+    return body if isinstance(body, dict) else {}

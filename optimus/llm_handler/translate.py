@@ -23,7 +23,7 @@ from optimus.errors import (
     ProviderTimeoutError,
     ProviderUnreachableError,
 )
-from optimus.llm_handler.refusals import USED_UP, refusal
+from optimus.llm_handler.refusals import USED_UP, refusal, status_in_stream
 
 _Make = Callable[[Exception, str, bool], ProviderError]
 
@@ -130,6 +130,9 @@ def _unreadable(error: Exception, detail: str, has_text: bool) -> ProviderError:
     status = getattr(error.__cause__, "status_code", None)
     if status in _REDIRECTS:
         return ProviderUnreachableError(detail, user_message=MOVED)
+    told = status_in_stream(getattr(error, "body", None) or getattr(error.__cause__, "body", None))
+    if told is not None:
+        return (_rate_limit_error if told == 429 else _busy_error)(error, detail, has_text)  # noqa: PLR2004 - HTTP
     return ProviderResponseError(detail, user_message=None if has_text else _UNREADABLE)
 
 

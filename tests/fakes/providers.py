@@ -33,6 +33,7 @@ class FaultKind(StrEnum):
     BAD_TEXT = "bad_text"
     DRIP = "drip"
     WRONG_FORM = "wrong_form"
+    TOLD = "told"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,8 @@ class Fault:
     message: str = wire_formats.DETAIL
     headers: dict[str, str] = field(default_factory=dict)
     after: int = 3
+    event: bytes = b""
+    """What the stream says in place of the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +92,9 @@ _DIALECTS = {
 
 
 _OLLAMA = Dialect(events=wire_formats.ollama_events, document=wire_formats.chat_json, call=wire_formats.ollama_call)
+
+
+_IN_STREAM = {FaultKind.CUT, FaultKind.END_EARLY, FaultKind.EMPTY, FaultKind.TOLD}
 
 
 class FakeProvider:
@@ -247,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             refusal = 400 if "/v1beta/" in request.path else 401
             self._send_json(refusal, wire_formats.wrong_key_body(request.path))
             return True
-        if not fake.faults or fake.faults[0].kind in {FaultKind.CUT, FaultKind.END_EARLY, FaultKind.EMPTY}:
+        if not fake.faults or fake.faults[0].kind in _IN_STREAM:
             return False
         self._fail(request, fake.faults.popleft())
         return True
@@ -305,6 +311,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.kind is FaultKind.CUT:
             self._hang_up()
             return
+        if fault is not None and fault.kind is FaultKind.TOLD:
+            self._chunk(fault.event)
         self._chunk(b"")
 
     def _chunk(self, data: bytes) -> bool:

@@ -256,6 +256,27 @@ def error_body(path: str, status: int, message: str = DETAIL) -> Row:
     return {"error": {"message": message, "type": "error", "code": None, "param": None}}
 
 
+def stream_error(provider: str, status: int) -> bytes:
+    """Write an error as a provider tells it in the middle of a stream that began well; the status is 429 or 500."""
+    is_rate = status == 429
+    kind = "rate_limit_exceeded" if is_rate else "server_error"
+    told = {"message": DETAIL, "type": kind, "param": None, "code": kind if is_rate else None}
+    match provider:
+        case "openai":
+            row = {"type": "error", "code": kind, "message": DETAIL, "param": None, "sequence_number": 9}
+            return _named("error", row)
+        case "anthropic":
+            return _named("error", error_body("/messages", status))
+        case "google":
+            return _data(error_body("/v1beta/", status))
+        case "groq":
+            return _named("error", {"error": told | ({} if is_rate else {"type": "internal_server_error"})})
+        case "mistral":
+            name, code = ("rate_limited", "1300") if is_rate else ("service_tier_capacity_exceeded", "3505")
+            return _data({"object": "error", **told, "type": name, "code": code})
+    return _data({"error": told})
+
+
 _ENDS = {
     '"finish_reason": "stop"': '"finish_reason": "length"',
     '"finishReason": "STOP"': '"finishReason": "MAX_TOKENS"',

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from optimus.llm_handler import Credentials
 from optimus.llm_handler.requests import ModelRef
 from optimus.models import MessageState
+from tests.fakes import wire_formats
 from tests.fakes.providers import Fault, FaultKind, refused_url
 from tests.unit.llm.support import KEY, make_request
 
@@ -104,6 +105,22 @@ def test_a_cut_stream_keeps_its_text_and_is_marked(provider, kind, fake, answer)
     assert result.state is MessageState.FAILED
     assert result.text.startswith("one two ")
     assert "cut off" in result.error
+
+
+@pytest.mark.parametrize("after", [0, 5])
+@pytest.mark.parametrize(("code", "sentence"), [(429, "too many requests"), (500, "problem on its side")])
+@pytest.mark.parametrize("provider", ENDPOINTS)
+def test_an_error_inside_a_stream_has_the_sentence_of_its_status(provider, code, sentence, after, fake, answer, caplog):
+    """A provider that fails after its answer has begun is quoted by kind, and what arrived is kept."""
+    fake.answer = lambda _request: "one two three four five six"
+    event = wire_formats.stream_error(provider, code)
+    fake.faults.append(Fault(kind=FaultKind.TOLD, after=after, event=event))
+    with caplog.at_level(logging.DEBUG, logger="optimus"):
+        result = answer(request_for(provider, fake.url))
+    assert result.state is MessageState.FAILED
+    assert sentence in result.error
+    assert result.text.startswith("one two ") is bool(after)
+    assert "4711" not in result.error + caplog.text
 
 
 @pytest.mark.parametrize("provider", ENDPOINTS)
