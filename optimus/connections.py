@@ -58,7 +58,7 @@ class ConnectionService:
 
     def choices(self, owner: UserId) -> list[ModelChoice]:
         """Return every model that the owner can pick, the offline assistant last."""
-        return self._models.choices(self._infos(owner))
+        return self._models.choices(self._usable(owner))
 
     def pickable(self, owner: UserId) -> list[ModelChoice]:
         """Return what the owner can pick for a chat: the models, before them the cheapest that will do."""
@@ -70,7 +70,7 @@ class ConnectionService:
         Raises:
             ProviderKeyError: the connection was removed, or is not the owner's.
         """
-        return self._models.credentials(choice.ref, self._infos(owner), choice.connection_id)
+        return self._models.credentials(choice.ref, self._usable(owner), choice.connection_id)
 
     def local_servers(self) -> list[LocalServer]:
         """Return the model servers that answer on this machine; none where they may not be used."""
@@ -87,7 +87,7 @@ class ConnectionService:
 
     def preferred(self, owner: UserId) -> ModelChoice:
         """Return the model of the owner's new chats: the chosen one where it is on offer, else what Optimus takes."""
-        return self.default(owner) or self._models.default_choice(self._infos(owner))
+        return self.default(owner) or self._models.default_choice(self._usable(owner))
 
     def default(self, owner: UserId) -> ModelChoice | None:
         """Return the model that the owner chose for new chats; None where there is none, or it is not on offer."""
@@ -144,8 +144,7 @@ class ConnectionService:
             InvalidInputError: the model is not on offer to the owner.
         """
         if never or choice is None:
-            model = NO_EXTRACTION if never else None
-            self._preferences.choose_extraction(owner, model=model, connection_id=None)
+            self._preferences.choose_extraction(owner, model=NO_EXTRACTION if never else None, connection_id=None)
             return
         if choice not in self.choices(owner) or choice.ref == OFFLINE_MODEL:
             raise InvalidInputError(user_message="That model is not connected any more. Choose another.")
@@ -230,7 +229,7 @@ class ConnectionService:
 
     def connected(self, owner: UserId) -> list[ConnectionInfo]:
         """Return the owner's own connections."""
-        return self._infos(owner)
+        return [ConnectionInfo.of(connection) for connection in self._accounts.connections(owner)]
 
     def own(self, owner: UserId) -> list[OwnConnection]:
         """Return the owner's own connections as they may be shown, the oldest first."""
@@ -252,14 +251,15 @@ class ConnectionService:
 
         Raises:
             NotFoundError: the connection is missing or not the owner's.
+            InvalidInputError: it has an address, and its owner is no admin any more.
         """
-        mine = (each for each in self._accounts.connections(owner) if each.id == connection_id)
-        connection = next(mine, None)
+        connection = next((each for each in self._accounts.connections(owner) if each.id == connection_id), None)
         if connection is None:
             raise NotFoundError("connection")
-        result = self._models.test(
-            connection.provider, Credentials(base_url=connection.base_url, api_key=connection.api_key)
-        )
+        usable = next((info for info in self._usable(owner) if info.id == connection_id), None)
+        if usable is None:
+            raise InvalidInputError(user_message="Only admins connect servers by address. Remove this one.")
+        result = self._models.test(connection.provider, usable.credentials)
         if result.ok:
             self._models.breakers.note((connection.provider, connection.id), None)
         if result.ok and result.models != connection.models:
@@ -267,11 +267,8 @@ class ConnectionService:
         return result
 
     def _keep(self, owner: UserId, provider: str, credentials: Credentials, models: tuple[str, ...]) -> None:
-        same = [
-            connection
-            for connection in self._accounts.connections(owner)
-            if connection.provider == provider and connection.base_url == credentials.base_url
-        ]
+        place = (provider, credentials.base_url)
+        same = [each for each in self._accounts.connections(owner) if (each.provider, each.base_url) == place]
         self._accounts.save_connection(
             Connection(
                 id=same[0].id if same else new_id(),
@@ -294,5 +291,9 @@ class ConnectionService:
             is_local=choice.is_local,
         )
 
-    def _infos(self, owner: UserId) -> list[ConnectionInfo]:
-        return [ConnectionInfo.of(connection) for connection in self._accounts.connections(owner)]
+    def _usable(self, owner: UserId) -> list[ConnectionInfo]:
+        """Return the connections that may be called: those with an address only while their owner may name one."""
+        infos = self.connected(owner)
+        user = self._accounts.user(owner) if any(info.credentials.base_url for info in infos) else None
+        may_name = user is not None and is_allowed(user.role, Action.CONNECT_ENDPOINT)
+        return [info for info in infos if may_name or not info.credentials.base_url]

@@ -93,21 +93,23 @@ async def _probe(clients: HttpClients, entry: ProviderEntry, port: int, name: st
 
 
 def _headers(entry: ProviderEntry, credentials: Credentials) -> dict[str, str]:
+    plain = {"Accept-Encoding": "identity"}
     if credentials.api_key is None:
-        return {}
+        return plain
     key = credentials.api_key.get_secret_value()
     match entry.listing:
         case Listing.ANTHROPIC:
-            return {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION}
+            return plain | {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION}
         case Listing.GOOGLE:
-            return {"x-goog-api-key": key}
+            return plain | {"x-goog-api-key": key}
         case _:
-            return {"Authorization": f"Bearer {key}"}
+            return plain | {"Authorization": f"Bearer {key}"}
 
 
 async def _read(answer: Any) -> bytes:
+    """Return the body as it was sent: a few compressed kilobytes could unpack to gigabytes."""
     body = b""
-    async for chunk in answer.aiter_bytes():
+    async for chunk in answer.aiter_raw():
         body += chunk
         if len(body) > _MAX_LISTING_BYTES:
             raise ProviderResponseError("listing too long")

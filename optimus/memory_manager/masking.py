@@ -46,10 +46,14 @@ _WORD = (
     r"|clave de acceso|senha|palavra-passe|parola d['’]ordine|wachtwoord|hasło|пароль"
     r"|(?:wi-?fi|wlan|netzwerk|sicherheits)[\s-]?(?:key|schlüssel)"
 )
+_OWNERS = r"(?:(?:the|my|our|his|her|their|your|this|that)\s)?"
+_LOCK = r"(?:safe|vault|door|gate|garage|alarm|padlock|lock(?:er)?|tresors?|cofre|coffre|cassaforte|caja fuerte)"
 _CODE = (
     r"pin(?:\s?-?(?:code|number))?|cvv2?|cvc2?|puk|zugangscode|code (?:pin|d['’]accès)|código de acess?o"
     r"|codice (?:pin|d['’]accesso)"
     r"|(?:safe|door|gate|alarm|unlock|security|verification|access|recovery|auth|backup|one-time|2fa|otp)\s?-?codes?"
+    rf"|(?:codes?|combination|kombination)\s(?:of|to|for|vom|zum|für den|des|de la|du|del)\s{_OWNERS}{_LOCK}"
+    rf"|{_LOCK}(?:['’]?s)?\s?-?(?:combination|code)"
 )
 """What is made of digits: `my pin is green` gives nothing away."""
 _PHRASE = r"(?:seed|recovery|mnemonic|backup|secret recovery)\s?phrase|mnemonic"
@@ -60,7 +64,7 @@ _KEY = (
     r"|clés? (?:d['’])?api|clave (?:de )?(?:la )?api|chave (?:d[ae] )?api|chiave (?:dell['’])?\s?api"
 )
 _HINTS = re.compile(
-    "pass|pw|pin|code|phrase|mnemonic|key|token|secret|credential|puk|cv|log-?in|account|auth|bearer|session|sid|srf|-u|sig"
+    "pass|pw|pin|code|combination|kombination|phrase|mnemonic|key|token|secret|credential|puk|cv|log-?in|account|auth|bearer|session|sid|srf|-u|sig"
     "|@|kennwort|schlüssel|zugang|mdp|clé|clave|contraseña|senha|palavra|código|chave|parola|codice|chiave|wachtwoord|hasło"
     "|пароль|密码|密碼|口令|パスワード|暗証番号|비밀번호"
 )

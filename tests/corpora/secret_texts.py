@@ -198,6 +198,9 @@ PINS = (
     "o meu PIN é {}",
     "il mio PIN è {}",
     "the safe code is {}",
+    "the code of the safe is {}",
+    "the combination to my padlock is {}",
+    "Der Code vom Tresor ist {}",
 )
 CONNECTIONS = (
     "postgres://shop:{}@db.example.com:5432/shop",

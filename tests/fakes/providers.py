@@ -34,6 +34,7 @@ class FaultKind(StrEnum):
     DRIP = "drip"
     WRONG_FORM = "wrong_form"
     TOLD = "told"
+    PACKED = "packed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     after: int = 3
     event: bytes = b""
-    """What the stream says in place of the rest."""
+    """What the stream says in place of the rest, or the whole answer, which gzip has packed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,13 @@ _DIALECTS = {
 _OLLAMA = Dialect(events=wire_formats.ollama_events, document=wire_formats.chat_json, call=wire_formats.ollama_call)
 
 
+_LINES = {
+    FaultKind.BAD_JSON: b"{broken",
+    FaultKind.LONG_LINE: b"x" * 10_000_000,
+    FaultKind.BAD_TEXT: b'{"text": "\xff\xfe\xc3"}',
+    FaultKind.WRONG_FORM: b'{"choices": 7, "candidates": "x", "type": 3}',
+}
+"""What a stream says that no library can read."""
 _IN_STREAM = {FaultKind.CUT, FaultKind.END_EARLY, FaultKind.EMPTY, FaultKind.TOLD}
 
 
@@ -269,18 +277,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case FaultKind.RESET:
                 self._hang_up()
-            case FaultKind.BAD_JSON:
-                self._send(200, b"data: {broken\n\n", {"Content-Type": "text/event-stream"})
             case FaultKind.HTML:
                 self._send(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
-            case FaultKind.LONG_LINE:
-                self._send(200, b"data: " + b"x" * 10_000_000 + b"\n\n", _EVENTS)
-            case FaultKind.BAD_TEXT:
-                self._send(200, b'data: {"text": "\xff\xfe\xc3"}\n\n', _EVENTS)
-            case FaultKind.WRONG_FORM:
-                self._send(200, b'data: {"choices": 7, "candidates": "x", "type": 3}\n\n', _EVENTS)
+            case FaultKind.PACKED:
+                self._send(200, fault.event, {"Content-Type": "application/json", "Content-Encoding": "gzip"})
             case FaultKind.DRIP:
                 self._drip()
+            case _:
+                self._send(200, b"data: " + _LINES[fault.kind] + b"\n\n", _EVENTS)
 
     def _drip(self) -> None:
         """Send a line that never ends, a byte now and then: the connection lives, and nothing is said."""

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from optimus.errors import ConflictError, InvalidInputError, NotFoundError
 from optimus.llm_handler.connections import server_name
 from optimus.llm_handler.offline import replies
-from optimus.models import ChangeKind, MemoryStatus, MemoryType, UserId, new_id
+from optimus.models import ChangeKind, MemoryStatus, MemoryType, MessageState, Role, UserId, new_id
 from optimus.storage.records import Connection, MemoryFilter, UserPreferences
 from tests.fakes.providers import FakeProvider, running_provider
 from tests.world import World, stranger
@@ -322,3 +322,22 @@ def test_two_servers_of_ones_own_can_be_told_apart(world):
     assert server_name("http://127.0.0.1:8000/v1") == "vLLM"
     assert server_name("https://models.example.org/v1") == "models.example.org:443"
     assert server_name(None) == ""
+
+
+def test_a_server_by_address_is_called_only_while_its_owner_may_name_one(world: World, provider: FakeProvider):
+    """Who is no admin any more sees the connection, and can only remove it; nothing is sent to its address."""
+    connection_id = connect(world, f"{provider.url}/v1")
+    services, accounts = world.services, world.services.store.accounts
+    choice = next(c for c in services.connections.choices(world.owner) if c.connection_id == connection_id)
+    user = accounts.user(world.owner)
+    assert user is not None
+    accounts.update_user(user.model_copy(update={"role": Role.USER}))
+    assert choice not in services.connections.choices(world.owner)
+    assert world.say("Hello", choice=choice)[2].state is MessageState.FAILED
+    with pytest.raises(InvalidInputError) as caught:
+        services.connections.test_again(world.owner, connection_id)
+    assert "Only admins" in caught.value.user_message
+    assert provider.requests == []
+    assert [own.id for own in services.connections.own(world.owner)] == [connection_id]
+    services.connections.disconnect(world.owner, connection_id)
+    assert services.connections.own(world.owner) == []

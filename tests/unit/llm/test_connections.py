@@ -1,3 +1,5 @@
+import gzip
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -300,3 +302,12 @@ def test_no_value_shows_a_key(gateway):
 def test_names_tell_who_can_chat(name, can_chat):
     """Providers list models that draw, speak, judge or search beside those that chat."""
     assert is_chat_name(name) is can_chat
+
+
+def test_a_listing_is_never_unpacked(gateway, fake):
+    """A server that packs its listing, though asked not to, is unreadable: little may unpack to more than there is."""
+    packed = gzip.compress(json.dumps({"data": [{"id": "gpt-6-luna"}]}).encode())
+    fake.faults.append(Fault(kind=FaultKind.PACKED, event=packed))
+    tested = gateway.test("compatible", creds(f"{fake.url}/v1"))
+    assert not tested.ok
+    assert fake.requests[0].headers["accept-encoding"] == "identity"
