@@ -171,12 +171,13 @@ def _draw_used(message: Message) -> None:
     if not (message.used or message.parts):
         return
     used = f" {count(len(message.used), 'memory')} used" if message.used else ""
-    with st.expander(f"Why this answer?{used}", type="compact"):
+    label = f"Why this answer?{used}" if message.text else "What was prepared for this answer"
+    with st.expander(label, type="compact"):
         for use in message.used:
             origin = plain(use.citation) or TYPE_NAMES[use.type]
             facts = f"{origin} · {day(use.recorded_at)} · {why(use)}"
             st.markdown(f"{plain(use.text)}  \n:small[:gray[{facts}]]")
-        if message.model and message.model != str(OFFLINE_MODEL):
+        if message.text and message.model and message.model != str(OFFLINE_MODEL):
             st.caption(f"Answered by {plain(message.model)}")
         if message.parts:
             st.caption(f"{_parts_text(message.parts)}{_taken_text(message)}")

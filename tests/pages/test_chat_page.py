@@ -124,6 +124,23 @@ def test_an_answer_that_is_not_whole_says_so_and_can_be_tried_again(world, sign_
     assert world.services.chat.messages(world.owner, conversation.id)[-1].state is MessageState.COMPLETE
 
 
+def test_what_was_prepared_for_no_answer_is_not_called_used(world: World, sign_in: SignIn):
+    """Where no word came, no model answered and no memory was used; what stood ready can still be looked at."""
+    conversation, _, reply = world.say("Plan my week")
+    told = {"text": "", "state": MessageState.FAILED, "error": "Busy.", "model": "openai:gpt-4o"}
+    empty = reply.model_copy(update=told | {"parts": PromptParts(instructions=90, memories=0, history=0, message=10)})
+    world.services.store.conversations.update_message(empty)
+    sign_in(world.principal)
+    app = run_alone("chat.py")
+    app.query_params["chat"] = conversation.id
+    app.run()
+    labels = [each.label for each in app.expander]
+    assert "What was prepared for this answer" in labels
+    assert not [label for label in labels if "Why" in label]
+    assert "About 90 tokens" in texts(app)
+    assert "Answered by" not in texts(app)
+
+
 def test_older_messages_come_on_wish_and_not_in_the_next_chat(world: World, sign_in: SignIn, monkeypatch):
     """A long chat shows its newest messages; the button above them brings as many more, and goes once all are there."""
     monkeypatch.setattr("optimus.conversations.SHOWN_MESSAGES", 2)
