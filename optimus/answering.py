@@ -144,7 +144,8 @@ class AnswerWriter:
         bounds = self._allowance.of_one_answer(reply.user_id)
         tools = self._memory.tools(task.message, choice, others, most_calls=bounds.calls)
         own, memories = conversation.instructions, task.offline.recalled
-        measured = asked(choice, task.message.text, along, memories, own=own, files=files, has_tools=tools is not None)
+        has_tools = tools is not None and self._models.takes_tools(choice.ref)
+        measured = asked(choice, task.message.text, along, memories, own=own, files=files, has_tools=has_tools)
         measured = replace(measured, left_out=len(left_out.messages), summary_tokens=estimated_tokens(summary))
         taken = self._allowance.top_up(reply.user_id, task.taken, measured)
         withheld = [memory.id for memory in task.recalled.withheld]

@@ -191,7 +191,7 @@ class ChatService(ConversationService):
         return Turn(conversation=conversation, message=message, reply=reply, notice=unsaved or recalled.notice)
 
     def estimate(self, owner: UserId, conversation_id: ConversationId | None, *, choice: ModelChoice) -> Asked:
-        """Return what would go along with a next message; its own tokens, memories and tools come on top.
+        """Return what would go along with a next message; its own tokens and memories come on top.
 
         Raises:
             NotFoundError: the conversation is missing or not the owner's.
@@ -199,12 +199,13 @@ class ChatService(ConversationService):
         earlier = self.messages(owner, conversation_id)[-HISTORY_MESSAGES:] if conversation_id else []
         choice = self._router.resolve(owner, choice, "", earlier)
         along = self._writer.along(earlier, choice)
+        has_tools = self._memory.offers_tools(owner) and self._models.takes_tools(choice.ref)
         if conversation_id is None:
-            return asked(choice, "", along, ())
+            return asked(choice, "", along, (), has_tools=has_tools)
         conversation = self._conversations.get(owner, conversation_id)
         is_cut = len(along) < len(earlier) or has_older(earlier)
         summary = conversation.summary.text if conversation.summary and is_cut else ""
-        measured = asked(choice, "", along, (), own=conversation.instructions)
+        measured = asked(choice, "", along, (), own=conversation.instructions, has_tools=has_tools)
         return replace(measured, summary_tokens=estimated_tokens(summary))
 
     def retry(self, owner: UserId, reply_id: MessageId, *, choice: ModelChoice) -> Message:

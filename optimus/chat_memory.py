@@ -146,11 +146,15 @@ class ChatMemory:
         What `others` may not get, who may have to answer in its place, the tools do not tell either.
         """
         chosen = self._preferences.of(message.user_id)
-        if choice.ref == OFFLINE_MODEL or not chosen.uses_tools or not (chosen.recalls or chosen.remembers):
+        if choice.ref == OFFLINE_MODEL or not chosen.offers_tools:
             return None
         receivers = [self._withholding.receiver(choice), *map(self._withholding.receiver, others)]
         unsent = partial(self._withholding.unsent, message.user_id, receivers=receivers)
         return AnswerTools(memory=self._memory, message=message, chosen=chosen, unsent=unsent, most_calls=most_calls)
+
+    def offers_tools(self, owner: UserId) -> bool:
+        """Tell whether a language model that writes to an owner is offered `tools`."""
+        return self._preferences.of(owner).offers_tools
 
     def unsent_messages(self, owner: UserId, messages: Sequence[Message], choice: ModelChoice) -> set[MessageId]:
         """Return those of a chat's messages that are never sent to a model; see `Withholding.unsent_messages`."""

@@ -45,7 +45,7 @@ class Router:
         along = trimmed(earlier, self._models.history_tokens)
         given = expected_tokens(asked(choice, text, along, (), files=files))
         chosen = self._preferences.of(owner)
-        tools = chosen.uses_tools and (chosen.recalls or chosen.remembers)
+        tools = chosen.offers_tools
         needs = Needs(
             tokens=given + MAX_MEMORY_TOKENS + EXPECTED_ANSWER, tools=tools, images=images, documents=documents
         )

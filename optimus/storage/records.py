@@ -195,6 +195,11 @@ class UserPreferences(Value):
     """Kinds that are never sent to a provider, or group of them: see `optimus.withholding`."""
     version: int = 0
 
+    @property
+    def offers_tools(self) -> bool:
+        """Whether language models are offered tools: not where there is nothing that they might do."""
+        return self.uses_tools and (self.recalls or self.remembers)
+
 
 class Event(Value):
     """Something that was used. `data` holds numbers and names, never message text."""

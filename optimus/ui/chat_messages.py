@@ -194,7 +194,7 @@ def withheld_text(withheld: Withheld) -> str:
 def _parts_text(parts: PromptParts) -> str:
     """Say what the model was given."""
     given = (
-        (parts.instructions, "instructions"),
+        (parts.instructions, "instructions and tools"),
         (parts.memories, "memories"),
         (parts.history, "earlier messages"),
         (parts.summary, "a summary of what was said before them"),

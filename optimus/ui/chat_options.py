@@ -125,8 +125,8 @@ def _draw_estimate(context: PageContext, conversation: Conversation | None, choi
         st.caption("The offline assistant takes no tokens and costs nothing.")
         return
     st.caption(
-        f"About {expected_tokens(given):,} tokens go along with it: {given.instruction_tokens:,} of instructions, "
-        f"{given.history_tokens:,} of earlier messages. Its own text and the memories that match it come on top."
+        f"About {expected_tokens(given):,} tokens go along with it: {given.instruction_tokens:,} of instructions and "
+        f"tools, {given.history_tokens:,} of earlier messages. Its own text and the memories that match it come on top."
     )
     cost = expected_cost(given)
     if cost is None:

@@ -89,7 +89,8 @@ def test_everything_that_is_known_of_an_answer_stands_under_it(world: World, sig
         "2 memories and 1 earlier message were not sent to OpenAI.",
         "The model wanted to save a memory, which was refused. It was told: The user has limited what is remembered.",
         "Answered by openai:gpt-4o",
-        "About 90 tokens of instructions, 40 tokens of memories, 30 tokens of earlier messages, 20 tokens of a summary",
+        "About 90 tokens of instructions and tools, 40 tokens of memories, 30 tokens of earlier messages",
+        "20 tokens of a summary",
         "3 earlier messages did not fit.",
         "The model read 100,000 tokens and wrote 1,000, $0.2600 by list prices.",
     ):

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from optimus.llm_handler.requests import ModelChoice
+from optimus.llm_handler.tools import TOOL_TOKENS
 from optimus.llm_handler.turns import INVISIBLE
 from optimus.models import Message, MessageState, new_id
 from optimus.prompt import BYTES_PER_TOKEN, MAX_MEMORY_TOKENS
@@ -286,6 +287,24 @@ def test_a_server_that_refuses_tools_is_asked_without(world: World, provider, ch
     assert reply.text == "Hello from the fake."
     world.say("Hello", choice=choice)
     assert ["tools" in request.body for request in provider.chats()] == [True, False, False]
+
+
+def test_tools_are_told_before_and_after_as_they_are_sent(world: World, provider, choice):
+    """What a message will take counts them with the instructions, and not where none are offered or taken."""
+
+    def told() -> tuple[int, int]:
+        estimated = world.services.chat.estimate(world.owner, None, choice=choice).instruction_tokens
+        _, _, reply = world.say("Hello", choice=choice)
+        assert reply.parts
+        return estimated, reply.parts.instructions
+
+    with_tools = told()
+    provider.faults.append(Fault(kind=FaultKind.STATUS, status=400, message="this model does not support tools"))
+    world.say("Hello", choice=choice)
+    without = told()
+    assert ["tools" in request.body for request in provider.chats()] == [True, True, False, False]
+    assert with_tools == (without[0] + TOOL_TOKENS, without[1] + TOOL_TOKENS)
+    assert without[0] == without[1]
 
 
 def test_another_refusal_leaves_the_tools_on(world: World, provider, choice):
