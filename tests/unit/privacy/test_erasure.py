@@ -197,7 +197,7 @@ def test_what_still_runs_brings_nothing_back(world: World, monkeypatch):
     """An answer and an import that run while the account is erased are stopped, and leave nothing."""
     services = world.services
     live(world)
-    eve = newcomer(services, "eve")
+    eve = newcomer(services, "eve", role=Role.ADMIN)
     going, stopping = Event(), Event()
     adopt, stop = MemoryManager.adopt, ImportJob.stop
 
