@@ -1,7 +1,6 @@
 """What the repositories take and return, where the domain vocabulary is not enough.
 
-Stored types are apart from shown ones: a `StoredUser` holds a password hash and is turned into a `User` before it
-leaves the sign-in service.
+Stored types are apart from shown ones: the sign-in service turns a `StoredUser`, with its hash, into a `User`.
 """
 
 from __future__ import annotations
