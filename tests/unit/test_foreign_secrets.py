@@ -1,7 +1,7 @@
 """Nobody's questions bring what another user told: not to a model, nor into answers, logs, figures or exports."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from itertools import cycle, islice
@@ -9,10 +9,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from optimus.models import Role
-from tests.fakes.providers import running_provider
+from tests.fakes.providers import FakeProvider, running_provider
 from tests.unit.privacy.support import newcomer
-from tests.unit.test_chat import connect
 from tests.world import World, running_world
 
 SUBJECTS = ("boat", "garage", "diary", "safe", "locker", "cellar", "studio", "piano")
@@ -34,9 +32,17 @@ def canary(user: int, place: int) -> str:
 
 
 @pytest.fixture
-def roomy(tmp_path):
+def provider() -> Iterator[FakeProvider]:
+    """A model server that all users share."""
+    with running_provider() as fake:
+        yield fake
+
+
+@pytest.fixture
+def roomy(tmp_path, provider):
     """A world without limits of a minute, for users who ask a great deal."""
-    with running_world(tmp_path, messages_per_minute=100_000, max_sessions=100) as world:
+    settings = {"compatible_base_url": f"{provider.url}/v1", "messages_per_minute": 100_000, "max_sessions": 100}
+    with running_world(tmp_path, **settings) as world:
         yield world
 
 
@@ -44,32 +50,33 @@ def roomy(tmp_path):
     ("users", "secrets", "questions"),
     [(4, 5, 8), pytest.param(50, 20, 200, marks=[pytest.mark.deep, pytest.mark.timeout(3600)])],
 )
-def test_no_question_brings_what_another_told(roomy: World, caplog, users: int, secrets: int, questions: int):
-    """Every user, though an admin, asks for the others' secrets in many ways, a model and the offline assistant."""
+def test_no_question_brings_what_another_told(
+    roomy: World, provider: FakeProvider, caplog, users: int, secrets: int, questions: int
+):
+    """Every user asks for the others' secrets in many ways, a model and the offline assistant."""
     caplog.set_level(logging.DEBUG, logger="optimus")
-    people = [newcomer(roomy.services, f"user{number}", role=Role.ADMIN) for number in range(users)]
+    people = [newcomer(roomy.services, f"user{number}") for number in range(users)]
     for user, principal in enumerate(people):
         for place in range(secrets):
             subject = f"{SUBJECTS[place % len(SUBJECTS)]} {place}"
             text = f"The code word for my {subject} is {canary(user, place)}"
             roomy.services.memory.add(principal.user_id, text)
-    with running_provider() as provider:
-        for user, principal in enumerate(people):
-            own = replace(roomy, owner=principal.user_id, principal=principal)
-            choice = connect(own, provider.url)
-            before = len(provider.bodies())
-            foreign = [canary(other, place) for other in range(users) if other != user for place in range(secrets)]
-            said = []
-            for number, ask in enumerate(islice(cycle(ASKED), questions)):
-                other, subject = (user + 1 + number % (users - 1)) % users, SUBJECTS[number % len(SUBJECTS)]
-                _, _, reply = own.say(ask(other, subject), choice=choice if number % 2 else own.offline())
-                said.append(reply.text)
-            sent = [request.text for request in provider.bodies()[before:]]
-            assert any(canary(user, place) in text for text in (*sent, *said) for place in range(secrets))
-            with ZipFile(BytesIO(b"".join(roomy.services.privacy.export(principal)))) as file:
-                exported = [file.read(name).decode() for name in file.namelist()]
-            assert len(leaks([canary(user, place) for place in range(secrets)], exported)) == secrets
-            assert leaks(foreign, [*sent, *said, *exported]) == []
+    for user, principal in enumerate(people):
+        own = replace(roomy, owner=principal.user_id, principal=principal)
+        choice = next(c for c in roomy.services.connections.choices(own.owner) if c.ref.provider == "compatible")
+        before = len(provider.bodies())
+        foreign = [canary(other, place) for other in range(users) if other != user for place in range(secrets)]
+        said = []
+        for number, ask in enumerate(islice(cycle(ASKED), questions)):
+            other, subject = (user + 1 + number % (users - 1)) % users, SUBJECTS[number % len(SUBJECTS)]
+            _, _, reply = own.say(ask(other, subject), choice=choice if number % 2 else own.offline())
+            said.append(reply.text)
+        sent = [request.text for request in provider.bodies()[before:]]
+        assert any(canary(user, place) in text for text in (*sent, *said) for place in range(secrets))
+        with ZipFile(BytesIO(b"".join(roomy.services.privacy.export(principal)))) as file:
+            exported = [file.read(name).decode() for name in file.namelist()]
+        assert len(leaks([canary(user, place) for place in range(secrets)], exported)) == secrets
+        assert leaks(foreign, [*sent, *said, *exported]) == []
     everything = [canary(user, place) for user in range(users) for place in range(secrets)]
     assert leaks(everything, [caplog.text, roomy.services.scrape()[0].decode()]) == []
 
