@@ -21,6 +21,7 @@ def draw_model_list(context: PageContext) -> None:
         st.dataframe(
             [_row(choice) for choice in choices],
             hide_index=True,
+            placeholder="",
             column_config={
                 "Context": st.column_config.NumberColumn(format="localized", help="Tokens that it reads at once"),
                 "Input": st.column_config.NumberColumn(format="$%.3f", help="US dollars for a million tokens"),

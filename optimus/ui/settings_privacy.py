@@ -7,7 +7,6 @@ import streamlit as st
 from optimus.models import Memory, MemoryType
 from optimus.ui.guard import PageContext, did
 from optimus.ui.settings_memory import KINDS
-from optimus.ui.text import option
 
 _KINDS = {**KINDS, MemoryType.DOCUMENT: "Documents"}
 _KEPT_ANYWHERE = "Sent to every model that you use"
@@ -29,7 +28,7 @@ def draw_privacy(context: PageContext) -> None:
                 label,
                 list(names),
                 default=[to for to in names if (kind, to) in rules],
-                format_func=lambda to: option(names[to]),
+                format_func=names.__getitem__,
                 key=f"never_send_{kind.value}_{version}",
                 placeholder=_KEPT_ANYWHERE,
             )
@@ -59,7 +58,7 @@ def draw_never_send(context: PageContext, memory: Memory) -> None:
             "Never send this memory to",
             list(names),
             default=[each for each in names if each in memory.never_send],
-            format_func=lambda each: option(names[each]),
+            format_func=names.__getitem__,
             key=f"never_send_{memory.id}_{memory.version}",
             placeholder=_KEPT_ANYWHERE,
             help="Messages that say it, and what replaces it, are not sent there either.",

@@ -4,6 +4,9 @@ from optimus.models import MemoryType
 from tests.pages.conftest import SignIn, run_app, texts
 from tests.world import World
 
+NAMES = ["Any language model", "Any model not on this machine", "OpenAI"]
+"""How a list, which writes its choices as they are, offers who may be kept from a memory."""
+
 
 def test_a_kind_is_kept_back_by_the_settings(world: World, sign_in: SignIn):
     """The choice is stored as it was saved, and shown again."""
@@ -13,6 +16,7 @@ def test_a_kind_is_kept_back_by_the_settings(world: World, sign_in: SignIn):
     app.switch_page("../../pages/settings.py").run()
     assert not app.exception
     [field] = [each for each in app.multiselect if each.label == "Facts and plans"]
+    assert field.options[:3] == NAMES
     field.set_value(["openai"])
     next(each for each in app.button if each.label == "Save").click()
     app.run()
@@ -29,6 +33,7 @@ def test_one_memory_is_kept_back_on_the_memory_page(world: World, sign_in: SignI
     app.query_params["memory"] = memory.id
     app.switch_page("../../pages/memory.py").run()
     [field] = [each for each in app.multiselect if each.label == "Never send this memory to"]
+    assert field.options[:3] == NAMES
     field.set_value(["remote"])
     form = f"never_send_form_{memory.id}_{memory.version}"
     next(each for each in app.button if each.label == "Save" and form in each.proto.form_id).click()
